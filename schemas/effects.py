@@ -1,0 +1,72 @@
+"""Effects are what one closed minute changes in the world; a commit is all that must reach the store together."""
+
+import msgspec
+
+from schemas.alert import Alert
+from schemas.history import SeriesInfo
+from schemas.incident import Incident, Notification
+from schemas.partial import Counters
+from schemas.record import Partition
+
+
+class Effects(msgspec.Struct, frozen=True):
+    """Alerts and incidents that are new or changed, and the messages that tell of it."""
+
+    alerts: tuple[Alert, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where one partition stands: the next offset to read, its watermark, and what became of its records so far."""
+
+    partition: Partition
+    offset: int
+    watermark_ms: int
+    counters: Counters
+
+
+class StoredPartial(msgspec.Struct, frozen=True):
+    """An applied partial kept while one of its minutes is still open; `last_minute` is the latest of them."""
+
+    partition: Partition
+    start: int
+    until: int
+    last_minute: int
+    body: bytes
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Everything of one step that becomes durable in one transaction, or not at all.
+
+    `closed_minute` is the latest closed minute (-1: none yet): stored partials whose last minute is not later are
+    dropped. `minutes` are encoded closed minutes since the last snapshot; a `snapshot` (minute, body) replaces the
+    older one and drops the minutes up to it. `history` rows and `series` are for charts. `journal` notes decisions
+    that came from the clock (a partition declared idle).
+    """
+
+    positions: tuple[Position, ...]
+    partials: tuple[StoredPartial, ...] = ()
+    closed_minute: int = -1
+    minutes: tuple[tuple[int, bytes], ...] = ()
+    snapshot: tuple[int, bytes] | None = None
+    history: tuple[tuple[int, bytes], ...] = ()
+    series: tuple[SeriesInfo, ...] = ()
+    effects: Effects = Effects()
+    journal: tuple[tuple[int, str], ...] = ()
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """What a restart finds in the store: enough to go on as if nothing had happened.
+
+    `alerts` and `incidents` are those not yet finished (alerts pending or firing, incidents not closed).
+    """
+
+    positions: tuple[Position, ...]
+    partials: tuple[StoredPartial, ...]
+    closed_minute: int
+    snapshot: tuple[int, bytes] | None
+    minutes: tuple[tuple[int, bytes], ...]
+    series: tuple[SeriesInfo, ...]
+    alerts: tuple[Alert, ...]
+    incidents: tuple[Incident, ...]

@@ -1,0 +1,107 @@
+"""The incident is what a human works on: one cause, many alerts; the notification is one message to one sink."""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.score import Candidate
+
+Severity = Literal["sev1", "sev2", "sev3", "sev4"]
+IncidentState = Literal["triage", "acknowledged", "mitigated", "resolved", "closed", "cancelled", "merged"]
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What was observed and what was expected, in the signal's unit, over `n` trials since the onset.
+
+    `ratio` is observed over expected.
+    """
+
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    unit: str
+    ratio: float
+    n: int = 0
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the timeline: when (event time, epoch ms), who, what."""
+
+    at_ms: int
+    who: str
+    what: str
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """One cause with the alerts it raised; every change makes a new value with `version` + 1.
+
+    `id` = hash(first alert id). Times are epoch milliseconds of event time, -1 where not reached. `scope` is the
+    highest cohort that explains the alerts, {} the whole fleet. `log_return_period` is in minutes of the lead series,
+    `log_fleet` in minutes of the whole fleet. `alert_ids` and `series` (keys of the series that alerted) hold at most
+    the configured number, `alerts_total` counts all. `detected_ms` is when it was first of ticket level or above, and
+    until then when it opened. `lead_alert` is the alert whose figures stand for the incident.
+    """
+
+    id: str
+    kind: Literal["real", "drill", "replay"]
+    state: IncidentState
+    level: Literal["page", "ticket", "note", "limit"]
+    severity: Severity
+    category: str
+    family: str
+    owner: str
+    title: str
+    signals: tuple[str, ...]
+    lead_signal: str
+    direction: Literal["up", "down"]
+    scope: dict[str, str]
+    onset_ms: int
+    detected_ms: int
+    updated_ms: int
+    resolved_ms: int
+    effect: Effect
+    log_return_period: float
+    log_fleet: float
+    changes: tuple[Candidate, ...]
+    alert_ids: tuple[str, ...]
+    alerts_total: int
+    runbook: str
+    timeline: tuple[Entry, ...]
+    version: int = 1
+    lead_alert: str = ""
+    series: tuple[str, ...] = ()
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """One message to one sink, written in the same transaction as the change it tells of.
+
+    `id` is the idempotency key (hash of incident, its version, sink); `body` the JSON that the sink renders from;
+    `sequence` rises with the messages of one incident (it is the incident's version), so it orders them.
+    """
+
+    id: str
+    incident_id: str
+    sink: str
+    type: str
+    sequence: int
+    created_ms: int
+    body: bytes
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """How far one notification has come: attempts made, and when (wall clock, epoch ms) the next may be."""
+
+    notification: Notification
+    state: Literal["waiting", "sent", "dead"]
+    attempts: int
+    next_attempt_ms: int
+    error: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a sink said: done, try again (perhaps not before `retry_after_seconds`), or give up."""
+
+    result: Literal["done", "retry", "give_up"]
+    detail: str = ""
+    retry_after_seconds: float = 0.0

@@ -1,0 +1,35 @@
+"""The record is the line's raw material: bytes, and the place in a log they came from."""
+
+import msgspec
+
+
+class Partition(msgspec.Struct, frozen=True, order=True, gc=False):
+    """One ordered log: a Kafka partition, a file, or standard input.
+
+    `source` names the log for people and for the store ("kafka:events", "file:a.jsonl", "stdin", "simulate");
+    `number` is the partition inside it, 0 where there is only one.
+    """
+
+    source: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        """Name the partition as logs and metrics do.
+
+        >>> str(Partition("kafka:events", 3))
+        'kafka:events/3'
+        """
+        return f"{self.source}/{self.number}"
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """Bytes with the place they came from; nothing about them has been believed yet.
+
+    `offset` counts records of the partition from 0; `broker_ms` is the broker's time stamp in epoch
+    milliseconds, 0 where the source has none.
+    """
+
+    value: bytes
+    partition: Partition
+    offset: int
+    broker_ms: int = 0

@@ -1,0 +1,90 @@
+"""Scores are what the detectors say of every series; a finding is one series worth telling people about."""
+
+from enum import IntEnum
+from typing import Literal
+
+import msgspec
+
+from schemas.arrays import Floats, Ints
+from schemas.signal import Cohort
+
+
+class Reason(IntEnum):
+    """Why a series has the score it has; the closed list that explanations use."""
+
+    NORMAL = 0
+    NO_EVENTS = 1
+    LEARNING = 2
+    SUSPICIOUS = 3
+    SAME_AS_PARENT = 4
+    LIMIT = 5
+
+
+class Level(IntEnum):
+    """How rare the evidence is by chance, measured against the fleet's budget."""
+
+    NONE = 0
+    NOTE = 1
+    TICKET = 2
+    PAGE = 3
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """Arrays with one entry a series.
+
+    `log_r` [S] natural log of the return period in minutes; `direction` [S] -1 down, 0 none, +1 up; `effect` [S]
+    observed over expected since onset, 1 where nothing is known; `onset` [S] minute in which the change began, -1 if
+    none; `n_since` and `excess` [S] trials, and observed minus expected, summed since the onset; `observed`, `expected`, `lower`, `upper` [S] in the signal's unit per minute, NaN where nothing is known;
+    `reason` [S] holds `Reason` values.
+    """
+
+    log_r: Floats
+    direction: Ints
+    effect: Floats
+    onset: Ints
+    n_since: Floats
+    excess: Floats
+    observed: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    reason: Ints
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One series at one closed minute that reached the attention threshold, with all that an alert must say.
+
+    `log_return_period` is in minutes of this series; `log_fleet` the same in minutes of the whole fleet (what the
+    budget compares). `level` is what the budget allows, NONE while only watched. `detector` names the rule: a
+    detector for budgeted evidence, or `limit:<rule>` for an absolute limit. `n` and `excess` are sums since onset.
+    """
+
+    signal: str
+    cohort: Cohort
+    detector: str
+    level: Level
+    log_return_period: float
+    log_fleet: float
+    direction: Literal["up", "down"]
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    effect: float
+    n: int
+    excess: float
+    onset_ms: int
+    detected_ms: int
+    reason: Reason
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A change seen near an onset that may be its cause; closest first in every list."""
+
+    what: str
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    at_ms: int = 0
+    cohort: dict[str, str] = {}
+    actor: str | None = None
+    seen: Literal["announced", "first_seen"] = "first_seen"

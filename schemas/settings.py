@@ -1,0 +1,196 @@
+"""The settings are `limen.yaml` as frozen structs; everything has a default, so an empty file works.
+
+Unknown keys are errors. Secrets come from `*_file` settings or `${ENV}` in values, never from literal text.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.event import DIMENSIONS
+from schemas.incident import Severity
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+DEFAULT_SETS: tuple[tuple[str, ...], ...] = (
+    (),
+    *((dimension,) for dimension in DIMENSIONS),
+    ("tenant", "region"),
+    ("tenant", "surface"),
+    ("tenant", "model_version"),
+    ("region", "surface"),
+    ("region", "model"),
+    ("region", "model_version"),
+    ("tenant", "region", "surface"),
+)
+"""The cohort sets watched by default: everything, each dimension alone, and the crossings people ask for."""
+
+
+class KafkaSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where and how to read Kafka; offsets are our own, the broker's copy is not used."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    topic: str = "limen.events"
+    start: Literal["earliest", "latest"] = "earliest"
+    on_gap: Literal["stop", "earliest"] = "stop"
+    poll_records_max: Annotated[int, Meta(ge=1, le=50_000)] = 5_000
+    request_timeout_seconds: Positive = 10.0
+
+
+class FileSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which files to read; each is one partition, "-" is standard input."""
+
+    paths: tuple[str, ...] = ()
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where events come from and what is believed of them."""
+
+    kind: Literal["kafka", "files"] = "kafka"
+    kafka: KafkaSource = KafkaSource()
+    files: FileSource = FileSource()
+    format: Literal["auto", "native"] = "auto"
+    record_bytes_max: Annotated[int, Meta(ge=1_024)] = 4_194_304
+    idle_seconds: Positive = 30.0
+
+
+class CustomSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A signal from the config: a field path ("labels.plan", "confidence") and how it is counted."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    field: str
+    kind: Literal["rate", "count", "level", "mix"] = "level"
+    unit: str = ""
+    direction: Literal["up", "down", "both"] = "both"
+    category: str = "distribution_shift"
+    equals: str | None = None
+
+
+class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which signals are measured, and how much text is read for them."""
+
+    custom: tuple[CustomSignal, ...] = ()
+    off: tuple[str, ...] = ()
+    text_sample: Fraction = 1.0
+
+
+class Cohorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which combinations of dimensions are watched, and the caps; what is over a cap is counted in `__other__`."""
+
+    sets: tuple[tuple[str, ...], ...] = DEFAULT_SETS
+    labels: tuple[str, ...] = ()
+    values_max: Annotated[int, Meta(ge=1)] = 2_000
+    leaves_max: Annotated[int, Meta(ge=1)] = 5_000
+    series_max: Annotated[int, Meta(ge=1)] = 100_000
+    metrics_max: Annotated[int, Meta(ge=0)] = 100
+
+
+class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fleet's budget of false alarms, and how event time is closed into minutes."""
+
+    false_pages_per_week: Positive = 1.0
+    false_tickets_per_week: Positive = 10.0
+    false_notes_per_week: Positive = 100.0
+    lateness_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 120
+    ahead_seconds: Annotated[int, Meta(ge=60)] = 3_600
+    accept_after_hours: Positive = 48.0
+    snapshot_minutes: Annotated[int, Meta(ge=1)] = 10
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An absolute limit on one signal: it states its own severity and is counted apart from the budget.
+
+    The condition holds in a minute when the value over `window_minutes` is above `above` or below `below` with at
+    least `minimum_n` trials; the alert fires after it has held for `for_minutes`, and resolves after it has not for
+    `keep_firing_minutes`. `match` selects cohorts by exact dimension values.
+    """
+
+    name: str
+    signal: str
+    above: float | None = None
+    below: float | None = None
+    match: dict[str, str] = {}
+    by: tuple[str, ...] = ()
+    window_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 5
+    minimum_n: Annotated[int, Meta(ge=1)] = 20
+    for_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 5
+    keep_firing_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 10
+    severity: Severity = "sev3"
+    category: str | None = None
+    owner: str | None = None
+    runbook: str | None = None
+
+
+class Severities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How alerts become incidents: waiting times, and changes to the triage matrix (category -> [cohort, wide])."""
+
+    matrix: dict[str, tuple[Severity, Severity]] = {}
+    fold_minutes: Annotated[int, Meta(ge=1)] = 60
+    for_minutes: Annotated[int, Meta(ge=0)] = 0
+    keep_firing_minutes: Annotated[int, Meta(ge=1)] = 30
+    alerts_per_incident_max: Annotated[int, Meta(ge=1)] = 100
+
+
+class Owners(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who owns an incident: a name for each category, and one for all the others."""
+
+    default: str = "on-call"
+    by_category: dict[str, str] = {}
+
+
+class Notifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One sink for notifications; `kind` picks the notifier, the other settings are for those kinds that use them."""
+
+    name: str
+    kind: Literal["log", "webhook"] = "log"
+    url: str | None = None
+    url_file: str | None = None
+    secret_file: str | None = None
+    minimum_severity: Severity = "sev3"
+    timeout_seconds: Positive = 10.0
+    attempts_max: Annotated[int, Meta(ge=1, le=50)] = 10
+    allow_hosts: tuple[str, ...] = ()
+
+
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be kept of prompts and responses; nothing by default."""
+
+    capture: bool = False
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where state is kept and for how long; "sqlite://" keeps it in memory."""
+
+    url: str = "sqlite:///limen.db"
+    history_hours: Annotated[int, Meta(ge=1)] = 192
+    incidents_days: Annotated[int, Meta(ge=1)] = 400
+    checkpoint_seconds: Positive = 2.0
+    checkpoint_events: Annotated[int, Meta(ge=1)] = 50_000
+
+
+class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where pages, API and metrics are served; a public address without authentication is refused."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8321
+    reload: bool = False
+    public_url: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of one Limen."""
+
+    source: Source = Source()
+    signals: Signals = Signals()
+    cohorts: Cohorts = Cohorts()
+    detection: Detection = Detection()
+    rules: tuple[Rule, ...] = ()
+    severities: Severities = Severities()
+    owners: Owners = Owners()
+    notifiers: tuple[Notifier, ...] = (Notifier(name="log"),)
+    privacy: Privacy = Privacy()
+    storage: Storage = Storage()
+    serve: Serve = Serve()

@@ -1,0 +1,106 @@
+"""The views are the one JSON form of alerts and incidents, for command line, messages and every other reader.
+
+Times are RFC 3339 in UTC, None where not reached; a number that is not known is None; `log_return_period` and
+`log_fleet` are natural logs of minutes.
+"""
+
+import math
+from typing import Any
+
+from schemas.alert import Alert
+from schemas.incident import Incident
+from schemas.score import Candidate
+from schemas.words import rfc3339
+
+
+def incident_json(incident: Incident) -> dict[str, Any]:
+    """Give an incident as plain values, with the keys that DESIGN section 4 promises and those that are useful."""
+    effect = incident.effect
+    return {
+        "id": incident.id,
+        "kind": incident.kind,
+        "state": incident.state,
+        "level": incident.level,
+        "severity": incident.severity,
+        "category": incident.category,
+        "family": incident.family,
+        "owner": incident.owner,
+        "title": incident.title,
+        "signals": list(incident.signals),
+        "lead_signal": incident.lead_signal,
+        "direction": incident.direction,
+        "scope": incident.scope,
+        "onset": rfc3339(incident.onset_ms),
+        "detected_at": rfc3339(incident.detected_ms),
+        "updated_at": rfc3339(incident.updated_ms),
+        "resolved_at": rfc3339(incident.resolved_ms),
+        "effect": {
+            "observed": known(effect.observed),
+            "expected": known(effect.expected),
+            "lower": known(effect.lower),
+            "upper": known(effect.upper),
+            "unit": effect.unit,
+            "ratio": known(effect.ratio),
+            "n": effect.n,
+        },
+        "log_return_period": known(incident.log_return_period),
+        "log_fleet": known(incident.log_fleet),
+        "changes": [change_json(change) for change in incident.changes],
+        "runbook": incident.runbook,
+        "alerts": list(incident.alert_ids),
+        "alerts_total": incident.alerts_total,
+        "timeline": [{"at": rfc3339(e.at_ms), "who": e.who, "what": e.what} for e in incident.timeline],
+        "version": incident.version,
+    }
+
+
+def alert_json(alert: Alert) -> dict[str, Any]:
+    """Give an alert as plain values, with the figures of its peak."""
+    peak = alert.peak
+    return {
+        "id": alert.id,
+        "rule": alert.rule,
+        "signal": alert.signal,
+        "cohort": dict(alert.cohort),
+        "state": alert.state,
+        "direction": alert.direction,
+        "level": peak.level.name.lower(),
+        "severity": alert.severity,
+        "onset": rfc3339(peak.onset_ms),
+        "pending_at": rfc3339(alert.pending_ms),
+        "firing_at": rfc3339(alert.firing_ms),
+        "resolved_at": rfc3339(alert.resolved_ms),
+        "last_seen_at": rfc3339(alert.last_seen_ms),
+        "observed": known(peak.observed),
+        "expected": known(peak.expected),
+        "lower": known(peak.lower),
+        "upper": known(peak.upper),
+        "ratio": known(peak.effect),
+        "n": peak.n,
+        "log_return_period": known(peak.log_return_period),
+        "log_fleet": known(peak.log_fleet),
+        "incident": alert.incident_id,
+        "suppressed": alert.suppressed,
+    }
+
+
+def change_json(change: Candidate) -> dict[str, Any]:
+    """Give a change near an onset as plain values."""
+    return {
+        "what": change.what,
+        "from": change.from_,
+        "to": change.to,
+        "at": rfc3339(change.at_ms),
+        "cohort": change.cohort,
+        "actor": change.actor,
+        "seen": change.seen,
+    }
+
+
+def known(value: float) -> float | None:
+    """Give a number, None where there is none: JSON has no word for it.
+
+    >>> known(0.5), known(math.nan), known(-math.inf)
+    (0.5, None, None)
+    """
+    return value if math.isfinite(value) else None

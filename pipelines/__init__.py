@@ -1,0 +1,1 @@
+"""The line: bytes come in, one pages a human when behaviour changes; each room of it is a package."""

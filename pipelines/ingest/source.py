@@ -1,0 +1,95 @@
+"""The source hands over records in order and remembers nothing: the caller keeps the positions.
+
+One thread owns a source. No method raises for what the outside world does: `open` and `poll` say it in one line for
+a person, and the caller tries again with backoff. Calling `open` again at any time starts afresh from the given
+positions; that is the one way to recover.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from schemas.record import Partition, Record
+
+
+class Poll(msgspec.Struct, frozen=True):
+    """What one poll brought: records in offset order within each partition, and what went wrong meanwhile.
+
+    `failure` is "" or one line that says what failed, where, and what to do; records beside it are good. The caller
+    shows it and polls again with backoff. With `final` trying again cannot help: the partition has ended before its
+    time, the other partitions go on, and the caller finishes with an error.
+    """
+
+    records: list[Record] = []
+    failure: str = ""
+    final: bool = False
+
+
+class Source(Protocol):
+    """Records of one or several partitions: a Kafka topic, or files and standard input."""
+
+    def open(self, positions: Mapping[Partition, int]) -> str:
+        """Begin at these offsets; a partition that is not named begins where the source says.
+
+        Gives "" when records can be polled, else a one-line failure; then nothing is open and the caller opens again
+        later.
+        """
+        ...
+
+    def partitions(self) -> tuple[Partition, ...]:
+        """Give all partitions known by now, in a fixed order; a topic may gain some while it is read."""
+        ...
+
+    def watermarks(self, watermarks_ms: Mapping[Partition, int]) -> None:
+        """Tell the source how far each partition has come in event time, before each poll.
+
+        A source that chooses what to read next reads the partition that is furthest behind; one that is not named
+        comes first. A source without that choice ignores it.
+        """
+        ...
+
+    def poll(self, timeout_seconds: float, now_ms: int) -> Poll:
+        """Wait up to the timeout for records; `now_ms` is any clock that moves forward, in milliseconds.
+
+        No records and no failure means: nothing new, or paused.
+        """
+        ...
+
+    def position(self, partition: Partition) -> int:
+        """Give the offset that is delivered next, -1 while it is unknown."""
+        ...
+
+    def ended(self, partition: Partition) -> bool:
+        """Say whether all of the partition has been delivered and nothing can follow; never true for Kafka."""
+        ...
+
+    def caught_up(self, partition: Partition) -> bool:
+        """Say whether everything that is there has been delivered, as far as was recently confirmed.
+
+        A partition that cannot be reached is never caught up.
+        """
+        ...
+
+    def lag(self, partition: Partition) -> int:
+        """Give the number of records that are there and not delivered yet, -1 where that is unknown."""
+        ...
+
+    def gaps(self) -> Mapping[Partition, int]:
+        """Give the number of records that were gone before they could be read, by partition, since the source was made.
+
+        -1 stands for a number that cannot be known, as after a topic was made anew.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume`; polls still keep connections alive."""
+        ...
+
+    def resume(self) -> None:
+        """Deliver records again."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; a closed source may be opened again."""
+        ...

@@ -1,0 +1,1 @@
+"""From events to closed minutes: what each event says is measured, counted in integers and summed by cohort."""

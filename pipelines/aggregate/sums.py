@@ -1,0 +1,140 @@
+"""The cells of one minute from all its partials, joined into common codes and summed for every cohort at once."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from pipelines.aggregate.cells import BIN_PART, MIX_PART, RANK_MAX, REGISTER_PART, REGISTERS, Table
+from schemas.arrays import Ints
+
+BLOCK_CELLS_MAX = 4_000_000
+"""Most cells of a dense block while histograms are summed (32 MB)."""
+
+_PLAIN, _BINNED, _NAMED, _PEAK = range(4)
+_KINDS = {BIN_PART: _BINNED, MIX_PART: _NAMED, REGISTER_PART: _PEAK}
+"""How a field merges, by its end: sums by bin, sums by name, the largest by register; any other is a plain sum."""
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """One minute summed for C cohorts: fields without keys as arrays [C], fields with keys as sparse cells.
+
+    `keyed` holds for each field the cohorts, keys and counts, in order of key and cohort.
+    """
+
+    cohorts: int
+    zeros: Ints
+    totals: dict[str, Ints]
+    keyed: dict[str, tuple[Ints, Ints, Ints]]
+    distinct: dict[str, Ints]
+
+    def total(self, field: str) -> Ints:
+        """Give a field without keys [C]; zeros where nothing was counted."""
+        return self.totals.get(field, self.zeros)
+
+
+class Joined:
+    """All rows of one minute; L leaves, F fields, names sorted."""
+
+    def __init__(self, tables: Sequence[Table], leaves: Sequence[Ints]) -> None:
+        """Join tables of one minute; `leaves` gives for each the place of its leaves among the minute's."""
+        # A table may name fields and names that only other minutes of its partial use.
+        self.fields: dict[str, int] = {}
+        names: set[str] = set()
+        for table in tables:
+            for code in np.flatnonzero(np.bincount(table.field)).tolist():
+                self.fields.setdefault(table.fields[code], len(self.fields))
+            named = np.array([field.endswith(MIX_PART) for field in table.fields], dtype=np.bool_)
+            names.update(table.names[code] for code in np.unique(table.key[named[table.field]]).tolist())
+        self.names = tuple(sorted(names))
+        self._kind = np.array([_KINDS.get(name[-4:], _PLAIN) for name in self.fields], dtype=np.int64)
+        at = {name: place for place, name in enumerate(self.names)}
+        parts = [self._part(table, place, at) for table, place in zip(tables, leaves, strict=True)]
+        empty = np.zeros(0, dtype=np.int64)
+        self._leaf, self._field, self._key, self._value = (
+            np.concatenate(column) for column in zip(*parts, (empty,) * 4, strict=True)
+        )
+        self._kinds = self._kind[self._field]
+
+    def _part(self, table: Table, leaves: Ints, names: dict[str, int]) -> tuple[Ints, Ints, Ints, Ints]:
+        """Give a table's rows in the codes of the minute."""
+        field = np.array([self.fields.get(name, -1) for name in table.fields], dtype=np.int64)[table.field]
+        key = table.key
+        named = self._kind[field] == _NAMED
+        if named.any():
+            key = key.copy()
+            key[named] = np.array([names.get(name, -1) for name in table.names], dtype=np.int64)[key[named]]
+        return leaves[table.leaf][table.group], field, key, table.value
+
+    def dense(self, leaves: int) -> Ints:
+        """Give the fields without keys as an array [L, F]."""
+        out = np.zeros((leaves, len(self.fields)), dtype=np.int64)
+        mine = self._kinds == _PLAIN
+        np.add.at(out, (self._leaf[mine], self._field[mine]), self._value[mine])
+        return out
+
+    def keyed(self, position: Ints, cohorts: int) -> dict[str, tuple[Ints, Ints, Ints]]:
+        """Sum the fields with keys by cohort; `position` [L, S] is the place of each leaf's cohorts, -1 for none.
+
+        Gives for each field the cohorts, keys and counts, in order of key and cohort. Counts stay below 2^53, so
+        that floating-point sums of them are exact.
+        """
+        mine = np.flatnonzero((self._kinds == _NAMED) | (self._kinds == _BINNED))
+        if not len(mine) or not cohorts:
+            return {}
+        field, key, value = self._field[mine], self._key[mine], self._value[mine]
+        low = int(key.min())
+        span = int(key.max()) - low + 1
+        columns, column = np.unique(field * span + (key - low), return_inverse=True)
+        order = np.argsort(column, kind="stable")
+        column, value, place = column[order], value[order], position[self._leaf[mine][order]]
+        width = max(1, BLOCK_CELLS_MAX // cohorts)
+        found = []
+        for first in range(0, len(columns), width):
+            a, b = np.searchsorted(column, (first, first + width))
+            flat = (column[a:b, None] - first) * cohorts + place[a:b]
+            inside = place[a:b] >= 0
+            weight = np.broadcast_to(value[a:b, None], inside.shape)[inside]
+            count = np.bincount(flat[inside], weight)
+            cells = np.flatnonzero(count)
+            found.append((cells // cohorts + first, cells % cohorts, count[cells].astype(np.int64)))
+        at, cohort, count_ = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        names = list(self.fields)
+        bounds = np.searchsorted(columns[at] // span, np.arange(len(names) + 1))
+        keys = columns[at] % span + low
+        return {
+            name: (cohort[a:b], keys[a:b], count_[a:b])
+            for name, a, b in zip(names, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+            if b > a
+        }
+
+    def distinct(self, position: Ints, cohorts: int) -> dict[str, Ints]:
+        """Estimate distinct counts by cohort from the registers."""
+        found = {}
+        for name, at in self.fields.items():
+            if self._kind[at] == _PEAK:
+                mine = np.flatnonzero(self._field == at)
+                place = position[self._leaf[mine]]
+                inside = place >= 0
+                registers = np.zeros(cohorts * REGISTERS, dtype=np.int64)
+                flat = place * REGISTERS + self._key[mine][:, None]
+                value = np.broadcast_to(self._value[mine][:, None], inside.shape)[inside]
+                np.maximum.at(registers, flat[inside], value)
+                found[name] = estimate(registers.reshape(cohorts, REGISTERS))
+        return found
+
+
+def estimate(registers: Ints) -> Ints:
+    """Estimate distinct counts from registers [C, 256] (HyperLogLog; Flajolet et al. 2007, figure 3).
+
+    Small counts come from the number of empty registers (linear counting), which is far more exact there.
+    """
+    m = float(REGISTERS)
+    cohort, register = np.nonzero(registers)
+    empty = REGISTERS - np.bincount(cohort, minlength=len(registers))
+    # In units of 2^-RANK_MAX the sum of 2^-register is an integer, exact in any order.
+    harmonic = empty << RANK_MAX
+    np.add.at(harmonic, cohort, np.left_shift(1, RANK_MAX - registers[cohort, register]))
+    raw = 0.7213 / (1 + 1.079 / m) * m * m / (harmonic * 2.0**-RANK_MAX)
+    linear = m * np.log(m / np.maximum(empty, 1))
+    return np.rint(np.where((raw <= 2.5 * m) & (empty > 0), linear, raw)).astype(np.int64)

@@ -1,0 +1,133 @@
+"""What becomes of each event of one partition: on time, late, out of range, a duplicate, or not decided yet.
+
+Every verdict is a function of the partition's own events in offset order (and of minutes closed by the clock), so
+that the way batches are cut never changes one.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from schemas.arrays import Bools, Ints
+
+MINUTE_MS = 60_000
+NEAR_EVENTS = 15
+"""Events after one that is far ahead that decide whether to believe it."""
+FIRST_EVENTS = NEAR_EVENTS + 1
+"""Events that set the first watermark: the earliest of them that is joined to their lower median without a gap as wide
+as what counts as far ahead. So a slow stream in order loses nothing, and a few wrong clocks decide nothing."""
+YEAR_2000_MS = 946_684_800_000
+YEAR_2101_MS = 4_133_980_800_000
+"""Times outside the years 2000 to 2100 are mistakes: seconds for milliseconds, or a clock that was never set."""
+IDS_MAX = 1_000_000
+"""Most event ids remembered of one minute and partition (100 MB); those beyond are not compared."""
+_STRIDE = 4_096
+"""Events judged at a time, so that a stream full of wrong clocks costs no square of its length."""
+
+ON_TIME, LATE, OUT_OF_RANGE, DUPLICATE = range(4)
+VERDICTS = 4
+
+
+class Judge:
+    """The clock of one partition: its watermark, and how far ahead and behind of it an event may be."""
+
+    def __init__(self, watermark_ms: int, lateness_ms: int, ahead_ms: int) -> None:
+        """Go on from a watermark, -1 before the first event."""
+        self.watermark_ms = watermark_ms
+        self.closed_minute = -1
+        self._lateness_ms = lateness_ms
+        self._ahead_ms = ahead_ms
+
+    def judge(self, ts_ms: Ints, *, final: bool) -> Ints:
+        """Give the verdicts of as many of these events as can be decided, and move the watermark past them."""
+        valid = (ts_ms >= YEAR_2000_MS) & (ts_ms < YEAR_2101_MS)
+        verdicts: list[Ints] = []
+        at = 0
+        while at < len(ts_ms):
+            if self.watermark_ms < 0:
+                done = self._begin(ts_ms[at:], valid[at:], final=final)
+            else:
+                stop = min(len(ts_ms), at + _STRIDE)
+                done = self._go_on(ts_ms[at:stop], valid[at:stop], ts_ms[stop : stop + NEAR_EVENTS], final=final)
+            if done is None:
+                break
+            verdicts.append(done)
+            at += len(done)
+        return np.concatenate(verdicts) if verdicts else np.zeros(0, dtype=np.int64)
+
+    def _begin(self, ts_ms: Ints, valid: Bools, *, final: bool) -> Ints | None:
+        """Find the first watermark; without a believable time among the first events, these are out of range."""
+        if len(ts_ms) < FIRST_EVENTS and not final:
+            return None
+        first = np.sort(ts_ms[:FIRST_EVENTS][valid[:FIRST_EVENTS]])
+        if not len(first):
+            return np.full(min(FIRST_EVENTS, len(ts_ms)), OUT_OF_RANGE)
+        at = (len(first) - 1) // 2
+        while at > 0 and first[at] - first[at - 1] <= self._ahead_ms:
+            at -= 1
+        self.watermark_ms = int(first[at])
+        return np.zeros(0, dtype=np.int64)
+
+    def _go_on(self, ts_ms: Ints, valid: Bools, following: Ints, *, final: bool) -> Ints | None:
+        """Judge up to the first event that is far ahead, or that one alone; None if it has to wait."""
+        believed = np.where(valid, ts_ms, -1)
+        before = np.maximum.accumulate(np.concatenate(([self.watermark_ms], believed)))
+        far = np.flatnonzero(believed > before[:-1] + self._ahead_ms)
+        count = int(far[0]) if len(far) else len(ts_ms)
+        if count:
+            self.watermark_ms = int(before[count])
+            return self._verdicts(ts_ms[:count], valid[:count], before[:count])
+        return self._far(np.concatenate((ts_ms[:FIRST_EVENTS], following))[:FIRST_EVENTS], final=final)
+
+    def _far(self, ts_ms: Ints, *, final: bool) -> Ints | None:
+        """Believe an event far ahead if most of those that follow are as well."""
+        others = ts_ms[1:]
+        if len(others) < NEAR_EVENTS and not final:
+            return None
+        agree = int(((others > self.watermark_ms + self._ahead_ms) & (others < YEAR_2101_MS)).sum())
+        if 2 * agree <= len(others):
+            return np.array([OUT_OF_RANGE])
+        before = np.array([self.watermark_ms])
+        self.watermark_ms = int(ts_ms[0])
+        return self._verdicts(ts_ms[:1], np.array([True]), before)
+
+    def _verdicts(self, ts_ms: Ints, valid: Bools, before: Ints) -> Ints:
+        """Tell late events from those on time."""
+        minute = ts_ms // MINUTE_MS
+        late = ((minute + 1) * MINUTE_MS + self._lateness_ms <= before) | (minute <= self.closed_minute)
+        return np.where(valid, np.where(late, LATE, ON_TIME), OUT_OF_RANGE)
+
+    def open_from(self) -> int:
+        """Give the first minute that an event could still be on time for."""
+        past = (self.watermark_ms - self._lateness_ms) // MINUTE_MS
+        return max(past, self.closed_minute + 1)
+
+
+class Ids:
+    """The event ids of the open minutes of one partition."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._seen: dict[int, set[int]] = {}
+
+    def add(self, minute: Ints, ids: list[int]) -> Bools:
+        """Remember the ids and say which of them were there already in their minute."""
+        again = np.zeros(len(ids), dtype=np.bool_)
+        for place, (one, number) in enumerate(zip(minute.tolist(), ids, strict=True)):
+            seen = self._seen.get(one)
+            if seen is None:
+                seen = self._seen[one] = set()
+            if number in seen:
+                again[place] = True
+            elif len(seen) < IDS_MAX:
+                seen.add(number)
+        return again
+
+    def recall(self, minute: int, ids: Iterable[int]) -> None:
+        """Take up the ids of a stored partial."""
+        self._seen.setdefault(minute, set()).update(ids)
+
+    def forget_before(self, minute: int) -> None:
+        """Drop the minutes before this one: they are closed, whatever comes for them is late."""
+        for old in [known for known in self._seen if known < minute]:
+            del self._seen[old]

@@ -1,0 +1,170 @@
+"""Windows: the readers decide partition by partition, and all partitions together close minutes, in order."""
+
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+import msgspec
+
+from pipelines.aggregate.cells import EVENTS, Table
+from pipelines.aggregate.partials import merged, off_the_wire
+from pipelines.aggregate.reader import Reader
+from pipelines.aggregate.rollup import Rollup
+from pipelines.aggregate.signals import Catalogue
+from pipelines.aggregate.verdicts import MINUTE_MS
+from schemas.batch import SeenChange
+from schemas.effects import Position
+from schemas.partial import Counters, Minute, Partial
+from schemas.record import Partition
+from schemas.settings import Settings
+
+__all__ = ["Minutes", "Reader"]
+
+TABLES_MAX = 32
+"""Most tables kept of an open minute before they are merged: a partial every two seconds for a minute."""
+EMPTY_MINUTES_MAX = 20_160
+"""Most minutes in a row that are closed without an event, two weeks; what follows is skipped, because a clock that was
+wrong by years must not cost millions of minutes."""
+
+
+class Minutes:
+    """Merges the partials of all partitions and closes minutes in order."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        """Begin without partitions."""
+        self._lateness_ms = settings.detection.lateness_seconds * 1_000
+        self._rollup = Rollup(catalogue)
+        self._positions: dict[Partition, Position] = {}
+        self._expected: set[Partition] = set()
+        self._open: dict[int, list[Table]] = {}
+        self._changes: dict[int, list[SeenChange]] = {}
+        self._empty = 0
+        self.closed_minute = -1
+
+    def expect(self, partitions: Collection[Partition]) -> None:
+        """Hear of partitions that will be read: minutes wait until each has spoken, is idle or has ended."""
+        self._expected |= set(partitions)
+
+    def restore(
+        self,
+        positions: Iterable[Position],
+        partials: Iterable[Partial],
+        closed_minute: int,
+        known: tuple[str, ...] = (),
+    ) -> None:
+        """Go on where a commit stood: positions, partials with open minutes, the last closed minute and its `known`."""
+        self.closed_minute = closed_minute
+        self._rollup.known = known
+        for partial in partials:
+            self._take(partial)
+        self._positions = {position.partition: position for position in positions}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Give what was learned of the stream, which `restore` wants back; every minute carries it too."""
+        return self._rollup.known
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """Give where every partition stands, in order."""
+        return tuple(self._positions[partition] for partition in sorted(self._positions))
+
+    @property
+    def counters(self) -> Counters:
+        """Give what became of all records."""
+        return sum((position.counters for position in self._positions.values()), Counters())
+
+    def watermark_ms(self, partition: Partition) -> int:
+        """Give a partition's watermark, -1 before its first event."""
+        known = self._positions.get(partition)
+        return -1 if known is None else known.watermark_ms
+
+    def apply(self, partial: Partial) -> Literal["applied", "duplicate", "gap"]:
+        """Merge a partial that begins where its partition stands; a lower start is a duplicate, a higher one a gap.
+
+        Events of minutes that are closed already, which another process could not know, are counted as late.
+        """
+        known = self._positions.get(partial.partition)
+        if known is not None and partial.start != known.offset:
+            return "duplicate" if partial.start < known.offset else "gap"
+        missed = self._take(partial)
+        counters = msgspec.structs.replace(
+            partial.counters, aggregated=partial.counters.aggregated - missed, late=partial.counters.late + missed
+        )
+        assert counters.conserved, f"a partial of {partial.partition} does not add up: {counters}"
+        watermark_ms = partial.watermark_ms
+        if known is not None:
+            counters = known.counters + counters
+            watermark_ms = max(watermark_ms, known.watermark_ms)
+        self._positions[partial.partition] = Position(partial.partition, partial.until, watermark_ms, counters)
+        return "applied"
+
+    def _take(self, partial: Partial) -> int:
+        """Keep the minutes of a partial that are still open, and give the number of events in the others."""
+        missed = 0
+        for minute in partial.minutes:
+            one = off_the_wire(minute, partial.dimensions, partial.dictionary)
+            if minute.minute <= self.closed_minute:
+                events = one.fields.index(EVENTS)
+                missed += int(one.value[one.field == events].sum())
+                continue
+            kept = self._open.setdefault(minute.minute, [])
+            kept.append(one)
+            if len(kept) > TABLES_MAX:
+                self._open[minute.minute] = [merged(kept)]
+        for change in partial.changes:
+            if change.ts_ms // MINUTE_MS > self.closed_minute:
+                self._changes.setdefault(change.ts_ms // MINUTE_MS, []).append(change)
+        return missed
+
+    def close(self, idle: Collection[Partition], ended: Collection[Partition], *, final: bool = False) -> list[Minute]:
+        """Close the minutes that every active partition has passed; with all ended, or `final`, close them all."""
+        everyone = self._expected | set(self._positions)
+        active = everyone - set(idle) - set(ended)
+        if final or (everyone and everyone <= set(ended)):
+            last = max([*self._open, *self._changes, self.closed_minute])
+            return [self._closed(minute, scored=minute < last) for minute in self._due(last)]
+        if not active:
+            return []
+        return self.close_until(min(self.watermark_ms(partition) for partition in active))
+
+    def close_until(self, ms: int) -> list[Minute]:
+        """Close the minutes whose end plus lateness has come by this time."""
+        last = (ms - self._lateness_ms) // MINUTE_MS - 1
+        return [self._closed(minute, scored=True) for minute in self._due(last)]
+
+    def _due(self, last: int) -> list[int]:
+        """Give the minutes to close up to the last one, and mark them closed."""
+        busy = sorted(minute for minute in self._open.keys() | self._changes.keys() if minute <= last)
+        at = self.closed_minute + 1 if self.closed_minute >= 0 else min(busy, default=last + 1)
+        due: list[int] = []
+        for minute in [*busy, last + 1]:
+            quiet = range(at, minute)[: max(0, EMPTY_MINUTES_MAX - self._empty)]
+            due += quiet
+            self._empty += len(quiet)
+            if minute <= last:
+                due.append(minute)
+                self._empty = 0
+            at = max(at, minute + 1)
+        if due:
+            self.closed_minute = max(self.closed_minute, last)
+        return due
+
+    def _closed(self, minute: int, *, scored: bool) -> Minute:
+        """Roll one minute up."""
+        rolled = self._rollup.roll(self._open.pop(minute, []))
+        changes = sorted(self._changes.pop(minute, []), key=lambda one: (one.ts_ms, msgspec.json.encode(one)))
+        return Minute(
+            minute=minute,
+            detected_ms=(minute + 1) * MINUTE_MS + self._lateness_ms,
+            scored=scored,
+            cohorts=rolled.cohorts,
+            events=rolled.events,
+            signature=rolled.signature,
+            signals=rolled.signals,
+            categories=rolled.categories,
+            leaves=rolled.leaves,
+            leaf_events=rolled.leaf_events,
+            changes=tuple(changes),
+            overflow=rolled.overflow,
+            known=self._rollup.known,
+        )

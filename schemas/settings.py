@@ -176,7 +176,6 @@ class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: Port = 8321
-    reload: bool = False
     public_url: str = ""
 
 

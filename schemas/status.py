@@ -56,6 +56,4 @@ class Status(msgspec.Struct, frozen=True):
     source_failure: str = ""
     store_failure: str = ""
     gaps: dict[str, int] = {}
-    reload_ok: bool = True
-    reload_ms: int = 0
     config_hash: str = ""

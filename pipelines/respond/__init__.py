@@ -1,0 +1,1 @@
+"""From findings to people: alerts, incidents, and messages that arrive."""

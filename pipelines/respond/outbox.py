@@ -1,0 +1,106 @@
+"""The outbox brings messages to their sinks, at least once and in order for each incident and sink.
+
+Messages are written to the store with the change that they tell of; this is the one place that sends and retries. It
+waits longer after each failure, and a message that has failed too often is dead and listed. The caller gives the time.
+"""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+from pipelines.respond.notifiers import NOTIFIERS, Notifier
+from schemas import settings
+from schemas.incident import Delivery, Outcome
+
+FIRST_WAIT_SECONDS = 5.0
+WAIT_FACTOR = 4.0
+"""5 s, 20 s, 80 s, 5 min, 21 min, 85 min: a restart of the receiver costs seconds, a lost night few attempts."""
+WAIT_SECONDS_MAX = 6 * 3_600.0
+JITTER = 0.2
+"""Waits differ by a fifth either way, so that messages that failed together do not come back together."""
+ERROR_CHARS_MAX = 200
+
+
+class DeliveryStore(Protocol):
+    """What the outbox needs of a store."""
+
+    def deliveries_due(self, now_ms: int, limit: int) -> Sequence[Delivery]:
+        """Give waiting messages whose time has come; of one incident and sink only the next in order."""
+        ...
+
+    def record_delivery(self, delivery: Delivery) -> None:
+        """Write what became of a message."""
+        ...
+
+
+class Sink(msgspec.Struct, frozen=True):
+    """One configured sink: how to send, and how often at most."""
+
+    notifier: Notifier
+    attempts_max: int
+
+
+def sinks_of(notifiers: Sequence[settings.Notifier]) -> dict[str, Sink]:
+    """Make the sinks from their settings, by name."""
+    return {one.name: Sink(NOTIFIERS[one.kind](one), one.attempts_max) for one in notifiers}
+
+
+def wait_seconds(attempts: int, dice: Random) -> float:
+    """Give the wait after this many failed attempts.
+
+    >>> [round(wait_seconds(attempts, Random(1))) for attempts in (1, 2, 9)]
+    [4, 17, 18441]
+    """
+    plain = min(FIRST_WAIT_SECONDS * WAIT_FACTOR ** (attempts - 1), WAIT_SECONDS_MAX)
+    return plain * dice.uniform(1 - JITTER, 1 + JITTER)
+
+
+class Outbox:
+    """Sends what is due; `dice` spreads the waits, seeded by the caller."""
+
+    def __init__(self, store: DeliveryStore, sinks: Mapping[str, Sink], dice: Random) -> None:
+        self._store = store
+        self._sinks = sinks
+        self._dice = dice
+
+    def work(self, now_ms: int, limit: int = 100) -> list[Delivery]:
+        """Attempt what is due at this time (wall clock), once each, and give what became of it.
+
+        The next message of an incident becomes due when the one before it is sent or dead, so the caller asks again
+        until nothing comes. A sink that just failed is left alone for the rest of the round; its other messages wait
+        as they are.
+        """
+        done: list[Delivery] = []
+        failing: set[str] = set()
+        for delivery in self._store.deliveries_due(now_ms, limit):
+            name = delivery.notification.sink
+            if name in failing:
+                continue
+            after = self._attempt(delivery, self._sinks.get(name), now_ms)
+            if after.state == "waiting":
+                failing.add(name)
+            self._store.record_delivery(after)
+            done.append(after)
+        return done
+
+    def _attempt(self, delivery: Delivery, sink: Sink | None, now_ms: int) -> Delivery:
+        """Make one attempt and give what became of the message."""
+        if sink is None:
+            gone = f'the settings name no sink "{delivery.notification.sink}" any more'
+            return msgspec.structs.replace(delivery, state="dead", error=gone)
+        outcome = sink.notifier.send(delivery.notification, now_ms)
+        attempts = delivery.attempts + 1
+        error = outcome.detail[:ERROR_CHARS_MAX]
+        if outcome.result == "done":
+            return msgspec.structs.replace(delivery, state="sent", attempts=attempts, error="")
+        if outcome.result == "give_up" or attempts >= sink.attempts_max:
+            return msgspec.structs.replace(delivery, state="dead", attempts=attempts, error=error)
+        return msgspec.structs.replace(
+            delivery, attempts=attempts, error=error, next_attempt_ms=now_ms + self._wait_ms(attempts, outcome)
+        )
+
+    def _wait_ms(self, attempts: int, outcome: Outcome) -> int:
+        """Wait as the sink asks, but never less than our own backoff."""
+        return round(1_000 * max(wait_seconds(attempts, self._dice), outcome.retry_after_seconds))

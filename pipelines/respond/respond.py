@@ -1,0 +1,107 @@
+"""The respond wing: findings of one closed minute in, what changes in the world out.
+
+Its state is the alerts that are pending or firing and the incidents that are open, nothing else, so a restart that
+restores these goes on bit for bit. It knows no clock: all times are event time, given with the minute.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from pipelines.respond.alerts import Key, advance, strongest
+from pipelines.respond.fold import Case, Folder
+from pipelines.respond.incidents import Kind, Reviewer, opened
+from pipelines.respond.notices import notices
+from pipelines.respond.severity import Triage, stricter
+from schemas.alert import Alert
+from schemas.effects import Effects
+from schemas.incident import Incident, Notification
+from schemas.score import Candidate, Finding
+from schemas.settings import Settings
+from schemas.signal import Signal
+
+OPEN_STATES = frozenset({"triage", "acknowledged", "mitigated"})
+"""The states in which an incident takes alerts; from resolved on a new one opens."""
+
+
+class Respond:
+    """Turns findings into alerts, incidents and messages; the same calls give the same effects, bit for bit."""
+
+    def __init__(self, settings: Settings, signal_of: Callable[[str], Signal], kind: Kind = "real") -> None:
+        self._settings = settings
+        self._triage = Triage(settings, signal_of)
+        self._kind: Kind = kind
+        self._alerts: dict[Key, Alert] = {}
+        self._incidents: dict[str, Incident] = {}
+
+    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
+        """Take up the alerts and incidents of a store in place of the present ones; finished ones are left out."""
+        active = [alert for alert in alerts if alert.state != "resolved"]
+        self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in active}
+        self._incidents = {incident.id: incident for incident in incidents if incident.state in OPEN_STATES}
+
+    def step(
+        self, minute: int, detected_ms: int, findings: tuple[Finding, ...], candidates: tuple[Candidate, ...]
+    ) -> Effects:
+        """Give what one closed minute changes; `candidates` are the changes of the last day."""
+        changed = self._advance(minute, detected_ms, strongest(findings))
+        cases = self._cases()
+        alerts_max = self._settings.severities.alerts_per_incident_max
+        reviewer = Reviewer(self._triage, alerts_max, candidates, detected_ms)
+        for case in cases:
+            if case.members:
+                reviewer.review(case)
+        homeless = [alert for alert in self._alerts.values() if alert.state == "firing" and not alert.incident_id]
+        folder = Folder(
+            self._triage,
+            self._settings.severities.fold_minutes,
+            lambda alert: opened(alert, self._triage, self._kind),
+            reviewer.review,
+        )
+        folder.fold(cases, homeless)
+        for case in cases:
+            for alert in case.joined:
+                housed = msgspec.structs.replace(alert, incident_id=case.incident.id)
+                self._alerts[alert.rule, alert.signal, alert.cohort] = changed[alert.id] = housed
+        incidents, messages = self._seal(cases, reviewer)
+        return Effects(tuple(changed.values()), tuple(incidents), tuple(messages))
+
+    def _advance(self, minute: int, now_ms: int, found: dict[Key, Finding]) -> dict[str, Alert]:
+        """Move every alert by one minute; gives the changed ones by id, in the order of their keys."""
+        changed: dict[str, Alert] = {}
+        for key in sorted(self._alerts.keys() | found.keys()):
+            policy = self._triage.policy(key[0])
+            moved = advance(self._alerts.get(key), found.get(key), policy, minute, now_ms)
+            for alert in moved:
+                severity = stricter(alert.severity, self._triage.severity(alert))
+                changed[alert.id] = msgspec.structs.replace(alert, severity=severity)
+            if moved and moved[-1].state == "resolved":
+                del self._alerts[key]
+            elif moved:
+                self._alerts[key] = changed[moved[-1].id]
+        return changed
+
+    def _cases(self) -> list[Case]:
+        """Lay out the open incidents with the alerts that fire in them, the oldest first."""
+        members: dict[str, list[Alert]] = {}
+        for key in sorted(self._alerts):
+            alert = self._alerts[key]
+            members.setdefault(alert.incident_id, []).append(alert)
+        ordered = sorted(self._incidents.values(), key=lambda incident: (incident.onset_ms, incident.id))
+        return [Case(incident, incident, members.get(incident.id, []), []) for incident in ordered]
+
+    def _seal(self, cases: list[Case], reviewer: Reviewer) -> tuple[list[Incident], list[Notification]]:
+        """Give the incidents that changed and the messages that tell of it."""
+        incidents: list[Incident] = []
+        messages: list[Notification] = []
+        for case in cases:
+            incident = reviewer.sealed(case)
+            if incident is None:
+                continue
+            incidents.append(incident)
+            before = case.base if case.base.version else None
+            messages += notices(before, incident, self._triage.signal_of, self._settings.notifiers)
+            self._incidents[incident.id] = incident
+            if incident.state == "resolved":
+                del self._incidents[incident.id]
+        return incidents, messages

@@ -1,0 +1,167 @@
+"""The scope is the highest cohort that explains an incident; cohorts are related if one cause can move both.
+
+Which node of the lattice explains the alerts of one signal is decided in five steps:
+
+1. A cohort that holds a version seen for the first time near the onset says *what* changed, not *where*. It is left
+   out if another one has at least half its evidence.
+2. A node explains an ancestor that alerts too if its excess (observed minus expected since the onset) is at least
+   80 % of the ancestor's; else there is more outside it. Ancestors with less than half of its evidence do not count:
+   their excess is mostly noise.
+3. Of the nodes that explain all their ancestors the one with the most evidence (log return period) wins, since
+   trials that did not change dilute it.
+4. Nodes that contain it, or lie in it, and have at least 90 % of its evidence are as good; the coarsest is preferred
+   whose remainder moved too. The remainder of a node outside a finer one moved if it is small (below a tenth of the
+   trials), or holds at least half of the excess that would be its share. Where there is no further trial at all, the
+   finer one names where the signal lives: tool calls of a region may all be those of its agents.
+5. If a sibling (one dimension differs) alerts alike, with at least half of the evidence in fleet terms, the cause is
+   wider than either: the scope climbs to their parent.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import msgspec
+
+from schemas.alert import Alert
+from schemas.score import Candidate, Finding, Reason
+from schemas.signal import Cohort
+
+EXPLAINED = 0.8
+"""Share of an ancestor's excess that a node must hold to explain it."""
+AS_STRONG = 0.9
+"""A coarser node with this share of the evidence is as good, and says less."""
+REMAINDER_SMALL = 0.1
+"""A remainder with less than this share of the trials cannot say whether it moved."""
+TRIALS_ENOUGH = 50
+"""With so many trials and none outside, at most 6 % of them are elsewhere (95 %)."""
+SAME_PAST = 1e-4
+"""Evidence this close comes from the same trials ever since; only the prior from the parent differs."""
+COMPARABLE = 0.5
+"""Evidence below this share of another's is too weak to be set against it."""
+WITHIN = {"model_version": "model"}
+"""A dimension whose values each lie within one value of another."""
+LIMIT_STRENGTH = 1.0
+"""A broken limit has no odds; all breaches of one signal count alike."""
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One cohort that alerts: evidence on its own ruler and on the fleet's, the size of its excess, and trials."""
+
+    cohort: Cohort
+    strength: float
+    fleet: float
+    excess: float
+    trials: float
+
+
+def overlap(a: Cohort, b: Cohort) -> bool:
+    """Say whether one event can be in both cohorts: no dimension has two different values.
+
+    >>> eu, us, gpt = (("region", "eu"),), (("region", "us"),), (("model", "gpt-4"),)
+    >>> overlap(eu, ()), overlap(eu, gpt), overlap(eu, us)
+    (True, True, False)
+    """
+    return conflicts(a, b) == 0
+
+
+def conflicts(a: Cohort, b: Cohort) -> int:
+    """Count the dimensions in which two cohorts name different values."""
+    named = dict(a)
+    return sum(named.get(dimension, value) != value for dimension, value in b)
+
+
+def explaining(alerts: Iterable[Alert], changes: Sequence[Candidate]) -> Cohort:
+    """Give the cohort that explains these alerts, which are of one signal and direction; at least one is given.
+
+    `changes` are those near the onset.
+    """
+    # Sorted by evidence: where a limit and the budget watch the same cohort, the stronger stands for it below.
+    nodes = sorted(_placed([node_of(alert) for alert in alerts], changes), key=lambda node: node.strength)
+    by_cohort = {node.cohort: node for node in nodes}
+    able = [node for node in nodes if _explains(node, by_cohort)]
+    best = max(able, key=lambda node: (node.strength, _coarseness(node.cohort)))
+    as_good = [node for node in able if _nested(node, best) and node.strength >= AS_STRONG * best.strength]
+    whole = [node for node in as_good if all(_moved_outside(node, finer) for finer in as_good)] or [best]
+    best = max(whole, key=lambda node: (_contained(node, whole), _coarseness(node.cohort), node.strength))
+    return _climbed(best, nodes)
+
+
+def node_of(alert: Alert) -> Node:
+    """Give the node of an alert at its peak."""
+    peak: Finding = alert.peak
+    limit = peak.reason == Reason.LIMIT
+    return Node(
+        cohort=alert.cohort,
+        strength=LIMIT_STRENGTH if limit else peak.log_return_period,
+        fleet=LIMIT_STRENGTH if limit else peak.log_fleet,
+        excess=abs(peak.excess),
+        trials=float(peak.n),
+    )
+
+
+def _placed(nodes: list[Node], changes: Sequence[Candidate]) -> list[Node]:
+    """Leave out the cohorts that a change made, where others say nearly as well where it was."""
+    made = {(change.what, change.to) for change in changes}
+    placed = [node for node in nodes if not made.intersection(node.cohort)]
+    most = max(node.strength for node in nodes)
+    return placed if any(node.strength >= COMPARABLE * most for node in placed) else nodes
+
+
+def _explains(node: Node, by_cohort: dict[Cohort, Node]) -> bool:
+    """Say whether the node holds most of the excess of its ancestors that alert."""
+    ancestors = (by_cohort.get(pairs) for size in range(len(node.cohort)) for pairs in combinations(node.cohort, size))
+    return all(
+        node.excess >= EXPLAINED * ancestor.excess
+        for ancestor in ancestors
+        if ancestor is not None and ancestor.strength >= COMPARABLE * node.strength
+    )
+
+
+def _nested(a: Node, b: Node) -> bool:
+    """Say whether one of two nodes contains the other; each contains itself."""
+    return a.cohort == b.cohort or _is_coarser(a.cohort, b.cohort) or _is_coarser(b.cohort, a.cohort)
+
+
+def _moved_outside(node: Node, finer: Node) -> bool:
+    """Say whether what is in the node but outside a finer one moved too; true where there is nothing finer."""
+    if not _is_coarser(node.cohort, finer.cohort) or not node.trials or not node.excess:
+        return True
+    same_past = math.isclose(finer.strength, node.strength, rel_tol=SAME_PAST)
+    if finer.trials == node.trials and (same_past or node.trials >= TRIALS_ENOUGH):
+        return False
+    remainder = 1 - finer.trials / node.trials
+    excess = 1 - finer.excess / node.excess
+    return remainder < REMAINDER_SMALL or excess >= remainder / 2
+
+
+def _is_coarser(a: Cohort, b: Cohort) -> bool:
+    """Say whether a contains b: it names less, or the model where b names a version of it."""
+    if set(a) < set(b):
+        return True
+    kept = {(dimension, value) for dimension, value in b if dimension not in WITHIN}
+    named = dict(a).keys()
+    return named != dict(b).keys() and named == {WITHIN.get(d, d) for d, _ in b} and kept <= set(a)
+
+
+def _contained(node: Node, nodes: list[Node]) -> int:
+    """Count the nodes that this one contains."""
+    return sum(_is_coarser(node.cohort, other.cohort) for other in nodes)
+
+
+def _coarseness(cohort: Cohort) -> tuple[int, Cohort]:
+    """Order cohorts, the coarsest highest; of equally coarse ones the last by name, so that the order is total."""
+    return (-len(cohort), cohort)
+
+
+def _climbed(best: Node, nodes: list[Node]) -> Cohort:
+    """Drop every dimension in which a sibling alerts alike."""
+    dimensions = [dimension for dimension, _ in best.cohort]
+    differing: set[str] = set()
+    for node in nodes:
+        if [dimension for dimension, _ in node.cohort] != dimensions or node.fleet < COMPARABLE * best.fleet:
+            continue
+        differs = [name for (name, value), (_, other) in zip(best.cohort, node.cohort, strict=True) if value != other]
+        if len(differs) == 1:
+            differing.update(differs)
+    return tuple(pair for pair in best.cohort if pair[0] not in differing)

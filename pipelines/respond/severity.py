@@ -1,0 +1,145 @@
+"""Severity comes from the triage matrix: a category and an extent give one of four; the evidence's level caps it.
+
+The matrix is RUNBOOKS 2. Its column follows from the level. A page takes *wide*: how far a change reaches is not
+settled in its first 15 minutes, and until then the stricter holds; every wide entry is sev1 or sev2. A ticket takes
+*cohort*, at most sev3, and a note is sev4. A limit states its own severity.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from pipelines.respond.alerts import ANOMALY, MINUTE_MS, Policy
+from schemas.alert import Alert
+from schemas.incident import Incident, Severity
+from schemas.score import Level, Reason
+from schemas.settings import Rule, Settings
+from schemas.signal import Signal
+
+IncidentLevel = Literal["page", "ticket", "note", "limit"]
+
+
+class Extents(msgspec.Struct, frozen=True):
+    """One row of the matrix: the severity of one case, of one cohort, and of several or all."""
+
+    one: Severity
+    cohort: Severity
+    wide: Severity
+
+
+MATRIX: dict[str, Extents] = {
+    "harmful_output": Extents("sev3", "sev2", "sev1"),
+    "data_leak": Extents("sev1", "sev1", "sev1"),
+    "misinformation": Extents("sev4", "sev3", "sev2"),
+    "unauthorised_action": Extents("sev1", "sev1", "sev1"),
+    "quality_degradation": Extents("sev4", "sev3", "sev2"),
+    "capability_loss": Extents("sev4", "sev3", "sev2"),
+    "safety_bypass": Extents("sev3", "sev2", "sev1"),
+    "prompt_injection": Extents("sev3", "sev2", "sev1"),
+    "bias": Extents("sev3", "sev2", "sev2"),
+    "data_poisoning": Extents("sev3", "sev2", "sev1"),
+    "model_extraction": Extents("sev3", "sev2", "sev1"),
+    "distribution_shift": Extents("sev4", "sev3", "sev2"),
+    "narrative": Extents("sev3", "sev3", "sev2"),  # unverified; once checked, the underlying category decides
+    "silence": Extents("sev4", "sev3", "sev2"),
+    "cost": Extents("sev4", "sev3", "sev2"),
+    "performance": Extents("sev4", "sev3", "sev2"),  # as quality_degradation
+    "ingest": Extents("sev4", "sev3", "sev2"),  # as silence
+}
+"""Category -> severities by extent."""
+
+_LEVELS: dict[str, Level] = {"page": Level.PAGE, "ticket": Level.TICKET, "note": Level.NOTE}
+_LEVEL_OF_LIMIT: dict[str, Level] = {
+    "sev1": Level.PAGE,
+    "sev2": Level.PAGE,
+    "sev3": Level.TICKET,
+    "sev4": Level.NOTE,
+}
+"""What a limit's severity is worth beside evidence from the budget."""
+
+
+def stricter(*severities: Severity) -> Severity:
+    """Give the strictest of some severities.
+
+    >>> stricter("sev3", "sev1", "sev2")
+    'sev1'
+    """
+    return min(severities)
+
+
+def severity_at(level: Level, category: str, overrides: dict[str, tuple[Severity, Severity]]) -> Severity:
+    """Give the severity of evidence of this level; `overrides` replace the columns cohort and wide of a category.
+
+    >>> [severity_at(level, "prompt_injection", {}) for level in (Level.PAGE, Level.TICKET, Level.NOTE)]
+    ['sev1', 'sev3', 'sev4']
+    >>> severity_at(Level.PAGE, "cost", {"cost": ("sev4", "sev3")})
+    'sev3'
+    """
+    cohort, wide = overrides.get(category) or (MATRIX[category].cohort, MATRIX[category].wide)
+    if level == Level.PAGE:
+        return wide
+    return max(cohort, "sev3") if level == Level.TICKET else "sev4"
+
+
+def rank_of_incident(incident: Incident) -> Level:
+    """Give the level that an incident has reached; one of a limit has that of its severity."""
+    return _LEVEL_OF_LIMIT[incident.severity] if incident.level == "limit" else _LEVELS[incident.level]
+
+
+class Triage:
+    """What the settings say of an alert: its policy, category, severity, owner and runbook."""
+
+    def __init__(self, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
+        self._settings = settings
+        self._rules: dict[str, Rule] = {rule.name: rule for rule in settings.rules if rule.name != ANOMALY}
+        self.signal_of = signal_of
+
+    def policy(self, rule: str) -> Policy:
+        """Give the waiting times of a rule; one that has left the settings keeps those of the budget's."""
+        found: Rule | None = self._rules.get(rule)
+        waits = found or self._settings.severities
+        return Policy(waits.for_minutes * MINUTE_MS, waits.keep_firing_minutes * MINUTE_MS)
+
+    def category(self, alert: Alert) -> str:
+        """Give the category of an alert: its rule's, its signal's, or its signal's for drops."""
+        rule = self._rules.get(alert.rule)
+        signal = self.signal_of(alert.signal)
+        if rule is not None and rule.category:
+            return rule.category
+        return signal.category_down or signal.category if alert.direction == "down" else signal.category
+
+    def severity(self, alert: Alert) -> Severity:
+        """Give the severity of an alert at its peak; a limit's is its rule's, and stays if the rule is gone."""
+        rule = self._rules.get(alert.rule)
+        if alert.peak.reason == Reason.LIMIT:
+            return rule.severity if rule is not None else alert.severity
+        return severity_at(self._evidence(alert), self.category(alert), self._settings.severities.matrix)
+
+    def rank(self, alert: Alert) -> Level:
+        """Give the level of an alert; one of a limit has that of its severity."""
+        return _LEVEL_OF_LIMIT[alert.severity] if alert.peak.reason == Reason.LIMIT else self._evidence(alert)
+
+    def level(self, alert: Alert) -> IncidentLevel:
+        """Name the level of an alert as incidents do."""
+        if alert.peak.reason == Reason.LIMIT:
+            return "limit"
+        names: dict[Level, IncidentLevel] = {Level.PAGE: "page", Level.TICKET: "ticket"}
+        return names.get(self._evidence(alert), "note")
+
+    def owner(self, alert: Alert) -> str:
+        """Give who owns an incident of this alert: its rule's owner, its category's, or the default."""
+        rule = self._rules.get(alert.rule)
+        owners = self._settings.owners
+        by_category = owners.by_category.get(self.category(alert), owners.default)
+        return rule.owner if rule is not None and rule.owner else by_category
+
+    def runbook(self, alert: Alert) -> str:
+        """Give the address of the runbook: its rule's, or that of its category."""
+        rule = self._rules.get(alert.rule)
+        return rule.runbook if rule is not None and rule.runbook else f"runbook:{self.category(alert)}"
+
+    def _evidence(self, alert: Alert) -> Level:
+        """Give the level of the evidence; a signal that may not page is worth a ticket at most."""
+        level = alert.peak.level
+        return level if self.signal_of(alert.signal).page else min(level, Level.TICKET)

@@ -1,0 +1,109 @@
+"""Wording says in plain words what an incident is; the same words go into titles, messages and the command line."""
+
+import math
+
+from schemas.incident import Effect, Incident
+from schemas.score import Candidate
+from schemas.signal import Signal
+from schemas.words import between, moment, number, odds, quantity, rfc3339, where
+
+_UNITS_IN_NAMES = ("_ms", "_usd")
+"""Endings of signal names that the figures beside them say already."""
+_CHANGES_TOLD = 3
+"""Changes named in an explanation; the incident lists more."""
+_FACTOR_FROM = 2.0
+"""From a doubling on, a factor reads better than a percentage."""
+
+
+def name_of(signal: Signal) -> str:
+    """Give a signal's name as people write it.
+
+    >>> shape = {"kind": "level", "unit": "ms", "summary": "", "category": "performance", "group": "speed"}
+    >>> [name_of(Signal(name=name, **shape)) for name in ("latency_ms", "safety_trigger_rate:violence")]
+    ['Latency', 'Safety trigger rate (violence)']
+    """
+    name, _, detail = signal.name.partition(":")
+    for ending in _UNITS_IN_NAMES:
+        name = name.removesuffix(ending)
+    plain = name.replace("_", " ")
+    return plain[:1].upper() + plain[1:] + (f" ({detail})" if detail else "")
+
+
+def moved(effect: Effect, direction: str) -> str:
+    """Say by how much a value moved; without a factor where nothing was expected.
+
+    >>> [moved(Effect(0, 1, 0, 0, "", ratio), way) for ratio, way in ((3.08, "up"), (1.38, "up"), (0.4, "down"))]
+    ['up x3.08', 'up 38 %', 'down 60 %']
+    """
+    if not effect.expected or not math.isfinite(effect.ratio):
+        return direction
+    if effect.ratio >= _FACTOR_FROM:
+        return f"{direction} x{number(effect.ratio)}"
+    return f"{direction} {number(round(abs(effect.ratio - 1) * 100))} %"
+
+
+def title_of(signal: Signal, effect: Effect, direction: str, scope: dict[str, str], *, limit: bool) -> str:
+    """Give the title of an incident: what moved, by how much, where, from and to.
+
+    >>> rate = Signal("refusal_rate", "rate", "share", "", "capability_loss", "refusal")
+    >>> effect = Effect(observed=0.098, expected=0.032, lower=0.02, upper=0.04, unit="share", ratio=3.06)
+    >>> title_of(rate, effect, "up", {"region": "eu", "model": "gpt-4"}, limit=False)
+    'Refusal rate up x3.06 in region eu, model gpt-4 (3.2 % -> 9.8 %)'
+    >>> title_of(rate, effect, "up", {}, limit=True)
+    'Refusal rate above its limit in all traffic (9.8 %, limit 3.2 %)'
+    """
+    observed, expected = quantity(effect.observed, signal), quantity(effect.expected, signal)
+    if limit:
+        side = "above" if direction == "up" else "below"
+        return f"{name_of(signal)} {side} its limit in {where(scope)} ({observed}, limit {expected})"
+    return f"{name_of(signal)} {moved(effect, direction)} in {where(scope)} ({expected} -> {observed})"
+
+
+def explain(incident: Incident, signal: Signal) -> str:
+    """Explain an incident in a few sentences: seen, expected, odds, since when, where, and what else changed.
+
+    `signal` is that of the incident's lead.
+    """
+    effect = incident.effect
+    said = [f"{name_of(signal)} in {where(incident.scope)}: {quantity(effect.observed, signal)}"]
+    if incident.level == "limit":
+        said[0] += f", past the limit of {quantity(effect.expected, signal)}"
+    else:
+        band = between(effect.lower, effect.upper, signal)
+        said[0] += f" where {quantity(effect.expected, signal)} was expected (usually {band})"
+    said[0] += f", n = {effect.n:,}, since {moment(rfc3339(incident.onset_ms))} UTC."
+    if incident.level == "limit":
+        said.append("A limit is stated by people and has no odds.")
+    else:
+        series, fleet = odds(incident.log_return_period), odds(incident.log_fleet)
+        said.append(f"By chance about {series} on this series, {fleet} in the whole fleet.")
+    others = [name for name in incident.signals if name != incident.lead_signal]
+    if others:
+        said.append(f"Also moved: {', '.join(others)}.")
+    if incident.changes:
+        told = "; ".join(change_in_words(change) for change in incident.changes[:_CHANGES_TOLD])
+        said.append(f"Changed near the onset (which does not prove a cause): {told}.")
+    return " ".join(said)
+
+
+def change_in_words(change: Candidate) -> str:
+    """Say what changed, where and when.
+
+    >>> change_in_words(Candidate("model_version", "0301", "0613", 1767571200000, {"region": "eu"}))
+    'model_version 0301 -> 0613 in region eu, first seen 2026-01-05 00:00'
+    """
+    before = f"{change.from_} -> " if change.from_ else ""
+    seen = change.seen.replace("_", " ") + (f" by {change.actor}" if change.actor else "")
+    at = moment(rfc3339(change.at_ms))
+    return f"{change.what} {before}{change.to or 'none'} in {where(change.cohort)}, {seen} {at}"
+
+
+def joined_in_words(series: list[tuple[str, dict[str, str]]]) -> str:
+    """Name the series whose alerts joined, the first few by name.
+
+    >>> joined_in_words([("latency_ms", {"region": "eu"}), ("cost_usd", {}), ("a", {}), ("b", {})])
+    'latency_ms in region eu; cost_usd in all traffic; a in all traffic; and 1 more'
+    """
+    named = [f"{signal} in {where(cohort)}" for signal, cohort in series[:_CHANGES_TOLD]]
+    more = len(series) - len(named)
+    return "; ".join(named + ([f"and {more} more"] if more else []))

@@ -1,0 +1,205 @@
+"""What every notifier owes, found by its row in NOTIFIERS: the same answers to status codes, time-outs and bad files.
+
+Those with a transport run the table against a fake one, and against a stub server on loopback.
+"""
+
+import base64
+import hashlib
+import hmac
+import inspect
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx2
+import pytest
+import structlog
+
+from pipelines.respond.notifiers import NOTIFIERS
+from schemas.incident import Notification, Outcome
+from schemas.settings import Notifier
+
+SECRET = base64.b64encode(bytes(range(32))).decode()
+NOW_MS = 1_767_571_200_250
+DATA = {
+    "id": "i1", "severity": "sev2", "title": "Refusal rate up", "scope": {"region": "eu"}, "owner": "on-call",
+    "onset": None, "detected_at": None, "explanation": "Why.", "runbook": "runbook:cost",
+}  # fmt: skip
+BODY = json.dumps({"type": "incident.opened", "timestamp": "2026-01-05T00:00:00Z", "data": DATA}).encode()
+MESSAGE = Notification("msg-1", "i1", "sink", "incident.opened", 1, 0, BODY)
+WITH_TRANSPORT = sorted(kind for kind, made in NOTIFIERS.items() if "transport" in inspect.signature(made).parameters)
+
+ANSWERS = [
+    *((status, "done") for status in (200, 201, 202, 204, 299)),
+    *((status, "give_up") for status in (300, 301, 302, 303, 307, 308)),
+    *((status, "give_up") for status in (400, 401, 403, 404, 405, 409, 410, 413, 422, 451)),
+    *((status, "retry") for status in (408, 429)),
+    *((status, "retry") for status in (500, 501, 502, 503, 504, 599)),
+]
+
+
+def configured(kind, tmp_path, **more):
+    """Make the settings of a notifier with address and secret in files."""
+    (tmp_path / "url").write_text("https://hooks.example/private-token-in-path\n")
+    (tmp_path / "secret").write_text(f"whsec_{SECRET}\n")
+    given = {"url_file": str(tmp_path / "url"), "secret_file": str(tmp_path / "secret"), "timeout_seconds": 5.0}
+    return Notifier(name="sink", kind=kind, **(given | more))
+
+
+def faked(kind, tmp_path, handler, **more):
+    """Make a notifier whose requests go to the handler."""
+    transport = httpx2.MockTransport(handler)
+    return NOTIFIERS[kind](
+        configured(kind, tmp_path, **more), transport=transport, resolve=lambda *_: ["93.184.215.14"]
+    )
+
+
+@pytest.fixture
+def stub():
+    """Run a server on loopback that answers with `status` and remembers what it got."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            server.got.append((self.headers, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(server.status)
+            for name, value in server.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.got, server.status, server.headers = [], 200, {}
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+@pytest.mark.parametrize(("status", "result"), ANSWERS)
+def test_every_status_code_has_its_answer(kind, status, result, tmp_path):
+    """2xx is delivered; redirects, 410 and other 4xx are final; 408, 429 and 5xx are tried again."""
+    outcome = faked(kind, tmp_path, lambda _: httpx2.Response(status)).send(MESSAGE, NOW_MS)
+    assert outcome.result == result
+    assert outcome.detail == ("" if result == "done" else f"status {status}")
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+@pytest.mark.parametrize("status", [200, 302, 410, 503])
+def test_a_real_server_is_answered_alike(kind, status, stub, tmp_path):
+    """Over a real connection the answers are the same, and a redirect is not followed."""
+    stub.status = status
+    stub.headers = {"location": f"http://127.0.0.1:{stub.server_port}/elsewhere", "retry-after": "7"}
+    notifier = NOTIFIERS[kind](configured(kind, tmp_path, url=f"http://localhost:{stub.server_port}/hook"))
+    outcome = notifier.send(MESSAGE, NOW_MS)
+    assert outcome.result == dict(ANSWERS)[status]
+    assert outcome.retry_after_seconds == (7.0 if status == 503 else 0.0)
+    ((headers, body),) = stub.got
+    assert body == BODY
+    assert headers["Host"] == f"localhost:{stub.server_port}"
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (httpx2.ConnectTimeout, "no answer within 5 s"),
+        (httpx2.ReadTimeout, "no answer within 5 s"),
+        (httpx2.ConnectError, "no connection (ConnectError)"),
+        (httpx2.RemoteProtocolError, "no connection (RemoteProtocolError)"),
+    ],
+)
+def test_a_failing_network_is_tried_again_and_no_secret_is_told(kind, error, detail, tmp_path):
+    """Time-outs and broken connections are values to retry; the words of the library are not passed on."""
+
+    def fails(request):
+        message = f"cannot reach {request.url} with whsec_{SECRET}"
+        raise error(message)
+
+    assert faked(kind, tmp_path, fails).send(MESSAGE, NOW_MS) == Outcome("retry", detail)
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+def test_nobody_listens(kind, stub, tmp_path):
+    """A closed port is a value to retry."""
+    stub.server_close()
+    notifier = NOTIFIERS[kind](configured(kind, tmp_path, url=f"http://127.0.0.1:{stub.server_port}/hook"))
+    assert notifier.send(MESSAGE, NOW_MS) == Outcome("retry", "no connection (ConnectError)")
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+def test_messages_are_signed_and_repeats_can_be_told(kind, tmp_path):
+    """Id, time of this attempt and body are signed with HMAC-SHA256; the id stays the same at the next attempt."""
+    seen = []
+
+    def keep(request):
+        seen.append(request)
+        return httpx2.Response(503)
+
+    notifier = faked(kind, tmp_path, keep)
+    notifier.send(MESSAGE, NOW_MS)
+    notifier.send(MESSAGE, NOW_MS + 5_000)
+    for request, seconds in zip(seen, (1_767_571_200, 1_767_571_205), strict=True):
+        expected = hmac.new(bytes(range(32)), f"msg-1.{seconds}.".encode() + BODY, hashlib.sha256).digest()
+        assert request.headers["webhook-id"] == "msg-1"
+        assert request.headers["webhook-timestamp"] == str(seconds)
+        assert request.headers["webhook-signature"] == "v1," + base64.b64encode(expected).decode()
+        assert request.headers["host"] == "hooks.example"
+        assert request.url.host == "93.184.215.14"
+        assert request.extensions["sni_hostname"] == "hooks.example"
+        assert request.content == BODY
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+@pytest.mark.parametrize(
+    ("secret", "detail"),
+    [
+        ("not a secret", "secret_file must hold whsec_ and base64 of 24 to 64 bytes"),
+        ("whsec_c2hvcnQ=", "secret_file must hold whsec_ and base64 of 24 to 64 bytes"),
+        ("whsec_***", "secret_file must hold whsec_ and base64 of 24 to 64 bytes"),
+    ],
+)
+def test_a_bad_secret_sends_nothing_unsigned_and_is_not_quoted(kind, secret, detail, tmp_path):
+    """Until the file is right nothing is sent; then the message goes out."""
+    sent = []
+    notifier = faked(kind, tmp_path, lambda request: sent.append(request) or httpx2.Response(200))
+    (tmp_path / "secret").write_text(secret)
+    assert notifier.send(MESSAGE, NOW_MS) == Outcome("retry", detail)
+    assert not sent
+    (tmp_path / "secret").write_text(f"whsec_{SECRET}")
+    assert notifier.send(MESSAGE, NOW_MS) == Outcome("done")
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+@pytest.mark.parametrize("missing", ["url", "secret"])
+def test_a_missing_file_is_named_and_tried_again(kind, missing, tmp_path):
+    """The error says which setting and which file."""
+    notifier = faked(kind, tmp_path, lambda _: httpx2.Response(200))
+    (tmp_path / missing).unlink()
+    why = f"{missing}_file {tmp_path / missing} cannot be read (FileNotFoundError)"
+    assert notifier.send(MESSAGE, NOW_MS) == Outcome("retry", why)
+
+
+@pytest.mark.parametrize("kind", WITH_TRANSPORT)
+@pytest.mark.parametrize("url", ["https://10.0.0.1/", "http://93.184.215.14/", "https://169.254.169.254/latest"])
+def test_no_message_goes_where_it_must_not(kind, url, tmp_path):
+    """Private addresses and plain http are refused for good before anything is sent."""
+    sent = []
+    transport = httpx2.MockTransport(lambda request: sent.append(request) or httpx2.Response(200))
+    notifier = NOTIFIERS[kind](Notifier(name="sink", kind=kind, url=url), transport=transport)
+    assert notifier.send(MESSAGE, NOW_MS).result == "give_up"
+    assert not sent
+
+
+def test_the_log_says_all_in_one_line():
+    """The log notifier writes the type, the incident and its words, loud for sev1 and sev2, and is always done."""
+    with structlog.testing.capture_logs() as lines:
+        outcome = NOTIFIERS["log"](Notifier(name="sink")).send(MESSAGE, NOW_MS)
+    assert outcome == Outcome("done")
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["incident"]) == ("incident.opened", "warning", "i1")
+    assert (line["title"], line["scope"], line["sink"]) == ("Refusal rate up", "region eu", "sink")

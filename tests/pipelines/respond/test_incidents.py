@@ -1,0 +1,103 @@
+"""What an incident says: its JSON, its words, its category, its changes, its bounded timeline."""
+
+from pipelines.respond.wording import explain
+from schemas.settings import Notifier, Owners, Settings
+from schemas.views import alert_json, incident_json
+from tests.scenarios.stage import SIGNALS, Stage, cohort
+
+EU = cohort(region="eu")
+PROMISED = {
+    *("id", "kind", "state", "level", "severity", "category", "family", "owner", "title", "signals", "scope", "onset"),
+    *("detected_at", "effect", "log_return_period", "changes", "runbook"),
+}
+
+
+def test_the_json_has_the_promised_keys():
+    """The object of the command line has the keys of the design, and the effect its five."""
+    stage = Stage()
+    stage.push(60, "refusal_rate", EU, "page")
+    told = incident_json(stage.play(61).the_incident())
+    assert told.keys() >= PROMISED
+    assert {"observed", "expected", "lower", "upper", "unit"} <= told["effect"].keys()
+    assert told["timeline"][0]["at"] == told["detected_at"] == "2026-01-05T01:03:00Z"
+    (alert,) = stage.alerts.values()
+    assert alert_json(alert)["incident"] == told["id"]
+    assert told["alerts"] == [alert.id]
+
+
+def test_what_is_not_known_is_null():
+    """Infinite and missing figures become null, never an invalid number."""
+    stage = Stage()
+    stage.push(60, "refusal_rate", EU, "page", effect=float("inf"), observed=0.1, expected=0.0, lower=float("nan"))
+    told = incident_json(stage.play(61).the_incident())
+    assert (told["effect"]["ratio"], told["effect"]["lower"], told["effect"]["expected"]) == (None, None, 0.0)
+    assert told["title"] == "Refusal rate up in region eu (0 % -> 10 %)"
+
+
+def test_an_explanation_says_figures_odds_and_what_changed():
+    """Observed, expected, band, n, since when, odds for series and fleet, and the changes without blame."""
+    stage = Stage()
+    stage.change(58, "model_version", "0613", region="eu")
+    stage.change(59, "prompt_version", "p2", region="us")  # elsewhere
+    stage.push(65, "refusal_rate", EU, "page", onset=60, log_fleet=9.6, log_return_period=14.3)
+    stage.push(65, "latency_ms", EU, "note", onset=60)
+    incident = stage.play(66).the_incident()
+    assert explain(incident, SIGNALS["refusal_rate"]) == (
+        "Refusal rate in region eu: 9 % where 3 % was expected (usually 2 to 4 %), n = 400, "
+        "since 2026-01-05 01:00 UTC. "
+        "By chance about once in 3.1 years on this series, once in 10 days in the whole fleet. "
+        "Also moved: latency_ms. "
+        "Changed near the onset (which does not prove a cause): "
+        "model_version old -> 0613 in region eu, first seen 2026-01-05 00:58."
+    )
+
+
+def test_the_strictest_category_decides_and_the_lead_keeps_the_title():
+    """A page of a safety category makes the incident sev1 with its runbook and owner, whoever leads."""
+    owners = Owners(default="on-call", by_category={"data_leak": "privacy"})
+    stage = Stage(Settings(owners=owners, notifiers=(Notifier(name="log"),)))
+    stage.push(60, "latency_ms", EU, "page", until=70, log_fleet=30.0)
+    stage.push(61, "leak_hit_rate", EU, "page", until=70, log_fleet=12.0)
+    stage.play(65)
+    stage.expect("opened", between=(60, 60), severity="sev2", category="performance", owner="on-call")
+    told = stage.expect("raised", between=(61, 61), severity="sev1", category="data_leak", owner="privacy")
+    assert (told["lead_signal"], told["runbook"], told["family"]) == ("latency_ms", "runbook:data_leak", "safety")
+
+
+def test_changes_are_ranked_by_closeness_to_the_onset_and_bounded():
+    """Ten changes from six hours before the onset until the detection, the closest first."""
+    stage = Stage()
+    for minute in (395, 30, 410, 399, 405):
+        stage.change(minute, "prompt_version", f"p{minute}", region="eu")
+    for i in range(20):
+        stage.change(200 + i, "flag", f"f{i}")
+    stage.changes.sort(key=lambda change: change.at_ms)
+    stage.push(407, "refusal_rate", EU, "page", onset=400)
+    changes = stage.play(408).the_incident().changes
+    assert [change.to for change in changes[:4]] == ["p399", "p395", "p405", "f19"]
+    assert len(changes) == 10
+
+
+def test_the_timeline_is_bounded_and_keeps_its_beginning():
+    """However much joins, the timeline has at most 200 entries, the first and the latest."""
+    stage = Stage()
+    stage.push(10, "refusal_rate", EU, "page", until=1000)
+    for minute in range(11, 1000, 3):
+        where = cohort(region="eu", tenant=f"t{minute}")
+        stage.push(minute, "latency_ms", where, "note", onset=10)
+        stage.push(minute, "latency_ms", where, "note", onset=10)
+    incident = stage.play(1000).the_incident()
+    assert len(incident.timeline) == 200
+    assert incident.timeline[0].what.startswith("opened at sev2 (page)")
+    assert incident.timeline[-1].what == "joined by latency_ms in region eu, tenant t998"
+
+
+def test_scope_and_figures_settle_after_three_hours():
+    """What people have read for three hours is not rewritten by slowly growing evidence elsewhere."""
+    stage = Stage()
+    stage.push(10, "refusal_rate", EU, "page", until=400, log_fleet=12.0)
+    stage.push(250, "refusal_rate", (), "page", until=400, onset=10, log_fleet=40.0, excess=90.0)
+    incident = stage.play(400).the_incident()
+    assert incident.scope == {"region": "eu"}
+    assert incident.log_fleet == 12.0
+    assert incident.alerts_total == 2

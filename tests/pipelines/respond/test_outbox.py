@@ -1,0 +1,140 @@
+"""The outbox: order, backoff, Retry-After, giving up, and one failing sink that holds up no other."""
+
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.respond.outbox import Outbox, Sink, sinks_of, wait_seconds
+from pipelines.store import Store
+from schemas.effects import Commit, Effects
+from schemas.incident import Notification, Outcome
+from schemas.settings import Notifier
+from tests.scenarios.stage import Stage
+
+DONE, RETRY, GIVE_UP = Outcome("done"), Outcome("retry", "status 503"), Outcome("give_up", "status 400")
+
+
+class Scripted:
+    """A notifier that answers from a list, and remembers what it was asked to send and when."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = []
+
+    def send(self, notification, now_ms):
+        """Give the next answer, and `done` when there are no more."""
+        self.asked.append((notification.id, now_ms))
+        return self.answers.pop(0) if self.answers else DONE
+
+
+def notification(incident, sequence, sink="hook"):
+    """Make a message of an incident."""
+    return Notification(f"{incident}.{sequence}.{sink}", incident, sink, "incident.opened", sequence, sequence, b"{}")
+
+
+@pytest.fixture
+def store():
+    """Give a store in memory."""
+    opened = Store.open("sqlite://")
+    yield opened
+    opened.close()
+
+
+def put(store, *notifications):
+    """Write messages as a step does, with the incidents they tell of."""
+    stage = Stage()
+    stage.push(0, "latency_ms", (), "page")
+    some = stage.play(1).the_incident()
+    incidents = tuple(msgspec.structs.replace(some, id=one) for one in sorted({n.incident_id for n in notifications}))
+    store.commit(Commit(positions=(), effects=Effects(incidents=incidents, notifications=notifications)))
+
+
+def test_messages_of_an_incident_arrive_in_order_and_each_once(store):
+    """The second message of an incident goes out after the first, the one of another incident does not wait."""
+    put(store, notification("a", 2), notification("a", 1), notification("b", 1))
+    hook = Scripted()
+    outbox = Outbox(store, {"hook": Sink(hook, 10)}, Random(1))
+    while outbox.work(1_000):
+        pass
+    assert [name for name, _ in hook.asked] == ["a.1.hook", "b.1.hook", "a.2.hook"]
+    assert store.delivery_counts() == {"hook": {"sent": 3}}
+
+
+def test_a_failure_holds_back_the_next_message_of_its_incident_and_waits(store):
+    """After a failure the same message is sent again, not before its wait, and the next one only after it."""
+    put(store, notification("a", 1), notification("a", 2))
+    hook = Scripted(RETRY, RETRY)
+    outbox = Outbox(store, {"hook": Sink(hook, 10)}, Random(1))
+    (first,) = outbox.work(0)
+    assert (first.state, first.attempts, first.error) == ("waiting", 1, "status 503")
+    assert 4_000 <= first.next_attempt_ms <= 6_000
+    assert outbox.work(first.next_attempt_ms - 1) == []
+    (second,) = outbox.work(first.next_attempt_ms)
+    assert 16_000 <= second.next_attempt_ms - first.next_attempt_ms <= 24_000
+    outbox.work(second.next_attempt_ms)
+    outbox.work(second.next_attempt_ms)
+    assert [name for name, _ in hook.asked] == ["a.1.hook"] * 3 + ["a.2.hook"]
+
+
+def test_retry_after_is_honoured_but_shortens_nothing(store):
+    """A sink may ask for a longer wait than the backoff, never for a shorter one."""
+    put(store, notification("a", 1))
+    hook = Scripted(Outcome("retry", "status 429", 600.0), Outcome("retry", "status 429", 0.1))
+    outbox = Outbox(store, {"hook": Sink(hook, 10)}, Random(1))
+    (first,) = outbox.work(0)
+    assert first.next_attempt_ms == 600_000
+    (second,) = outbox.work(600_000)
+    assert second.next_attempt_ms >= 600_000 + 16_000
+
+
+@pytest.mark.parametrize(
+    ("answers", "attempts_max", "attempts"), [((GIVE_UP,), 10, 1), ((RETRY, RETRY, RETRY), 3, 3), ((RETRY,), 1, 1)]
+)
+def test_what_cannot_be_delivered_is_dead_and_the_next_goes_on(store, answers, attempts_max, attempts):
+    """A final refusal or too many failures end a message with its last error; it does not block those behind it."""
+    put(store, notification("a", 1), notification("a", 2))
+    hook = Scripted(*answers)
+    outbox = Outbox(store, {"hook": Sink(hook, attempts_max)}, Random(1))
+    now_ms = 0
+    for _ in range(5):
+        for delivery in outbox.work(now_ms):
+            now_ms = max(now_ms, delivery.next_attempt_ms)
+    by_sequence = {d.notification.sequence: d for d in store.deliveries(10)}
+    assert (by_sequence[1].state, by_sequence[1].attempts) == ("dead", attempts)
+    assert by_sequence[1].error == answers[-1].detail
+    assert by_sequence[2].state == "sent"
+
+
+def test_a_failing_sink_is_asked_once_a_round_and_holds_up_no_other(store):
+    """A dead receiver costs one time-out a round, and the log gets its messages meanwhile."""
+    put(store, *(notification(i, 1) for i in "abc"), *(notification(i, 1, "log") for i in "abc"))
+    hook, log = Scripted(*[RETRY] * 9), Scripted()
+    Outbox(store, {"hook": Sink(hook, 10), "log": Sink(log, 10)}, Random(1)).work(0)
+    assert (len(hook.asked), len(log.asked)) == (1, 3)
+
+
+def test_a_sink_that_left_the_settings_makes_its_messages_dead(store):
+    """Messages to a sink that is gone are listed with the reason."""
+    put(store, notification("a", 1))
+    (gone,) = Outbox(store, {}, Random(1)).work(0)
+    assert (gone.state, gone.error) == ("dead", 'the settings name no sink "hook" any more')
+
+
+def test_sinks_are_made_from_their_settings():
+    """Each configured sink has its notifier and its number of attempts."""
+    made = sinks_of(
+        (Notifier(name="log"), Notifier(name="hook", kind="webhook", url="https://x.example", attempts_max=3))
+    )
+    assert {name: (type(sink.notifier).__name__, sink.attempts_max) for name, sink in made.items()} == {
+        "log": ("Log", 10),
+        "hook": ("Webhook", 3),
+    }
+
+
+@given(st.integers(1, 50), st.integers())
+def test_waits_grow_to_a_limit_and_never_vanish(attempts, seed):
+    """A wait lies between four seconds and seven hours and a quarter, however many attempts there were."""
+    assert 4.0 <= wait_seconds(attempts, Random(seed)) <= 1.2 * 6 * 3_600

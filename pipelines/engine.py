@@ -1,0 +1,285 @@
+"""The engine is the line from records to effects: pure, so that a crash anywhere costs nothing but the time to redo.
+
+It takes records in, and at each checkpoint gives one `Commit`. The caller writes that commit to the store before it
+asks for the next one; a commit that could not be written is written again, never skipped.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
+
+from pipelines.detect.detect import Judged
+from pipelines.engine_parts import Parts, Reader
+from pipelines.engine_progress import Progress
+from pipelines.store import StoreError
+from schemas.alert import Alert
+from schemas.batch import Batch
+from schemas.effects import Commit, Effects, Position, Saved, StoredPartial
+from schemas.incident import Incident, Notification
+from schemas.partial import Counters, Minute, Partial
+from schemas.record import Partition, Record
+
+MINUTE_MS = 60_000
+COMMIT_MINUTES_MAX = 60
+"""Most minutes judged for one commit: their rows for the charts are held together, 2.4 MB each at 100,000 series."""
+NOTHING: tuple[Partition, ...] = ()
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All that a restart needs of the past up to one minute: the detectors' state, and `Minute.known` of then."""
+
+    detect: bytes
+    known: tuple[str, ...]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+
+
+class Engine:
+    """The line of one Limen, going on from what a store has saved.
+
+    `snapshot_minutes` says how many closed minutes are kept to be judged again after a restart before the detectors'
+    whole state is written. One checkpoint judges at most `commit_minutes_max` of them; the others are `pending`. With
+    `recoverable` off nothing is kept for a restart, and with `history` off nothing for charts: a replay needs neither.
+    `seconds` is a clock for the stage times, by default one that stands still. Raises `StoreError` when
+    the saved state cannot be read.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        saved: Saved,
+        *,
+        snapshot_minutes: int = 10,
+        commit_minutes_max: int = COMMIT_MINUTES_MAX,
+        recoverable: bool = True,
+        history: bool = True,
+        seconds: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.progress = Progress(seconds, saved.series)
+        self._parts = parts
+        self._snapshot_minutes = snapshot_minutes
+        self._commit_minutes_max = commit_minutes_max
+        self._recoverable = recoverable
+        self._history = history
+        self._positions = {position.partition: position for position in saved.positions}
+        self._next = {position.partition: position.offset for position in saved.positions}
+        self._closed_minute = saved.closed_minute
+        self._unsnapped = len(saved.minutes)
+        self._known: tuple[str, ...] = ()
+        self._pending: deque[Minute] = deque()
+        self._readers: dict[Partition, Reader] = {}
+        self._restore(saved)
+
+    def _restore(self, saved: Saved) -> None:
+        """Bring every part to where the store stands; minutes since the snapshot are judged again, without effects.
+
+        Raises `StoreError` when another version wrote what is there.
+        """
+        codec = self._parts.codec
+        try:
+            partials = [codec.decode_partial(stored.body) for stored in saved.partials]
+            minutes = [codec.decode_minute(body) for _, body in saved.minutes]
+            if saved.snapshot:
+                snapshot = _snapshot(saved.snapshot[1])
+                self._known = snapshot.known
+                self._parts.detect.restore(snapshot.detect)
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise StoreError(f"the state in the store cannot be read: {error}") from error
+        for minute in minutes:
+            self._known = minute.known
+            self.progress.look(self._parts.detect.step(minute))
+        self._open: dict[Partition, tuple[Partial, ...]] = {
+            partition: tuple(found) for partition, found in groupby(partials, key=attrgetter("partition"))
+        }
+        self._parts.minutes.restore(saved.positions, partials, saved.closed_minute, self._known)
+        self._parts.respond.restore(saved.alerts, saved.incidents)
+
+    @property
+    def positions(self) -> Mapping[Partition, Position]:
+        """Give where each partition stands: everything before is decided and in a commit."""
+        return self._positions
+
+    @property
+    def closed_minute(self) -> int:
+        """Give the latest minute that was closed and judged, -1 before the first."""
+        return self._closed_minute
+
+    @property
+    def pending(self) -> int:
+        """Give how many closed minutes wait for the next checkpoints to be judged; a restart closes them again."""
+        return len(self._pending)
+
+    @property
+    def counters(self) -> Counters:
+        """Give what became of all decided records."""
+        return sum((position.counters for position in self._positions.values()), Counters())
+
+    def offsets(self) -> dict[Partition, int]:
+        """Give the next offset that `feed` expects of each partition: where a source goes on in this process."""
+        return dict(self._next)
+
+    def watermarks(self) -> dict[Partition, int]:
+        """Give each partition's watermark in epoch milliseconds of event time, those without one left out."""
+        known = {partition: self._parts.minutes.watermark_ms(partition) for partition in self._next}
+        return {partition: watermark for partition, watermark in known.items() if watermark >= 0}
+
+    def feed(self, records: Sequence[Record]) -> int:
+        """Decode records and take them in; gives how many were new.
+
+        Records of a partition come in offset order. One that was fed before is skipped, so a source may deliver again.
+        """
+        new = 0
+        found: dict[Partition, list[Record]] = {}
+        for record in records:
+            found.setdefault(record.partition, []).append(record)
+        for partition in sorted(found):
+            expected = self._next.get(partition, 0)
+            fresh = [record for record in found[partition] if record.offset >= expected]
+            if not fresh:
+                continue
+            with self.progress.stage("decode"):
+                items = [self._parts.decode(record.value) for record in fresh]
+            with self.progress.stage("aggregate"):
+                batch = self._parts.columns.batch(partition, [record.offset for record in fresh], items)
+            self.feed_batch(batch)
+            new += len(fresh)
+        return new
+
+    def feed_batch(self, batch: Batch) -> None:
+        """Take in events that are columns already; a batch begins at or after the offset that is expected."""
+        assert batch.start >= self._next.get(batch.partition, 0), f"{batch.partition} went back to {batch.start}"
+        with self.progress.stage("aggregate"):
+            self._reader(batch.partition).add(batch)
+        self._next[batch.partition] = batch.until
+
+    def checkpoint(
+        self,
+        idle: Collection[Partition] = NOTHING,
+        ended: Collection[Partition] = NOTHING,
+        *,
+        expected: Collection[Partition] = NOTHING,
+        final: bool = False,
+        clock_ms: int | None = None,
+        journal: tuple[tuple[int, str], ...] = (),
+    ) -> Commit:
+        """Decide what can be decided, close the minutes that are complete, judge them, and give it all as one commit.
+
+        `ended` partitions deliver nothing any more; `final` says so of all of them, and every minute closes. `idle`
+        ones have delivered nothing for a while and do not hold minutes back. What waits in the reader of either for
+        events that would follow is decided without them. `expected` names partitions that are there, read or not: no
+        minute closes before each has a watermark, is idle or has ended. `clock_ms` closes minutes by the clock, which
+        is right only while every partition is idle. `journal` notes why.
+        """
+        with self.progress.stage("aggregate"):
+            quiet = {*idle, *ended}
+            partials = [self._cut(partition, final=final or partition in quiet) for partition in sorted(self._readers)]
+            self._parts.minutes.expect(expected)
+            closed = self._parts.minutes.close(idle, ended, final=final)
+            if clock_ms is not None:
+                closed += self._parts.minutes.close_until(clock_ms)
+        if closed:
+            for reader in self._readers.values():
+                reader.closed(closed[-1].minute)
+        self._pending += closed
+        minutes = [self._pending.popleft() for _ in range(min(self._commit_minutes_max, len(self._pending)))]
+        judged = [self._judge(minute) for minute in minutes]
+        if minutes:
+            self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
+        return self._commit([partial for partial in partials if partial], minutes, judged, journal)
+
+    def _reader(self, partition: Partition) -> Reader:
+        """Give the reader of a partition, made when its first batch comes."""
+        if partition not in self._readers:
+            position, partials = self._positions.get(partition), self._open.pop(partition, ())
+            closed = self._pending[-1].minute if self._pending else self._closed_minute
+            self._readers[partition] = self._parts.reader(partition, position, partials, closed)
+        return self._readers[partition]
+
+    def _cut(self, partition: Partition, *, final: bool) -> Partial | None:
+        """Merge what a reader has decided since the last checkpoint, and move the partition's position on."""
+        partial = self._readers[partition].cut(final=final)
+        if partial is None:
+            return None
+        verdict = self._parts.minutes.apply(partial)
+        assert verdict == "applied", f"{partition}: a partial of our own from {partial.start} was a {verdict}"
+        before = self._positions.get(partition, Position(partition, 0, -1, Counters()))
+        counters = before.counters + partial.counters
+        assert counters.conserved, f"{partition}: records are missing in {counters}"
+        assert partial.until >= before.offset, f"{partition} went back to {partial.until}"
+        assert partial.watermark_ms >= before.watermark_ms, f"the watermark of {partition} went back"
+        self._positions[partition] = Position(partition, partial.until, partial.watermark_ms, counters)
+        return partial
+
+    def _judge(self, minute: Minute) -> tuple[Judged, Effects]:
+        """Judge one closed minute; one that is known to be incomplete has no effects, not even an all-clear."""
+        assert self._closed_minute < minute.minute, f"minute {minute.minute} closed twice"
+        with self.progress.stage("detect"):
+            judged = self._parts.detect.step(minute)
+        self.progress.closed(minute, judged)
+        if not minute.scored:
+            return judged, Effects()
+        with self.progress.stage("respond"):
+            effects = self._parts.respond.step(minute.minute, minute.detected_ms, judged.findings, judged.candidates)
+        return judged, effects
+
+    def _commit(
+        self,
+        partials: Iterable[Partial],
+        minutes: list[Minute],
+        judged: list[tuple[Judged, Effects]],
+        journal: tuple[tuple[int, str], ...],
+    ) -> Commit:
+        """Put together what one checkpoint must write."""
+        codec = self._parts.codec
+        stored = [
+            StoredPartial(p.partition, p.start, p.until, last_minute(p), codec.encode_partial(p))
+            for p in partials
+            if self._recoverable and last_minute(p) > self._closed_minute
+        ]
+        snapshot: tuple[int, bytes] | None = None
+        encoded: list[tuple[int, bytes]] = []
+        if self._recoverable and minutes:
+            self._unsnapped += len(minutes)
+            if self._unsnapped >= self._snapshot_minutes:
+                snapshot = (self._closed_minute, _encode(Snapshot(self._parts.detect.snapshot(), self._known)))
+                self._unsnapped = 0
+            else:
+                encoded = [(minute.minute, codec.encode_minute(minute)) for minute in minutes]
+        return Commit(
+            positions=tuple(self._positions[partition] for partition in sorted(self._positions)),
+            partials=tuple(stored),
+            closed_minute=self._closed_minute,
+            minutes=tuple(encoded),
+            snapshot=snapshot,
+            history=tuple(self.progress.history_body(each) for each, _ in judged) if self._history else (),
+            series=tuple(series for each, _ in judged for series in each.new_series),
+            effects=merged([effects for _, effects in judged]),
+            journal=journal,
+        )
+
+
+def last_minute(partial: Partial) -> int:
+    """Give the latest minute that a partial says something of, -1 if it holds counters only."""
+    minutes = [minute.minute for minute in partial.minutes]
+    return max(minutes + [change.ts_ms // MINUTE_MS for change in partial.changes], default=-1)
+
+
+def merged(effects: Iterable[Effects]) -> Effects:
+    """Join the effects of consecutive minutes: of an alert or incident the last state counts, every message is kept.
+
+    >>> merged([Effects(), Effects()])
+    Effects(alerts=(), incidents=(), notifications=())
+    """
+    alerts: dict[str, Alert] = {}
+    incidents: dict[str, Incident] = {}
+    notifications: list[Notification] = []
+    for each in effects:
+        alerts |= {alert.id: alert for alert in each.alerts}
+        incidents |= {incident.id: incident for incident in each.incidents}
+        notifications += each.notifications
+    return Effects(tuple(alerts.values()), tuple(incidents.values()), tuple(notifications))

@@ -1,0 +1,126 @@
+"""The parts are what an engine is made of, a protocol each: the engine knows what they promise and no more."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pipelines.detect.detect import Judged
+from schemas.alert import Alert
+from schemas.batch import Batch
+from schemas.effects import Effects, Position
+from schemas.event import Event, Reject
+from schemas.incident import Incident
+from schemas.partial import Minute, Partial
+from schemas.record import Partition
+from schemas.score import Candidate, Finding
+
+
+class Columns(Protocol):
+    """Turns decoded records into columns with their measures taken."""
+
+    def batch(self, partition: Partition, offsets: Sequence[int], items: Sequence[Event | Reject]) -> Batch:
+        """Give the batch of consecutive records of one partition."""
+        ...
+
+
+class Reader(Protocol):
+    """Decides what becomes of each event of one partition, in offset order, however batches are cut."""
+
+    def add(self, batch: Batch) -> None:
+        """Take the next batch."""
+        ...
+
+    def cut(self, *, final: bool = False) -> Partial | None:
+        """Give what was decided since the last cut, None if nothing; `final` decides what is still waiting."""
+        ...
+
+    def closed(self, minute: int) -> None:
+        """Learn that this minute and all before it are closed: their events are late from now on."""
+        ...
+
+
+class Minutes(Protocol):
+    """Merges the partials of all partitions and closes minutes in order."""
+
+    def restore(
+        self, positions: Sequence[Position], partials: Sequence[Partial], closed_minute: int, known: tuple[str, ...]
+    ) -> None:
+        """Go on where a store stands: partials with a minute that is still open, and `Minute.known` of the last one."""
+        ...
+
+    def expect(self, partitions: Collection[Partition]) -> None:
+        """Hear of partitions that are there: none closes a minute before each has spoken, is idle or has ended."""
+        ...
+
+    def apply(self, partial: Partial) -> Literal["applied", "duplicate", "gap"]:
+        """Merge a partial that begins where its partition stands; anything else changes nothing."""
+        ...
+
+    def close(self, idle: Collection[Partition], ended: Collection[Partition], *, final: bool = False) -> list[Minute]:
+        """Close every minute that the watermarks allow; idle and ended partitions hold nothing back."""
+        ...
+
+    def close_until(self, ms: int) -> list[Minute]:
+        """Close every minute that would be closed if all watermarks stood at this time."""
+        ...
+
+    def watermark_ms(self, partition: Partition) -> int:
+        """Give the watermark of a partition, -1 before its first."""
+        ...
+
+
+class Detect(Protocol):
+    """Judges closed minutes; what a restored one says next is bit for bit what the other would have said."""
+
+    def step(self, minute: Minute) -> Judged:
+        """Judge one closed minute."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Give the whole state."""
+        ...
+
+    def restore(self, body: bytes) -> None:
+        """Take up a snapshot."""
+        ...
+
+
+class Respond(Protocol):
+    """Turns findings into alerts, incidents and messages; the same calls give the same effects, bit for bit."""
+
+    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
+        """Take up the alerts and incidents that are not finished."""
+        ...
+
+    def step(
+        self, minute: int, detected_ms: int, findings: tuple[Finding, ...], candidates: tuple[Candidate, ...]
+    ) -> Effects:
+        """Give what one closed minute changes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How partials and minutes become bytes and come back exactly."""
+
+    encode_partial: Callable[[Partial], bytes]
+    decode_partial: Callable[[bytes], Partial]
+    encode_minute: Callable[[Minute], bytes]
+    decode_minute: Callable[[bytes], Minute]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything an engine is made of, fresh and without a past.
+
+    `reader` makes the reader of one partition from its stored position (None: never read), the partials of it whose
+    minutes are still open, and the latest closed minute (-1: none).
+    """
+
+    decode: Callable[[bytes], Event | Reject]
+    columns: Columns
+    reader: Callable[[Partition, Position | None, tuple[Partial, ...], int], Reader]
+    minutes: Minutes
+    detect: Detect
+    respond: Respond
+    codec: Codec

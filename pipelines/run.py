@@ -1,0 +1,198 @@
+"""Running Limen, live or as a replay, on the clock of the machine; no other file reads a clock."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from random import Random
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from pipelines.engine import Engine
+from pipelines.ingest.source import Source
+from pipelines.run_line import Clock, Hooks, Line
+from pipelines.run_loop import Ended, Loop
+from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
+from pipelines.store import Store
+from schemas.alert import Alert
+from schemas.effects import Effects
+from schemas.incident import Incident
+from schemas.settings import Settings
+from schemas.status import Status
+
+OVERRUN_SECONDS = 60.0
+"""A call to the source that takes longer never returns: its own timeouts are far shorter."""
+OUTBOX_SECONDS = 1.0
+"""How often the outbox is looked through."""
+REPLAY_RESULTS_MAX = 100_000
+"""Most alerts and incidents of one replay that are listed."""
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def now_ms(self) -> int:
+        """Give the time of day in epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Give seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class FastClock:
+    """A clock whose time of day began at `start_ms` and runs `speed` times as fast; seconds to wait are real ones."""
+
+    def __init__(self, start_ms: int, speed: float) -> None:
+        self._start_ms = start_ms
+        self._speed = speed
+        self._began = time.monotonic()
+
+    def now_ms(self) -> int:
+        """Give the simulated time of day in epoch milliseconds."""
+        return self._start_ms + int(1000 * self._speed * (time.monotonic() - self._began))
+
+    def monotonic(self) -> float:
+        """Give real seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait real seconds."""
+        time.sleep(seconds)
+
+
+class Stopper:
+    """The wish to stop, from a signal or from any thread; a reason makes it a failure."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.reason = ""
+
+    def __call__(self) -> bool:
+        """Say whether somebody wants to stop."""
+        return self._event.is_set()
+
+    def stop(self, reason: str = "") -> None:
+        """Ask to stop."""
+        self.reason = self.reason or reason
+        self._event.set()
+
+    def listen(self) -> None:
+        """Let SIGTERM and SIGINT ask to stop; only the main thread may call this."""
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            self.stop()
+
+        signal.signal(signal.SIGTERM, heard)
+        signal.signal(signal.SIGINT, heard)
+
+
+def run(
+    settings: Settings,
+    source: Source,
+    engine: Engine,
+    store: Store,
+    *,
+    clock: Clock | None = None,
+    stopper: Stopper | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    effects: Callable[[Effects], None] = lambda _: None,
+    status: Callable[[Status], None] = lambda _: None,
+    pump: Callable[[int], object] | None = None,
+    app: Any = None,
+) -> Ended:
+    """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
+
+    The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
+    what is due at a time of day (epoch ms); `app` is served where the settings say. Never raises for what the outside
+    world does: the failures are in the result.
+    """
+    clock = clock or SystemClock()
+    stopper = stopper or Stopper()
+    random = Random()  # noqa: S311 - jitter, not a secret
+    with ExitStack() as stack:
+        # The line tells its first status before anybody can ask for it.
+        line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper))
+        if app is not None:
+            server = WebServer(app, settings.serve.host, settings.serve.port)
+            failure = server.start()
+            if failure:
+                return Ended((failure,))
+            stack.callback(server.stop)
+        watchdog = Watchdog(time.monotonic, OVERRUN_SECONDS)
+        threads = [Repeating("watchdog", WATCH_SECONDS, watchdog.look, say, stopper.stop)]
+        if pump is not None:
+            threads.append(Repeating("outbox", OUTBOX_SECONDS, _pumping(pump), say, stopper.stop))
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.stop)
+        ended = Loop(source, line, settings, clock, random, guard=watchdog.guard).run()
+    return Ended((*ended.failures, stopper.reason), ended.reached) if stopper.reason else ended
+
+
+def _pumping(pump: Callable[[int], object]) -> Callable[[], object]:
+    """Give the outbox's action: attempts are timed by the real time of day, whatever clock the events follow."""
+    return lambda: pump(SystemClock().now_ms())
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What a replay found: how many records became what, closed minutes, and all alerts and incidents, oldest first.
+
+    `events` counts all records read; `rejects` counts the rejected ones by reason.
+    """
+
+    events: int
+    aggregated: int
+    late: int
+    out_of_range: int
+    duplicate: int
+    rejected: int
+    minutes: int
+    alerts: Sequence[Alert]
+    incidents: Sequence[Incident]
+    rejects: dict[str, int] = {}
+    failures: tuple[str, ...] = ()
+    reached: bool = True
+
+
+def replay(
+    settings: Settings,
+    source: Source,
+    engine: Engine,
+    store: Store,
+    *,
+    stopper: Stopper | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    effects: Callable[[Effects], None] = lambda _: None,
+    status: Callable[[Status], None] = lambda _: None,
+) -> Replayed:
+    """Read a source to its end, as fast as the machine goes; `status` is told of the progress at every checkpoint.
+
+    Event time alone decides, so the result is what a live run would have said. Nothing is sent to anybody.
+    """
+    clock = SystemClock()
+    random = Random()  # noqa: S311 - jitter, not a secret
+    line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper or Stopper()))
+    ended = Loop(source, line, settings, clock, random, live=False).run()
+    counters = engine.counters
+    return Replayed(
+        events=counters.read,
+        aggregated=counters.aggregated,
+        late=counters.late,
+        out_of_range=counters.out_of_range,
+        duplicate=counters.duplicate,
+        rejected=counters.rejected,
+        minutes=engine.progress.minutes_closed,
+        alerts=store.alerts(None, REPLAY_RESULTS_MAX)[::-1],
+        incidents=store.incidents(None, REPLAY_RESULTS_MAX)[::-1],
+        rejects=counters.rejects,
+        failures=ended.failures,
+        reached=ended.reached,
+    )

@@ -1,0 +1,214 @@
+"""The running line joins engine and store: what a checkpoint decides is durable before anything else happens."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from pipelines.engine import Engine, merged
+from pipelines.store import Store, StoreError
+from schemas.effects import Commit, Effects
+from schemas.record import Partition
+from schemas.status import PartitionStatus, Status
+
+COMMIT_SECONDS_MAX = 600.0
+"""How long a commit is tried again: time to free a full disk; after it the process ends, and nothing is lost."""
+PAUSE_SECONDS_MAX = 0.2
+"""The longest sleep in one piece, so that a request to stop is heard at once."""
+
+
+class Clock(Protocol):
+    """Time as the loop sees it; a simulated one may run faster."""
+
+    def now_ms(self) -> int:
+        """Give the time of day in epoch milliseconds; it may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that never go back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Backoff:
+    """How long to wait before the next attempt: doubling, with jitter, up to a longest wait and a last attempt."""
+
+    def __init__(self, random: Random, seconds_max: float, first: float = 0.25, longest: float = 30.0) -> None:
+        self._random = random
+        self._seconds_max = seconds_max
+        self._first = first
+        self._longest = longest
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """Begin anew at the next failure."""
+        self._began: float | None = None
+        self._wait = self._first
+
+    def failed(self, now: float) -> float | None:
+        """Give the seconds to wait before the next attempt, None when it has failed for too long."""
+        self._began = now if self._began is None else self._began
+        if now - self._began >= self._seconds_max:
+            return None
+        # Half of the wait is random, so that many that failed together do not come back together.
+        wait = self._wait * (0.5 + self._random.random() / 2)
+        self._wait = min(self._longest, 2 * self._wait)
+        return wait
+
+
+def _ignore(_: object) -> None:
+    """Do nothing with what is told."""
+
+
+def _never() -> bool:
+    """Never ask to stop."""
+    return False
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Whom the line tells: `say` a line for a person, `effects` after each commit, `status` after each checkpoint.
+
+    `stopping` is asked whether somebody wants the line to end.
+    """
+
+    say: Callable[[str], None] = _ignore
+    effects: Callable[[Effects], None] = _ignore
+    status: Callable[[Status], None] = _ignore
+    stopping: Callable[[], bool] = _never
+
+
+def _unknown(_: Partition) -> int:
+    """Do not know how far a partition lags."""
+    return -1
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the owner of the source said of it last."""
+
+    ready: bool
+    failure: str
+    idle: Collection[Partition]
+    lag: Callable[[Partition], int]
+    gaps: Mapping[str, int]
+
+
+class Line:
+    """An engine whose checkpoints are written to a store, with the status that pages and metrics show."""
+
+    def __init__(self, engine: Engine, store: Store, clock: Clock, random: Random, hooks: Hooks | None = None) -> None:
+        self.engine = engine
+        self.store = store
+        self.hooks = hooks or Hooks()
+        self._clock = clock
+        self._backoff = Backoff(random, COMMIT_SECONDS_MAX)
+        self._started_ms = clock.now_ms()
+        self._commits = 0
+        self._bytes = 0
+        self._failure = ""
+        self.publish()
+
+    def checkpoint(
+        self,
+        idle: Collection[Partition] = (),
+        ended: Collection[Partition] = (),
+        *,
+        expected: Collection[Partition] = (),
+        final: bool = False,
+        clock_ms: int | None = None,
+        journal: tuple[tuple[int, str], ...] = (),
+    ) -> Effects:
+        """Decide, commit and tell, as `Engine.checkpoint` explains; raises `StoreError` when the store stays broken.
+
+        A commit that fails is tried again for a while: meanwhile nothing is read, and the status says why. Many
+        closed minutes take several commits; the wish to stop is heard between them.
+        """
+        before = dict(self.engine.positions), self.engine.closed_minute
+        commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms, journal=journal)
+        done: list[Effects] = []
+        if journal or before != (self.engine.positions, self.engine.closed_minute):
+            done.append(self._write(commit))
+        while self.engine.pending and not self.hooks.stopping():
+            self._tell()
+            done.append(self._write(self.engine.checkpoint(idle, ended, expected=expected, final=final)))
+        return merged(done)
+
+    def _write(self, commit: Commit) -> Effects:
+        """Commit, again and again if need be, and tell the effects."""
+        while True:
+            try:
+                with self.engine.progress.stage("commit"):
+                    self._bytes += self.store.commit(commit)
+            except StoreError as error:
+                wait = self._backoff.failed(self._clock.monotonic())
+                if wait is None or self.hooks.stopping():
+                    raise
+                self._failure = str(error)
+                self.hooks.say(self._failure)
+                self._tell()
+                self.pause(wait)
+            else:
+                break
+        self._commits += 1
+        self._failure = ""
+        self._backoff.succeeded()
+        self.hooks.effects(commit.effects)
+        return commit.effects
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless somebody wants the line to end."""
+        end = self._clock.monotonic() + seconds
+        while not self.hooks.stopping():
+            left = end - self._clock.monotonic()
+            if left <= 0:
+                return
+            self._clock.sleep(min(left, PAUSE_SECONDS_MAX))
+
+    def publish(
+        self,
+        *,
+        ready: bool = False,
+        source_failure: str = "",
+        idle: Collection[Partition] = (),
+        lag: Callable[[Partition], int] = _unknown,
+        gaps: Mapping[str, int] | None = None,
+    ) -> None:
+        """Tell the present status; what only the source knows is given by its owner, and kept until the next time."""
+        self._source = _Source(ready, source_failure, idle, lag, gaps or {})
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the present status with what the source was last known to be."""
+        engine, progress, view = self.engine, self.engine.progress, self._source
+        partitions = tuple(
+            PartitionStatus(p, position.offset, position.watermark_ms, view.lag(p), p in view.idle)
+            for p, position in sorted(engine.positions.items())
+        )
+        self.hooks.status(
+            Status(
+                started_ms=self._started_ms,
+                heartbeat_ms=self._clock.now_ms(),
+                ready=view.ready and not self._failure,
+                counters=engine.counters,
+                partitions=partitions,
+                closed_minute=engine.closed_minute,
+                minutes_closed=progress.minutes_closed,
+                series=progress.series,
+                latest=progress.latest,
+                learning=progress.learning,
+                cohorts_total=progress.cohorts_total,
+                overflow=dict(progress.overflow),
+                audit_expected=progress.audit_expected,
+                audit_observed=progress.audit_observed,
+                stages=progress.stages,
+                commits=self._commits,
+                commit_bytes=self._bytes,
+                source_failure=view.failure,
+                store_failure=self._failure,
+                gaps=dict(view.gaps),
+            )
+        )

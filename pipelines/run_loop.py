@@ -1,0 +1,221 @@
+"""The loop reads a source into the line, and knows what to do when the source fails or falls silent."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from random import Random
+
+import msgspec
+
+from pipelines.engine import MINUTE_MS
+from pipelines.ingest.source import Source
+from pipelines.run_line import Backoff, Clock, Line
+from pipelines.store import StoreError
+from schemas.record import Partition
+from schemas.settings import Settings
+
+POLL_SECONDS = 0.2
+"""How long a poll waits for records; a request to stop is heard at least as often."""
+FIRST_OPEN_SECONDS_MAX = 30.0
+"""How long the first contact with a source is tried: a wrong address should be told soon."""
+REOPEN_SECONDS_MAX = 86_400.0
+"""How long a source that once worked is tried again: a broker may be down over night, not for good."""
+STALL_SECONDS = 60.0
+"""Records are there and none comes for this long: the client is stuck, and is opened anew."""
+STALLS_MAX = 3
+"""Stalls in a row after which opening anew is no cure, and the process ends."""
+CLOCK_MINUTES_MAX = 1_440
+"""Most minutes that the clock closes at one checkpoint; after a long silence it takes several."""
+PRUNE_SECONDS = 3_600.0
+"""How often what is too old is dropped from the store."""
+DAY_MS = 86_400_000
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a loop ended: `failures` are lines for a person, none if all was read or somebody asked it to stop.
+
+    `reached` says whether the source could be opened at all.
+    """
+
+    failures: tuple[str, ...] = ()
+    reached: bool = True
+
+
+class _Stop(Exception):  # noqa: N818 - it ends the loop from inside, and is no error by itself
+    """End the loop with this line for a person."""
+
+
+class Loop:
+    """One source read into one line until it ends or somebody asks to stop; single-threaded, time from its clock.
+
+    `guard` is entered around every call to the source that might never return. With `live` off, event time alone
+    decides: no partition is ever idle, and the clock closes nothing.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        line: Line,
+        settings: Settings,
+        clock: Clock,
+        random: Random,
+        *,
+        live: bool = True,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._source = source
+        self._line = line
+        self._settings = settings
+        self._clock = clock
+        self._live = live
+        self._guard = guard
+        self._opening = Backoff(random, FIRST_OPEN_SECONDS_MAX)
+        self._polling = Backoff(random, REOPEN_SECONDS_MAX)
+        self._random = random
+        self._open = False
+        self._reached = False
+        self._failure = ""
+        self._failures: list[str] = []
+        self._fed = 0
+        self._idle: set[Partition] = set()
+        self._stalls = 0
+        now = clock.monotonic()
+        self._checkpointed = self._pruned = self._arrived = now
+        self._heard: dict[Partition, float] = {}
+
+    def run(self) -> Ended:
+        """Read until the source ends, somebody asks to stop, or nothing helps any more; then close the source."""
+        try:
+            while not self._line.hooks.stopping() and not self._all_ended():
+                if self._open or self._connect():
+                    self._turn()
+            self._finish()
+        except (_Stop, StoreError) as error:
+            self._failures.append(str(error))
+        finally:
+            self._source.close()
+        return Ended(tuple(self._failures), self._reached)
+
+    def _all_ended(self) -> bool:
+        """Say whether nothing can come any more."""
+        return self._open and all(self._source.ended(partition) for partition in self._source.partitions())
+
+    def _connect(self) -> bool:
+        """Open the source where the engine stands, or wait before the next attempt."""
+        with self._guard():
+            self._failure = self._source.open(self._line.engine.offsets())
+        if not self._failure:
+            self._open = self._reached = True
+            self._opening = Backoff(self._random, REOPEN_SECONDS_MAX)
+            self._arrived = self._clock.monotonic()
+            return True
+        self._wait(self._opening)
+        return False
+
+    def _wait(self, backoff: Backoff) -> None:
+        """Tell the failure and wait; end the loop when it has lasted too long."""
+        wait = backoff.failed(self._clock.monotonic())
+        if wait is None:
+            raise _Stop(self._failure)
+        self._line.hooks.say(self._failure)
+        self._publish()
+        self._line.pause(wait)
+
+    def _turn(self) -> None:
+        """Poll once, take in what came, and make a checkpoint when it is time."""
+        self._source.watermarks(self._line.engine.watermarks())
+        with self._guard(), self._line.engine.progress.stage("read"):
+            poll = self._source.poll(POLL_SECONDS, int(1000 * self._clock.monotonic()))
+        now = self._clock.monotonic()
+        if poll.records:
+            self._fed += self._line.engine.feed(poll.records)
+            self._heard |= {record.partition: now for record in poll.records}
+            self._arrived, self._stalls = now, 0
+        if poll.failure and poll.final:
+            self._failures.append(poll.failure)
+            self._line.hooks.say(poll.failure)
+        self._failure = "" if poll.final else poll.failure
+        storage = self._settings.storage
+        if self._fed >= storage.checkpoint_events or now - self._checkpointed >= storage.checkpoint_seconds:
+            self._checkpoint(now)
+        if self._failure:
+            self._wait(self._polling)
+        elif poll.records:
+            self._polling.succeeded()
+        self._look_for_a_stall(now)
+
+    def _checkpoint(self, now: float) -> None:
+        """Commit what was read; close minutes by the clock where every partition has fallen silent."""
+        idle, ended = self._silent(now)
+        now_ms = self._clock.now_ms()
+        journal = [(now_ms, f"{partition} is idle") for partition in sorted(idle - self._idle)]
+        journal += [(now_ms, f"{partition} is no longer idle") for partition in sorted(self._idle - idle)]
+        clock_ms: int | None = None
+        known = self._source.partitions()
+        active = set(known) - ended
+        if active and active == idle and self._line.engine.closed_minute >= 0:
+            clock_ms = self._clock_limit(now_ms)
+        before = self._line.engine.closed_minute
+        self._idle = idle
+        self._line.checkpoint(idle, ended, expected=known, clock_ms=clock_ms, journal=tuple(journal))
+        if clock_ms is not None and self._line.engine.closed_minute > before:
+            self._line.hooks.say(f"the clock closed minutes up to {self._line.engine.closed_minute}: no events come")
+        self._fed, self._checkpointed = 0, now
+        self._prune(now)
+        self._publish()
+
+    def _clock_limit(self, now_ms: int) -> int:
+        """Give the time up to which the clock may close minutes at this checkpoint."""
+        lateness_ms = 1000 * self._settings.detection.lateness_seconds
+        return min(now_ms, (self._line.engine.closed_minute + 1 + CLOCK_MINUTES_MAX) * MINUTE_MS + lateness_ms)
+
+    def _silent(self, now: float) -> tuple[set[Partition], set[Partition]]:
+        """Give the idle partitions, which have nothing to read and had nothing for a while, and those that ended."""
+        idle, ended = set(), set()
+        for partition in self._source.partitions():
+            quiet = now - self._heard.setdefault(partition, now)
+            if self._source.ended(partition):
+                ended.add(partition)
+            elif self._live and quiet >= self._settings.source.idle_seconds and self._source.caught_up(partition):
+                idle.add(partition)
+        return idle, ended
+
+    def _look_for_a_stall(self, now: float) -> None:
+        """Open the source anew when records are there and none comes."""
+        if not self._live or self._failure or now - self._arrived < STALL_SECONDS:
+            return
+        if all(self._source.lag(partition) <= 0 for partition in self._source.partitions()):
+            return
+        self._stalls += 1
+        self._failure = f"no record came for {STALL_SECONDS:.0f} s although some are there: the source is opened anew"
+        if self._stalls > STALLS_MAX:
+            raise _Stop(f"no record came although some are there, {self._stalls} times in a row: restart Limen")
+        self._line.hooks.say(self._failure)
+        self._open = False
+
+    def _prune(self, now: float) -> None:
+        """Drop what is too old, now and then."""
+        closed_minute, storage = self._line.engine.closed_minute, self._settings.storage
+        if now - self._pruned < PRUNE_SECONDS or closed_minute < 0:
+            return
+        self._pruned = now
+        finished_before_ms = closed_minute * MINUTE_MS - storage.incidents_days * DAY_MS
+        self._line.store.prune(closed_minute - 60 * storage.history_hours, finished_before_ms)
+
+    def _finish(self) -> None:
+        """Make the last checkpoint; when everything was read to its end, every minute closes."""
+        if not self._reached:
+            return
+        known, over = self._source.partitions(), self._all_ended()
+        ended = known if over else [partition for partition in known if self._source.ended(partition)]
+        self._line.checkpoint(ended=ended, expected=known, final=over)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tell the status with what the source knows."""
+        self._line.publish(
+            ready=self._open and not self._failure,
+            source_failure=self._failure,
+            idle=frozenset(self._idle),
+            lag=self._source.lag,
+            gaps={str(partition): lost for partition, lost in self._source.gaps().items()},
+        )

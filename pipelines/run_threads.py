@@ -1,0 +1,130 @@
+"""The threads beside the loop: one that repeats an action, one that watches for a call that never returns, the web."""
+
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipelines.serve.http import server
+from pipelines.store import StoreError
+
+STUCK_EXIT_CODE = 70
+"""The exit code of a process that ended itself because a call never returned (EX_SOFTWARE of sysexits.h)."""
+WATCH_SECONDS = 1.0
+"""How often the watchdog looks."""
+JOIN_SECONDS = 4.0
+"""How long the end of a thread is awaited; with the last checkpoint the whole end takes less than ten seconds."""
+START_SECONDS = 10.0
+"""How long the web server may take to start."""
+
+
+class Repeating:
+    """A thread that does something every few seconds until it is stopped; the world failing is told, and goes on.
+
+    A bug in the action ends the thread, and `broken` is called with a line, so that the process can end too.
+    """
+
+    def __init__(
+        self, name: str, seconds: float, action: Callable[[], object], say: Callable[[str], None],
+        broken: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._seconds = seconds
+        self._action = action
+        self._say = say
+        self._broken = broken
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the action that is under way, or leave it behind if it takes too long."""
+        self._stop.set()
+        self._thread.join(JOIN_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            try:
+                self._action()
+            except StoreError as error:
+                self._say(str(error))
+            except Exception as error:
+                self._broken(f"the thread {self._thread.name} failed: {type(error).__name__}: {error}")
+                raise
+
+
+def _exit_stuck() -> None:
+    """Say where every thread stands, and end the process at once: a thread that spins cannot be asked."""
+    faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
+    os._exit(STUCK_EXIT_CODE)
+
+
+class Watchdog:
+    """Ends the process when a guarded call takes longer than `seconds_max`.
+
+    A client library may spin inside a call for ever; then only another thread can tell. `monotonic` is the clock.
+    """
+
+    def __init__(
+        self, monotonic: Callable[[], float], seconds_max: float, act: Callable[[], None] = _exit_stuck
+    ) -> None:
+        self._monotonic = monotonic
+        self._seconds_max = seconds_max
+        self._act = act
+        self._since: float | None = None
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Watch over what happens inside."""
+        self._since = self._monotonic()
+        try:
+            yield
+        finally:
+            self._since = None
+
+    def look(self) -> None:
+        """Act if the guarded call takes too long."""
+        since = self._since
+        if since is not None and self._monotonic() - since > self._seconds_max:
+            self._act()
+
+
+class WebServer:
+    """The pages, API and metrics served from a thread of this process."""
+
+    def __init__(self, app: Any, host: str, port: int) -> None:
+        self._where = f"{host}:{port}"
+        self._server = server(app, host, port)
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+
+    def start(self) -> str:
+        """Begin to serve and give "", or one line about why not."""
+        self._thread.start()
+        for _ in range(int(START_SECONDS / 0.05)):
+            if self._server.started:
+                return ""
+            self._thread.join(0.05)
+            if not self._thread.is_alive():
+                break
+        return f"{self._where}: cannot be served from: stop what uses the port, or set serve.port to another"
+
+    @property
+    def port(self) -> int:
+        """Give the port that is served, which the system chose if 0 was asked for."""
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        """Stop serving; open connections are cut after a moment."""
+        self._server.should_exit = True
+        self._thread.join(JOIN_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._server.run()
+        except SystemExit:
+            return  # how uvicorn says that it could not begin; `start` tells it

@@ -1,0 +1,293 @@
+"""The store keeps everything that must outlive the process, and one commit writes all of one step or nothing.
+
+A step's offsets, open cells, closed minutes, alerts, incidents and outgoing messages go into one transaction, so a
+restart finds a state that the line was really in. Reading is safe from any thread. SQLite keeps it in one file;
+"sqlite://" keeps it in memory, for replays and tests.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Engine, RowMapping, Table, and_, delete, exists, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from pipelines import store_tables as t
+from pipelines.store_lease import Lease
+from pipelines.store_open import IN_MEMORY, StoreError, failure, open_engine
+from pipelines.store_rows import (
+    Rows,
+    alert_row,
+    delivery_row,
+    incident_row,
+    partial_row,
+    position_row,
+    series_row,
+    upsert,
+)
+from schemas.alert import Alert
+from schemas.effects import Commit, Position, Saved, StoredPartial
+from schemas.history import HistoryRow, SeriesInfo
+from schemas.incident import Delivery, Incident
+from schemas.partial import Counters
+from schemas.record import Partition
+
+__all__ = ["Store", "StoreError"]
+
+FINISHED = ("closed", "cancelled", "merged")
+"""The states in which an incident asks nothing of anybody any more."""
+ACTIVE = ("pending", "firing")
+"""The states of an alert that may still change."""
+
+T = TypeVar("T")
+
+_alert = msgspec.msgpack.Decoder(Alert).decode
+_counters = msgspec.msgpack.Decoder(Counters).decode
+_delivery = msgspec.msgpack.Decoder(Delivery).decode
+_incident = msgspec.msgpack.Decoder(Incident).decode
+_row = msgspec.msgpack.Decoder(HistoryRow).decode
+_series = msgspec.msgpack.Decoder(SeriesInfo).decode
+
+
+class Store:
+    """One open store. Every method raises `StoreError` when the database fails; nothing is half written then."""
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self._where = where
+        self._lease = Lease(where) if where != IN_MEMORY else None
+        # In memory there is one connection for all threads, so they take turns.
+        self._turn: AbstractContextManager[Any] = threading.RLock() if where == IN_MEMORY else nullcontext()
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True, check: bool = True) -> "Store":
+        """Open the store at this address; a file is read for damage first unless `check` is off.
+
+        Without `create` a missing file is an error. Raises `StoreError`.
+
+        >>> Store.open("sqlite://").load().closed_minute
+        -1
+        """
+        return cls(*open_engine(url, create=create, check=check))
+
+    @property
+    def where(self) -> str:
+        """Name the store for people: the path of its file."""
+        return self._where
+
+    def lease(self) -> None:
+        """Take the right to be the one process that commits, until it ends; raises `StoreError` if another has it."""
+        if self._lease:
+            self._lease.take()
+
+    def close(self) -> None:
+        """Close all connections and give the lease back."""
+        self._engine.dispose()
+        if self._lease:
+            self._lease.give_back()
+
+    def load(self) -> Saved:
+        """Give what a restart needs; an empty store has no positions and `closed_minute` -1."""
+        with self._reading() as connection:
+
+            def rows(table: Table, *order: Any) -> list[RowMapping]:
+                return list(connection.execute(select(table).order_by(*order)).mappings())
+
+            def partition(row: RowMapping) -> Partition:
+                return Partition(row["source"], row["number"])
+
+            snapshot = connection.execute(select(t.SNAPSHOTS.c.minute, t.SNAPSHOTS.c.body)).one_or_none()
+            closed = connection.execute(select(t.PROGRESS.c.closed_minute)).scalar()
+            alerts, incidents = t.ALERTS.c, t.INCIDENTS.c
+            active = select(alerts.body).where(alerts.state.in_(ACTIVE)).order_by(alerts.pending_ms, alerts.id)
+            unfinished = (
+                select(incidents.body)
+                .where(incidents.state.not_in(FINISHED))
+                .order_by(incidents.detected_ms, incidents.id)
+            )
+            return Saved(
+                positions=tuple(
+                    Position(partition(row), row["read_until"], row["watermark_ms"], _counters(row["counters"]))
+                    for row in rows(t.POSITIONS, t.POSITIONS.c.source, t.POSITIONS.c.number)
+                ),
+                partials=tuple(
+                    StoredPartial(partition(row), row["start"], row["until"], row["last_minute"], row["body"])
+                    for row in rows(t.PARTIALS, t.PARTIALS.c.source, t.PARTIALS.c.number, t.PARTIALS.c.start)
+                ),
+                closed_minute=-1 if closed is None else closed,
+                snapshot=(snapshot.minute, snapshot.body) if snapshot else None,
+                minutes=tuple((row["minute"], row["body"]) for row in rows(t.MINUTES, t.MINUTES.c.minute)),
+                series=tuple(_series(row["body"]) for row in rows(t.SERIES, t.SERIES.c.number)),
+                alerts=tuple(_alert(body) for body in connection.execute(active).scalars()),
+                incidents=tuple(_incident(body) for body in connection.execute(unfinished).scalars()),
+            )
+
+    def commit(self, commit: Commit) -> int:
+        """Write all of one step in one transaction and give the number of bytes of its bodies."""
+        effects = commit.effects
+        tables: list[tuple[Table, Rows]] = [
+            (t.POSITIONS, [position_row(position) for position in commit.positions]),
+            (t.PARTIALS, [partial_row(partial) for partial in commit.partials]),
+            (t.MINUTES, [{"minute": minute, "body": body} for minute, body in commit.minutes]),
+            (t.HISTORY, [{"minute": minute, "body": body} for minute, body in commit.history]),
+            (t.SERIES, [series_row(series) for series in commit.series]),
+            (t.ALERTS, [alert_row(alert) for alert in effects.alerts]),
+            (t.INCIDENTS, [incident_row(incident) for incident in effects.incidents]),
+        ]
+        deliveries = [
+            delivery_row(Delivery(notification, "waiting", attempts=0, next_attempt_ms=0))
+            for notification in effects.notifications
+        ]
+        with self._writing() as connection:
+            for table, rows in tables:
+                upsert(connection, table, rows)
+            if deliveries:
+                # A message that was written before keeps what became of it.
+                connection.execute(insert(t.DELIVERIES).on_conflict_do_nothing(), deliveries)
+            if commit.journal:
+                connection.execute(insert(t.JOURNAL), [{"at_ms": at, "what": what} for at, what in commit.journal])
+            if commit.closed_minute >= 0:
+                upsert(connection, t.PROGRESS, [{"id": t.ONLY, "closed_minute": commit.closed_minute}])
+                connection.execute(delete(t.PARTIALS).where(t.PARTIALS.c.last_minute <= commit.closed_minute))
+            if commit.snapshot:
+                minute, body = commit.snapshot
+                upsert(connection, t.SNAPSHOTS, [{"id": t.ONLY, "minute": minute, "body": body}])
+                connection.execute(delete(t.MINUTES).where(t.MINUTES.c.minute <= minute))
+        bodies = [row["body"] for _, rows in tables[1:] for row in rows] + [row["body"] for row in deliveries]
+        return sum(map(len, bodies)) + (len(commit.snapshot[1]) if commit.snapshot else 0)
+
+    def incidents(self, states: Collection[str] | None, limit: int) -> list[Incident]:
+        """Give the latest incidents in these states (None: in any), newest first."""
+        columns = t.INCIDENTS.c
+        query = select(columns.body).order_by(columns.detected_ms.desc(), columns.id).limit(limit)
+        return self._bodies(query if states is None else query.where(columns.state.in_(states)), _incident)
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """Give one incident, None where there is none of this id."""
+        found = self._bodies(select(t.INCIDENTS.c.body).where(t.INCIDENTS.c.id == incident_id), _incident)
+        return found[0] if found else None
+
+    def put_incident(self, incident: Incident, expected_version: int) -> bool:
+        """Replace an incident if its stored version is still the expected one; False where somebody was faster."""
+        row = incident_row(incident)
+        columns = t.INCIDENTS.c
+        change = update(t.INCIDENTS).where(columns.id == incident.id, columns.version == expected_version).values(row)
+        with self._writing() as connection:
+            return connection.execute(change).rowcount == 1
+
+    def alerts(self, states: Collection[str] | None, limit: int) -> list[Alert]:
+        """Give the latest alerts in these states (None: in any), newest first."""
+        columns = t.ALERTS.c
+        query = select(columns.body).order_by(columns.pending_ms.desc(), columns.id).limit(limit)
+        return self._bodies(query if states is None else query.where(columns.state.in_(states)), _alert)
+
+    def series(self) -> list[SeriesInfo]:
+        """Give all series by number."""
+        return self._bodies(select(t.SERIES.c.body).order_by(t.SERIES.c.number), _series)
+
+    def history(self, first_minute: int, last_minute: int) -> list[HistoryRow]:
+        """Give the rows of the closed minutes from first to last, both included, in order."""
+        column = t.HISTORY.c.minute
+        query = select(t.HISTORY.c.body).where(column.between(first_minute, last_minute)).order_by(column)
+        return self._bodies(query, _row)
+
+    def journal(self, limit: int) -> list[tuple[int, str]]:
+        """Give the latest decisions that came from the clock, newest first: epoch ms and what was decided."""
+        query = select(t.JOURNAL.c.at_ms, t.JOURNAL.c.what).order_by(t.JOURNAL.c.id.desc()).limit(limit)
+        with self._reading() as connection:
+            return [(row.at_ms, row.what) for row in connection.execute(query)]
+
+    def deliveries_due(self, now_ms: int, limit: int) -> list[Delivery]:
+        """Give waiting messages whose time has come, oldest first, at most `limit` a sink.
+
+        Of one incident and sink it is only the next in order. The limit is each sink's own, so that one that fails
+        and piles up keeps nobody else waiting.
+        """
+        columns, before = t.DELIVERIES.c, t.DELIVERIES.alias("before")
+        earlier = exists().where(
+            before.c.incident_id == columns.incident_id,
+            before.c.sink == columns.sink,
+            before.c.sequence < columns.sequence,
+            before.c.state == "waiting",
+        )
+        order = (columns.created_ms, columns.incident_id, columns.sequence)
+        place = func.row_number().over(partition_by=columns.sink, order_by=order)
+        due = (
+            select(
+                columns.body,
+                columns.created_ms,
+                columns.incident_id,
+                columns.sequence,
+                columns.sink,
+                place.label("place"),
+            )
+            .where(and_(columns.state == "waiting", columns.next_attempt_ms <= now_ms, ~earlier))
+            .subquery()
+        )
+        query = select(due.c.body).where(due.c.place <= limit)
+        query = query.order_by(due.c.created_ms, due.c.incident_id, due.c.sequence, due.c.sink)
+        return self._bodies(query, _delivery)
+
+    def record_delivery(self, delivery: Delivery) -> None:
+        """Write what became of a message."""
+        row = delivery_row(delivery)
+        with self._writing() as connection:
+            connection.execute(update(t.DELIVERIES).where(t.DELIVERIES.c.id == delivery.notification.id).values(row))
+
+    def delivery_counts(self) -> dict[str, dict[str, int]]:
+        """Give the number of messages by sink and state."""
+        columns = t.DELIVERIES.c
+        query = select(columns.sink, columns.state, func.count().label("total")).group_by(columns.sink, columns.state)
+        counts: dict[str, dict[str, int]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query.order_by(columns.sink, columns.state)):
+                counts.setdefault(row.sink, {})[row.state] = row.total
+        return counts
+
+    def deliveries(self, limit: int) -> list[Delivery]:
+        """Give the latest messages in any state, newest first."""
+        columns = t.DELIVERIES.c
+        order = (columns.created_ms.desc(), columns.incident_id, columns.sequence.desc(), columns.sink)
+        return self._bodies(select(columns.body).order_by(*order).limit(limit), _delivery)
+
+    def prune(self, before_minute: int, finished_before_ms: int = 0) -> None:
+        """Drop history rows before the minute, and what was finished before the time: incidents, alerts, journal."""
+        incidents, alerts, deliveries = t.INCIDENTS.c, t.ALERTS.c, t.DELIVERIES.c
+        old = and_(incidents.state.in_(FINISHED), incidents.updated_ms < finished_before_ms)
+        with self._writing() as connection:
+            connection.execute(delete(t.HISTORY).where(t.HISTORY.c.minute < before_minute))
+            connection.execute(delete(t.DELIVERIES).where(deliveries.incident_id.in_(select(incidents.id).where(old))))
+            connection.execute(delete(t.INCIDENTS).where(old))
+            connection.execute(
+                delete(t.ALERTS).where(alerts.state.not_in(ACTIVE), alerts.last_seen_ms < finished_before_ms)
+            )
+            connection.execute(delete(t.JOURNAL).where(t.JOURNAL.c.at_ms < finished_before_ms))
+
+    def _bodies(self, query: Any, decode: Callable[[bytes], T]) -> list[T]:
+        with self._reading() as connection:
+            return [decode(body) for body in connection.execute(query).scalars()]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._transaction(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._transaction(writes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        """Give a connection inside a transaction that is committed at the end, and rolled back on any exception."""
+        with self._turn:
+            try:
+                with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+                    yield connection
+            except IntegrityError:
+                raise  # a bug of ours, not a failure of the world
+            except SQLAlchemyError as error:
+                raise failure(error, self._where) from None

@@ -1,0 +1,94 @@
+"""Rows of the store: every struct beside the columns it is asked for by."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects.sqlite import insert
+
+from schemas.alert import Alert
+from schemas.effects import Position, StoredPartial
+from schemas.history import SeriesInfo
+from schemas.incident import Delivery, Incident
+from schemas.signal import series_key
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def upsert(connection: Connection, table: Table, rows: Rows) -> None:
+    """Write rows by primary key, replacing what is there."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    statement = insert(table)
+    others = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+
+
+def position_row(position: Position) -> Row:
+    """Give the row of a position."""
+    return {
+        "source": position.partition.source,
+        "number": position.partition.number,
+        "read_until": position.offset,
+        "watermark_ms": position.watermark_ms,
+        "counters": _encode(position.counters),
+    }
+
+
+def partial_row(partial: StoredPartial) -> Row:
+    """Give the row of a stored partial."""
+    return {
+        "source": partial.partition.source,
+        "number": partial.partition.number,
+        "start": partial.start,
+        "until": partial.until,
+        "last_minute": partial.last_minute,
+        "body": partial.body,
+    }
+
+
+def series_row(series: SeriesInfo) -> Row:
+    """Give the row of a series."""
+    return {"number": series.number, "key": series_key(series.signal, series.cohort), "body": _encode(series)}
+
+
+def alert_row(alert: Alert) -> Row:
+    """Give the row of an alert."""
+    return {
+        "id": alert.id,
+        "state": alert.state,
+        "pending_ms": alert.pending_ms,
+        "last_seen_ms": alert.last_seen_ms,
+        "body": _encode(alert),
+    }
+
+
+def incident_row(incident: Incident) -> Row:
+    """Give the row of an incident."""
+    return {
+        "id": incident.id,
+        "state": incident.state,
+        "detected_ms": incident.detected_ms,
+        "updated_ms": incident.updated_ms,
+        "version": incident.version,
+        "body": _encode(incident),
+    }
+
+
+def delivery_row(delivery: Delivery) -> Row:
+    """Give the row of a message and what became of it."""
+    notification = delivery.notification
+    return {
+        "id": notification.id,
+        "incident_id": notification.incident_id,
+        "sink": notification.sink,
+        "sequence": notification.sequence,
+        "created_ms": notification.created_ms,
+        "state": delivery.state,
+        "next_attempt_ms": delivery.next_attempt_ms,
+        "body": _encode(delivery),
+    }

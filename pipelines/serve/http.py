@@ -1,0 +1,256 @@
+"""The HTTP side of Limen: pages, API, metrics and probes on one port, for reading only.
+
+Paths: `/`, `/series/{id}`, `/incidents/{id}`; `/api/v1/...`; `/metrics`; `/-/healthy`, `/-/ready`; `/static/...`.
+An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pipelines.serve import views
+from pipelines.serve.guard import Guard
+from pipelines.serve.metrics import registry, scrape
+from pipelines.serve.pages import Pages
+from pipelines.serve.plotly_script import script_path
+from pipelines.serve.query import Query
+from pipelines.serve.reading import OPEN_STATES, Sources
+from pipelines.serve.shapes import IncidentDetail, Problem, SeriesDetail
+from pipelines.store import Store, StoreError
+from schemas.settings import Settings
+from schemas.signal import Signal
+from schemas.status import Status
+
+ROWS_DEFAULT, ROWS_MAX = 100, 1_000
+OFFSET_MAX = 100_000
+"""As many series as there may be by default; alerts and incidents that old are for exports."""
+POINTS_DEFAULT, POINTS_LEAST, POINTS_MAX = 500, 10, 12_000
+"""By default a point every other pixel, which still reads as a line; at most a week of minutes."""
+CONNECTIONS_MAX = 256
+"""Many more than a team's browsers and scrapers; further ones are answered 503 at once."""
+CUT_SECONDS = 1
+"""How long open answers may take once serving ends; the longest takes about two seconds and can be asked again."""
+COMPRESS_BYTES_MIN = 1_024
+COMPRESS_LEVEL = 5
+"""Half the time of the highest level for a tenth more bytes."""
+
+ALERT_STATES = ("pending", "firing", "resolved")
+INCIDENT_STATES = ("triage", "acknowledged", "mitigated", "resolved", "closed", "cancelled", "merged")
+STATIC = Path(__file__).parent / "static"
+
+
+def app(
+    store: Store, status: Callable[[], Status], settings: Settings, signal_of: Callable[[str], Signal]
+) -> Starlette:
+    """Make the application; `status` and the store are read anew for every request, from any thread."""
+    sources = Sources(store, status, settings, signal_of)
+    pages = Pages(sources)
+    api, page, probes = Api(sources), PageRoutes(sources, pages), Probes(sources)
+    return Starlette(
+        routes=[
+            Route("/", page.overview),
+            Route("/series/{id}", page.series),
+            Route("/incidents/{id}", page.incident),
+            Mount("/api/v1", routes=api.routes()),
+            Route("/metrics", probes.metrics),
+            Route("/-/healthy", probes.healthy),
+            Route("/-/ready", probes.ready),
+            Route("/static/plotly.min.js", _plotly),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            Middleware(Guard, host=settings.serve.host),
+            Middleware(GZipMiddleware, minimum_size=COMPRESS_BYTES_MIN, compresslevel=COMPRESS_LEVEL),
+        ],
+        exception_handlers={HTTPException: _refused(pages), StoreError: _failed(pages)},
+    )
+
+
+def server(application: Starlette, host: str, port: int) -> uvicorn.Server:
+    """Make the server that runs the application; the caller runs it, and ends it by `should_exit`."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            access_log=False,
+            lifespan="off",
+            limit_concurrency=CONNECTIONS_MAX,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=CUT_SECONDS,
+            ws="none",
+        )
+    )
+
+
+class Api:
+    """The endpoints under /api/v1; each answer is one struct of `shapes`."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def routes(self) -> list[Route]:
+        """Give the endpoints with their paths."""
+        return [
+            Route("/overview", self.overview),
+            Route("/series", self.series_list),
+            Route("/series/{id}", self.series),
+            Route("/alerts", self.alerts),
+            Route("/incidents", self.incidents),
+            Route("/incidents/{id}", self.incident),
+        ]
+
+    def overview(self, request: Request) -> Response:
+        """Answer with `shapes.Overview`; `search` narrows the unusual series."""
+        return _json(views.overview(self._sources, Query(request, ["search"]).text("search")))
+
+    def series_list(self, request: Request) -> Response:
+        """Answer with `shapes.SeriesList`, the most unusual first."""
+        query = Query(request, ["search", "signal", "limit", "offset"])
+        return _json(views.series_list(self._sources, query.text("search"), query.text("signal"), *_paging(query)))
+
+    def series(self, request: Request) -> Response:
+        """Answer with `shapes.SeriesDetail`."""
+        return _json(_series_detail(self._sources, request))
+
+    def alerts(self, request: Request) -> Response:
+        """Answer with `shapes.AlertList`; `state` is a list of states."""
+        query = Query(request, ["state", "limit", "offset"])
+        states = query.choices("state", ALERT_STATES)
+        return _json(views.alert_list(self._sources, states or None, *_paging(query)))
+
+    def incidents(self, request: Request) -> Response:
+        """Answer with `shapes.IncidentList`; `state` is a list of states, `open` stands for all that are not over."""
+        query = Query(request, ["state", "limit", "offset"])
+        states = query.choices("state", ("open", *INCIDENT_STATES))
+        named = {name for state in states for name in (OPEN_STATES if state == "open" else (state,))}
+        return _json(views.incident_list(self._sources, sorted(named) or None, *_paging(query)))
+
+    def incident(self, request: Request) -> Response:
+        """Answer with `shapes.IncidentDetail`."""
+        return _json(_incident_detail(self._sources, request))
+
+
+class PageRoutes:
+    """The pages; each is the twin of one endpoint of the API and takes the same parameters."""
+
+    def __init__(self, sources: Sources, pages: Pages) -> None:
+        self._sources = sources
+        self._pages = pages
+
+    def overview(self, request: Request) -> Response:
+        """Show everything at a glance."""
+        search = Query(request, ["search"]).text("search")
+        return _html(self._pages.overview(views.overview(self._sources, search), search))
+
+    def series(self, request: Request) -> Response:
+        """Show one series."""
+        detail = _series_detail(self._sources, request)
+        return _html(self._pages.series(detail, pinned="until" in request.query_params))
+
+    def incident(self, request: Request) -> Response:
+        """Show one incident."""
+        return _html(self._pages.incident(_incident_detail(self._sources, request)))
+
+
+class Probes:
+    """What machines ask: metrics, and whether Limen is alive and ready."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._status = sources.status
+        self._registry = registry(sources)
+
+    def metrics(self, request: Request) -> Response:
+        """Answer a scrape in the format that is asked for."""
+        body, content_type = scrape(self._registry, request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
+
+    def healthy(self, request: Request) -> Response:
+        """Answer 200: the process lives."""
+        return PlainTextResponse("healthy\n")
+
+    def ready(self, request: Request) -> Response:
+        """Answer 200 once the engine is reading, else 503 with the reason."""
+        status = self._status()
+        if status.ready:
+            return PlainTextResponse("ready\n")
+        reason = status.source_failure or "the state is being restored; ask again"
+        return PlainTextResponse(f"not ready: {reason}\n", 503)
+
+
+def _series_detail(sources: Sources, request: Request) -> SeriesDetail:
+    query = Query(request, ["range", "until", "points"])
+    name = query.choice("range", "6h", tuple(views.RANGE_MINUTES))
+    points_max = query.integer("points", POINTS_DEFAULT, POINTS_LEAST, POINTS_MAX)
+    given = request.path_params["id"]
+    number = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(2**53)) else -1
+    detail = views.series_detail(sources, number, name, query.time_ms("until"), points_max)
+    if detail is None:
+        raise HTTPException(404, f"series {given[:60]!a}: no such series; /api/v1/series lists them by number")
+    return detail
+
+
+def _incident_detail(sources: Sources, request: Request) -> IncidentDetail:
+    Query(request, [])
+    given = request.path_params["id"]
+    detail = views.incident_detail(sources, given)
+    if detail is None:
+        raise HTTPException(404, f"incident {given[:60]!a}: no such incident; /api/v1/incidents lists them")
+    return detail
+
+
+def _paging(query: Query) -> tuple[int, int]:
+    return query.integer("limit", ROWS_DEFAULT, 1, ROWS_MAX), query.integer("offset", 0, 0, OFFSET_MAX)
+
+
+def _plotly(request: Request) -> Response:
+    return FileResponse(script_path(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+
+
+def _json(answer: msgspec.Struct, status_code: int = 200) -> Response:
+    body = msgspec.json.encode(answer)
+    return Response(body, status_code, {"Cache-Control": "no-store"}, media_type="application/json")
+
+
+def _html(text: str, status_code: int = 200) -> Response:
+    return HTMLResponse(text, status_code, {"Cache-Control": "no-store"})
+
+
+def _problem(pages: Pages, request: Request, status_code: int, message: str) -> Response:
+    if request.scope["path"].startswith(("/api/", "/-/", "/metrics", "/static/")):
+        return _json(Problem(message), status_code)
+    return _html(pages.problem(status_code, message), status_code)
+
+
+def _refused(pages: Pages) -> Callable[[Request, Any], Response]:
+    """Make the handler of what a client did wrong."""
+    words = {404: "no such path; / is the overview", 405: "only GET and HEAD are answered here"}
+
+    def handle(request: Request, error: HTTPException) -> Response:
+        own = error.detail if error.detail not in {"Not Found", "Method Not Allowed"} else ""
+        message = own or f"{request.scope['path'][:60]!a}: {words.get(error.status_code, error.detail)}"
+        return _problem(pages, request, error.status_code, message)
+
+    return handle
+
+
+def _failed(pages: Pages) -> Callable[[Request, Any], Response]:
+    """Make the handler of a store that cannot be read."""
+
+    def handle(request: Request, error: StoreError) -> Response:
+        return _problem(pages, request, 503, str(error))
+
+    return handle

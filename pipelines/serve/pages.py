@@ -1,0 +1,101 @@
+"""Pages are the same answers as the API's, drawn as HTML by the templates; everything from data is escaped there."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipelines.serve.charts import PICTURE_HEIGHT, PICTURE_WIDTH, Picture, picture
+from pipelines.serve.plotly_script import style_ids
+from pipelines.serve.reading import Sources
+from pipelines.serve.shapes import EffectShape, IncidentDetail, Overview, SeriesDetail, SeriesShape, UnusualShape
+from pipelines.serve.views import RANGE_MINUTES, worst_first
+from schemas.signal import Signal
+from schemas.words import between, is_share, moment, number, odds, quantity, where
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Pages:
+    """Draws each page from its struct."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._style_ids = style_ids()
+        self._templates.filters.update(
+            between=self._between,
+            data=as_data,
+            moment=moment,
+            number=number,
+            odds=odds,
+            quantity=self._quantity,
+            spark=_spark,
+            where=where,
+        )
+
+    def overview(self, view: Overview, search: str) -> str:
+        """Draw the overview."""
+        return self._draw("overview.html", view=view, search=search, groups=worst_first(view.incidents))
+
+    def series(self, view: SeriesDetail, *, pinned: bool = False) -> str:
+        """Draw one series, `pinned` to a time that was asked for; without JavaScript a still picture is the chart."""
+        points = view.points
+        still = picture(points.observed, points.lower, points.upper, points.expected, PICTURE_WIDTH, PICTURE_HEIGHT)
+        share = is_share(self._sources.signal(view.series.signal))
+        chart = {"share": share, "unit": view.series.unit, "points": points, "incidents": view.incidents}
+        return self._draw(
+            "series.html",
+            view=view,
+            pinned=pinned,
+            still=still,
+            chart=chart,
+            ranges=tuple(RANGE_MINUTES),
+            style_ids=self._style_ids,
+        )
+
+    def incident(self, view: IncidentDetail) -> str:
+        """Draw one incident."""
+        return self._draw("incident.html", view=view)
+
+    def problem(self, status_code: int, message: str) -> str:
+        """Draw why there is no page."""
+        return self._draw("problem.html", status_code=status_code, message=message)
+
+    def _draw(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(values)
+
+    def _quantity(self, value: float | None, signal: str, effect: EffectShape | None = None) -> str:
+        return quantity(value, self._signal(signal, effect))
+
+    def _between(self, row: SeriesShape | EffectShape, signal: str, effect: EffectShape | None = None) -> str:
+        return between(row.lower, row.upper, self._signal(signal, effect))
+
+    def _signal(self, name: str, effect: EffectShape | None) -> Signal:
+        """Give the signal of this name; an incident brings its unit along, for its signal may be gone."""
+        signal = self._sources.signal(name)
+        return signal if signal.unit or effect is None else msgspec.structs.replace(signal, unit=effect.unit)
+
+
+def as_data(value: Any) -> Markup:
+    r"""Give a value as JSON inside a script element of data, where no text can end the element.
+
+    >>> as_data({"tenant": "</script>"})
+    Markup('{"tenant":"\\u003c/script\\u003e"}')
+    """
+    text = msgspec.json.encode(value).decode()
+    for sign, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
+        text = text.replace(sign, escape)
+    return Markup(text)  # noqa: S704 - the three signs that HTML reads are gone
+
+
+def _spark(row: UnusualShape) -> Picture:
+    return picture(row.observed, row.lower, row.upper)

@@ -1,0 +1,276 @@
+"""The API answers each question with the JSON written here."""
+
+import pytest
+
+from tests.pipelines.serve.made_up import EVIL
+
+EU = {
+    "number": 1,
+    "signal": "refusal_rate",
+    "cohort": {"region": "eu"},
+    "unit": "share",
+    "first_seen": "2026-01-05T00:00:00Z",
+    "learning": False,
+    "n": 20.0,
+    "observed": 0.1,
+    "expected": 0.05,
+    "lower": 0.01,
+    "upper": 0.09,
+    "log_return_period": 8.0,
+    "odds": "once in 2.1 days",
+}
+EVERYTHING = {
+    **EU,
+    "number": 0,
+    "cohort": {},
+    "n": 100.0,
+    "observed": 0.05,
+    "expected": 0.04,
+    "lower": 0.02,
+    "upper": 0.06,
+    "log_return_period": 1.5,
+    "odds": "once in 4.5 minutes",
+}
+TENANT = {
+    **EU,
+    "number": 2,
+    "cohort": {"tenant": EVIL},
+    "learning": True,
+    "n": 0.0,
+    "observed": None,
+    "expected": None,
+    "lower": None,
+    "upper": None,
+    "log_return_period": None,
+    "odds": "not judged yet",
+}
+OPEN = {
+    "id": "i1",
+    "kind": "real",
+    "state": "triage",
+    "level": "page",
+    "severity": "sev2",
+    "category": "capability_loss",
+    "family": "functional",
+    "owner": "on-call",
+    "title": "Refusals tripled in region eu",
+    "signals": ["refusal_rate"],
+    "lead_signal": "refusal_rate",
+    "direction": "up",
+    "scope": {"region": "eu"},
+    "onset": "2026-01-05T00:02:00Z",
+    "detected_at": "2026-01-05T00:10:00Z",
+    "updated_at": "2026-01-05T00:12:00Z",
+    "resolved_at": None,
+    "effect": {"observed": 0.12, "expected": 0.04, "lower": 0.02, "upper": 0.06, "unit": "share", "ratio": 3.0},
+    "log_return_period": 20.0,
+    "log_fleet": 12.0,
+    "odds": "once in 920 years",
+    "odds_fleet": "once in 16 weeks",
+    "changes": [
+        {
+            "what": "model_version",
+            "from": "4.1",
+            "to": "4.2",
+            "at": "2026-01-05T00:01:00Z",
+            "cohort": {"region": "eu"},
+            "actor": None,
+            "seen": "announced",
+        }
+    ],
+    "alerts_total": 1,
+    "runbook": "capability_loss",
+    "version": 1,
+}
+ALERT = {
+    "id": "a1",
+    "rule": "rate",
+    "signal": "refusal_rate",
+    "cohort": {"region": "eu"},
+    "series": 1,
+    "state": "firing",
+    "direction": "up",
+    "severity": "sev2",
+    "pending_at": "2026-01-05T00:07:00Z",
+    "firing_at": "2026-01-05T00:10:00Z",
+    "resolved_at": None,
+    "last_seen_at": "2026-01-05T00:12:00Z",
+    "observed": 0.12,
+    "expected": 0.04,
+    "log_return_period": 20.0,
+    "odds": "once in 920 years",
+    "incident_id": "i1",
+    "suppressed": "",
+}
+
+
+def test_overview(client):
+    """The overview holds what is open, what is unusual, and the state of Limen itself."""
+    answer = client.get("/api/v1/overview").json()
+    unusual, recent = answer.pop("unusual"), answer.pop("recent")
+    assert answer == {
+        "state": "incidents",
+        "title": "1 incident open",
+        "ready": True,
+        "source_failure": "",
+        "judged_until": "2026-01-05T00:10:00Z",
+        "started_at": "2026-01-05T00:00:00Z",
+        "heartbeat_at": "2026-01-05T00:00:07.250Z",
+        "incidents": [OPEN],
+        "incidents_total": 1,
+        "alerts": {"pending": 0, "firing": 1},
+        "partitions": [
+            {
+                "source": "kafka:events",
+                "partition": 0,
+                "position": 700,
+                "watermark": "2026-01-05T00:12:00Z",
+                "lag": 12,
+                "idle": False,
+            },
+            {"source": "stdin", "partition": 0, "position": 300, "watermark": None, "lag": None, "idle": True},
+        ],
+        "counters": {
+            "read": 1000,
+            "aggregated": 980,
+            "late": 3,
+            "out_of_range": 2,
+            "duplicate": 10,
+            "rejected": 5,
+            "rejects": {"empty": 1, "not_json": 4},
+            "conserved": True,
+        },
+        "series_total": 3,
+        "learning": 1,
+        "cohorts_total": 3,
+        "overflow": {"tenant": 7},
+        "notifications": {"log": {"waiting": 1}},
+    }
+    assert [row["series"] for row in unusual] == [EU, EVERYTHING, TENANT]
+    # Two hours, of which the last ten minutes have closed.
+    assert unusual[0]["observed"] == [None] * 110 + [0.1] * 10
+    assert [(incident["id"], incident["state"]) for incident in recent] == [("i0", "resolved")]
+
+
+def test_series_list(client):
+    """Series come the most unusual first, page by page."""
+    assert client.get("/api/v1/series?limit=2").json() == {"total": 3, "next_offset": 2, "series": [EU, EVERYTHING]}
+    assert client.get("/api/v1/series?limit=2&offset=2").json() == {"total": 3, "next_offset": None, "series": [TENANT]}
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("search=REGION%3Deu", [1]),
+        ("search=refusal%20eu", [1]),
+        ("search=refusal%20nowhere", []),
+        ("signal=refusal_rate", [1, 0, 2]),
+        ("signal=refusal", []),
+        ("offset=100000", []),
+    ],
+)
+def test_series_list_narrowed(client, query, numbers):
+    """A search keeps the series that hold every word; a signal is exact."""
+    assert [series["number"] for series in client.get(f"/api/v1/series?{query}").json()["series"]] == numbers
+
+
+def test_series(client):
+    """One series comes with its history, the incidents that touch it, and its neighbours."""
+    answer = client.get("/api/v1/series/1").json()
+    assert answer == {
+        "series": EU,
+        "kind": "rate",
+        "summary": "Share of turns that were refused.",
+        "category": "capability_loss",
+        "direction": "both",
+        "range": "6h",
+        "from": "2026-01-05T00:00:00Z",
+        "until": "2026-01-05T00:10:00Z",
+        "step_minutes": 1,
+        "shortened": False,
+        "points": {
+            "time_ms": [1767571200000 + 60_000 * minute for minute in range(10)],
+            "n": [20.0] * 10,
+            "observed": [0.1] * 10,
+            "expected": [0.05] * 10,
+            "lower": [0.01] * 10,
+            "upper": [0.09] * 10,
+            "log_return_period": [8.0] * 10,
+        },
+        "incidents": [
+            {
+                "id": "i1",
+                "title": "Refusals tripled in region eu",
+                "severity": "sev2",
+                "state": "triage",
+                "from_ms": 1767571320000,
+                "detected_ms": 1767571800000,
+                "until_ms": None,
+            },
+        ],
+        "parents": [EVERYTHING],
+        "children": [],
+        "children_total": 0,
+    }
+
+
+def test_series_of_all_traffic(client):
+    """The widest series has no parent, both others as children, and every incident of its signal."""
+    answer = client.get("/api/v1/series/0").json()
+    assert answer["parents"] == []
+    assert answer["children"] == [EU, TENANT]
+    assert [incident["id"] for incident in answer["incidents"]] == ["i0", "i1"]
+
+
+def test_series_until(client):
+    """A chart may end at any time that is asked for; before the first minute there is nothing to draw."""
+    answer = client.get("/api/v1/series/1?range=all&until=2026-01-05T00:05:00Z").json()
+    assert (answer["until"], len(answer["points"]["time_ms"])) == ("2026-01-05T00:05:00Z", 5)
+    answer = client.get("/api/v1/series/1?until=2025-12-24T00:00:00%2B02:00").json()
+    assert (answer["from"], answer["until"], answer["points"]["time_ms"]) == (None, None, [])
+
+
+def test_alerts(client):
+    """Alerts name the number of their series and their incident."""
+    assert client.get("/api/v1/alerts").json() == {"next_offset": None, "alerts": [ALERT]}
+    assert client.get("/api/v1/alerts?state=pending,resolved").json() == {"next_offset": None, "alerts": []}
+
+
+def test_incidents(client):
+    """Incidents come newest first, page by page, of the states that are asked for."""
+    first = client.get("/api/v1/incidents?limit=1").json()
+    assert first == {"next_offset": 1, "incidents": [OPEN]}
+    assert [i["id"] for i in client.get("/api/v1/incidents?limit=1&offset=1").json()["incidents"]] == ["i0"]
+    assert [i["id"] for i in client.get("/api/v1/incidents?state=open").json()["incidents"]] == ["i1"]
+    assert [i["id"] for i in client.get("/api/v1/incidents?state=open,resolved").json()["incidents"]] == ["i1", "i0"]
+
+
+def test_incident(client):
+    """One incident comes with its timeline and its alerts."""
+    assert client.get("/api/v1/incidents/i1").json() == {
+        "incident": OPEN,
+        "timeline": [
+            {"at": "2026-01-05T00:10:00Z", "who": "limen", "what": "opened: refusal_rate up, 12 % instead of 4 %"}
+        ],
+        "alerts": [ALERT],
+    }
+
+
+def test_an_engine_that_has_closed_nothing_yet(world, ask):
+    """Before the first closed minute every question has an answer."""
+    client = ask(world.with_status(latest=None, closed_minute=-1, minutes_closed=0, ready=False))
+    answer = client.get("/api/v1/overview").json()
+    assert (answer["judged_until"], answer["unusual"]) == (None, [])
+    assert client.get("/api/v1/series").json()["series"][0]["learning"] is True
+    assert client.get("/api/v1/series/1").json()["points"]["time_ms"] == []
+    assert [client.get(path).status_code for path in ("/", "/series/1", "/metrics")] == [200, 200, 200]
+
+
+def test_a_signal_that_the_settings_no_longer_have(world, ask):
+    """A series of a signal that was removed can still be read."""
+
+    def unknown(name):
+        raise KeyError(name)
+
+    answer = ask(type(world)(world.store, world.status, world.settings, unknown)).get("/api/v1/series/1").json()
+    assert (answer["summary"], answer["series"]["unit"]) == ("No longer measured.", "")

@@ -1,0 +1,165 @@
+"""Metrics are complete, capped, well-formed, and documented."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from pipelines.serve.metrics import FAMILIES
+from pipelines.serve.metrics_page import page
+from schemas.history import SeriesInfo
+from schemas.settings import Cohorts, Settings
+from tests.pipelines.serve.made_up import EVIL, FIRST_MINUTE, history_row
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = ROOT / "docs" / "metrics.md"
+
+
+def samples(text: str) -> dict[str, float]:
+    """Give the samples of an exposition by name and labels."""
+    rows = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in rows}
+
+
+def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
+    """The tiny world gives exactly these samples, apart from versions and series."""
+    found = samples(client.get("/metrics").text)
+    assert {name: value for name, value in found.items() if not re.match("limen_(build|signal_)", name)} == {
+        'limen_config_info{hash="c0ffee"}': 1,
+        "limen_ready": 1,
+        "limen_start_timestamp_seconds": 1767571200,
+        "limen_heartbeat_timestamp_seconds": 1767571207.25,
+        "limen_source_failing": 0,
+        "limen_store_failing": 0,
+        "limen_events_read_total": 1000,
+        'limen_events_total{outcome="aggregated"}': 980,
+        'limen_events_total{outcome="late"}': 3,
+        'limen_events_total{outcome="out_of_range"}': 2,
+        'limen_events_total{outcome="duplicate"}': 10,
+        'limen_events_total{outcome="rejected"}': 5,
+        'limen_rejects_total{reason="empty"}': 1,
+        'limen_rejects_total{reason="invalid_field"}': 0,
+        'limen_rejects_total{reason="missing_model"}': 0,
+        'limen_rejects_total{reason="not_json"}': 4,
+        'limen_rejects_total{reason="not_utf8"}': 0,
+        'limen_rejects_total{reason="too_deep"}': 0,
+        'limen_rejects_total{reason="too_large"}': 0,
+        'limen_consumer_lag_records{partition="0",source="kafka:events"}': 12,
+        'limen_partition_position{partition="0",source="kafka:events"}': 700,
+        'limen_partition_position{partition="0",source="stdin"}': 300,
+        'limen_partition_idle{partition="0",source="kafka:events"}': 0,
+        'limen_partition_idle{partition="0",source="stdin"}': 1,
+        'limen_watermark_timestamp_seconds{partition="0",source="kafka:events"}': 1767571920,
+        "limen_closed_timestamp_seconds": 1767571800,
+        "limen_minute_closes_total": 10,
+        "limen_series": 3,
+        "limen_series_learning": 1,
+        "limen_cohorts": 3,
+        "limen_cohorts_exposed": 3,
+        "limen_cohorts_left_out": 0,
+        'limen_overflow_total{cap="tenant"}': 7,
+        'limen_incidents_open{severity="sev1"}': 0,
+        'limen_incidents_open{severity="sev2"}': 1,
+        'limen_incidents_open{severity="sev3"}': 0,
+        'limen_incidents_open{severity="sev4"}': 0,
+        'limen_alerts{state="pending"}': 0,
+        'limen_alerts{state="firing"}': 1,
+        'limen_notifications{sink="log",state="waiting"}': 1,
+        'limen_stage_seconds_total{step="read"}': 1.5,
+        'limen_stage_seconds_total{step="decode"}': 2.5,
+        'limen_stage_seconds_total{step="aggregate"}': 0,
+        'limen_stage_seconds_total{step="detect"}': 0,
+        'limen_stage_seconds_total{step="respond"}': 0,
+        'limen_stage_seconds_total{step="commit"}': 0,
+        "limen_commits_total": 42,
+        "limen_commit_bytes_total": 4096,
+        "limen_audit_expected_total": 10,
+        "limen_audit_observed_total": 9,
+    }
+
+
+def test_series_carry_value_expectation_band_and_return_period(client):
+    """Each series has five gauges; what is not known is absent, and a hostile name is a label like any other."""
+    found = samples(client.get("/metrics").text)
+    labels = '{cohort="region=eu",signal="refusal_rate"}'
+    values = {name: found[f"limen_signal_{name}{labels}"] for name in ("value", "expected", "lower", "upper")}
+    assert values == pytest.approx({"value": 0.1, "expected": 0.05, "lower": 0.01, "upper": 0.09})
+    assert found[f"limen_signal_log_return_period{labels}"] == 8.0
+    assert 'limen_signal_value{cohort="all",signal="refusal_rate"}' in found
+    assert not [name for name in found if EVIL in name]
+
+
+def test_the_cap_keeps_all_traffic_then_the_firing_then_the_busy(world, ask):
+    """A thousand tenants cost no more than the cap: the widest cohort, the one that fires, and the busiest."""
+    cohorts = [(), (("region", "eu"),), *((("tenant", f"t{i}"),) for i in range(1_000))]
+    series = tuple(SeriesInfo(i, "refusal_rate", cohort, FIRST_MINUTE) for i, cohort in enumerate(cohorts))
+    ones = np.ones(len(cohorts))
+    n = [5_000, 1, *range(1_000)]
+    latest = history_row(FIRST_MINUTE + 9, n, ones, ones, ones, ones, ones)
+    capped = world.with_status(series=series, latest=latest, cohorts_total=1_002)
+    settings = Settings(cohorts=Cohorts(metrics_max=3))
+    text = ask(type(world)(world.store, capped.status, settings)).get("/metrics").text
+    # 512 to 999 events count as equal, and the cohort that was seen first comes first.
+    assert re.findall(r'limen_signal_value\{cohort="([^"]+)"', text) == ["all", "region=eu", "tenant=t512"]
+    assert samples(text)["limen_cohorts_left_out"] == 999
+
+
+def test_awkward_cohorts_stay_apart_and_well_formed(world, ask):
+    """Names with quotes, commas, equals signs and line ends give labels that differ and parse."""
+    cohorts = [
+        (("tenant", 'a"b\n'),),
+        (("tenant", "a,region=eu"),),
+        (("region", "eu"), ("tenant", "a")),
+        (("tenant", "a\\,region=eu"),),
+    ]
+    series = tuple(SeriesInfo(i, "refusal_rate", cohort, FIRST_MINUTE) for i, cohort in enumerate(cohorts))
+    ones = [1.0] * 4
+    status = world.with_status(series=series, latest=history_row(FIRST_MINUTE, ones, ones, ones, ones, ones, ones))
+    text = ask(status).get("/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith("limen_signal_value{")]
+    assert len(set(lines)) == 4
+    assert r'limen_signal_value{cohort="tenant=a\"b\n",signal="refusal_rate"} 1.0' in lines
+
+
+def test_both_formats_are_offered(client):
+    """The text format is the default, and OpenMetrics is given to who asks for it."""
+    plain = client.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=")
+    open_metrics = client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert open_metrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert open_metrics.text.endswith("# EOF\n")
+    assert 'limen_events_total{outcome="late"} 3' in open_metrics.text
+
+
+def test_two_applications_share_no_registry(world, ask):
+    """Each application has metrics of its own."""
+    other = world.with_status(commits=7)
+    first, second = ask(world), ask(other)
+    assert samples(first.get("/metrics").text)["limen_commits_total"] == 42
+    assert samples(second.get("/metrics").text)["limen_commits_total"] == 7
+
+
+def test_each_family_has_help_and_one_name(client):
+    """Names begin with limen_, and every family of the table is in the exposition, even without samples."""
+    text = client.get("/metrics").text
+    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+    for family in FAMILIES:
+        assert family.exposed.startswith("limen_")
+        assert f"# HELP {family.exposed} {family.help}" in text
+
+
+
+def test_the_document_is_fresh():
+    """docs/metrics.md lists every family; make it again by: python -m pipelines.serve.metrics_page docs/metrics.md."""
+    assert DOCUMENT.read_text(encoding="utf-8") == page()
+
+
+def test_a_status_without_series_gives_metrics(world, ask):
+    """A fresh engine has no series, partitions or minutes, and is scraped without error."""
+    fresh = world.with_status(series=(), latest=None, closed_minute=-1, partitions=(), overflow={})
+    found = samples(ask(fresh).get("/metrics").text)
+    assert found["limen_series"] == 0
+    assert "limen_closed_timestamp_seconds" not in found
+    assert msgspec.json.decode(ask(fresh).get("/api/v1/series").content)["total"] == 0

@@ -1,0 +1,179 @@
+"""Building puts Limen together from its settings: the one file that knows every part."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+import msgspec
+
+from pipelines.aggregate.codec import decode_minute, decode_partial, encode_minute, encode_partial
+from pipelines.aggregate.columns import Columns
+from pipelines.aggregate.signals import Catalogue, catalogue
+from pipelines.aggregate.windows import Minutes, Reader
+from pipelines.detect.detect import Detect
+from pipelines.engine import Engine
+from pipelines.engine_parts import Codec, Parts
+from pipelines.ingest.decode import Decoder
+from pipelines.ingest.files import FileSource
+from pipelines.ingest.kafka import KafkaSource
+from pipelines.ingest.source import Source
+from pipelines.respond.incidents import Kind
+from pipelines.respond.outbox import Outbox, sinks_of
+from pipelines.respond.respond import Respond
+from pipelines.run import SystemClock
+from pipelines.serve.http import app
+from pipelines.store import Store, StoreError
+from schemas.batch import Batch
+from schemas.effects import Position
+from schemas.event import Event, Reject
+from schemas.partial import Partial
+from schemas.record import Partition
+from schemas.settings import Settings
+from schemas.signal import Signal
+from schemas.status import Status
+
+ROUNDS_MAX = 100
+"""Most rounds of the outbox at one time: messages of one incident go one after the other, and few have so many."""
+HASH_BYTES = 8
+"""Enough that two configurations never share a hash by chance."""
+
+
+def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
+    """Make the parts of an engine, in the order in which an event meets them.
+
+    Bytes are decoded; events become columns; each partition's reader decides what counts and cuts partials; minutes
+    merge the partials and close; detection judges closed minutes; respond turns findings into incidents and messages.
+    `kind` says what its incidents are: "real", "drill" or "replay".
+    """
+
+    def reader(
+        partition: Partition, position: Position | None, partials: tuple[Partial, ...], closed_minute: int
+    ) -> Reader:
+        made = Reader(partition, position, settings, partials)
+        made.closed(closed_minute)
+        return made
+
+    return Parts(
+        decode=Decoder(settings.source.format, settings.source.record_bytes_max).decode,
+        columns=Columns(known, settings.signals.text_sample),
+        reader=reader,
+        minutes=Minutes(settings, known),
+        detect=Detect(settings, known.signal),
+        respond=Respond(settings, known.signal, kind),
+        codec=Codec(encode_partial, decode_partial, encode_minute, decode_minute),
+    )
+
+
+def source(settings: Settings) -> Source:
+    """Make the source that the settings name."""
+    if settings.source.kind == "files":
+        return FileSource(settings.source.files.paths, settings.source.record_bytes_max)
+    return KafkaSource(settings.source.kafka)
+
+
+class Board:
+    """The latest status, written by the engine's thread and read by every other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._hash = blake2b(msgspec.json.encode(settings, order="sorted"), digest_size=HASH_BYTES).hexdigest()
+        self._status: Status | None = None
+
+    def put(self, status: Status) -> None:
+        """Take the latest status, with the hash of the configuration in use."""
+        self._status = msgspec.structs.replace(status, config_hash=self._hash)
+
+    def status(self) -> Status:
+        """Give the latest status; the engine tells one before anything is served."""
+        assert self._status is not None, "no status yet"
+        return self._status
+
+
+@dataclass(frozen=True)
+class Live:
+    """Everything of one running Limen; `pump` sends what is due at a time of day in epoch milliseconds."""
+
+    settings: Settings
+    known: Catalogue
+    store: Store
+    engine: Engine
+    board: Board
+    app: Any
+    pump: Callable[[int], object]
+
+
+def live(settings: Settings, *, recoverable: bool = True) -> Live:
+    """Make a Limen that goes on where its store stands; raises `StoreError` if the store cannot be used.
+
+    With `recoverable` off it keeps nothing for a restart, which the demo does not need.
+    """
+    known = catalogue(settings.signals, settings.cohorts)
+    store = Store.open(settings.storage.url)
+    try:
+        store.lease()
+        saved = store.load()
+    except StoreError:
+        store.close()
+        raise
+    engine = Engine(
+        parts(settings, known, "real"),
+        saved,
+        snapshot_minutes=settings.detection.snapshot_minutes,
+        recoverable=recoverable,
+        seconds=SystemClock().monotonic,
+    )
+    board = Board(settings)
+    outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
+
+    def pump(now_ms: int) -> None:
+        # The next message of an incident becomes due when the one before it is through.
+        for _ in range(ROUNDS_MAX):
+            if not outbox.work(now_ms):
+                return
+
+    return Live(
+        settings=settings,
+        known=known,
+        store=store,
+        engine=engine,
+        board=board,
+        app=app(store, board.status, settings, known.signal),
+        pump=pump,
+    )
+
+
+@dataclass(frozen=True)
+class Replaying:
+    """What a replay needs: an engine without a past, and a store in memory that lasts as long as it."""
+
+    engine: Engine
+    store: Store
+    signal_of: Callable[[str], Signal]
+
+
+def replaying(settings: Settings) -> Replaying:
+    """Make a Limen that keeps nothing: no recovery, no history, no messages."""
+    known = catalogue(settings.signals, settings.cohorts)
+    store = Store.open("sqlite://")
+    engine = Engine(parts(settings, known, "replay"), store.load(), recoverable=False, history=False)
+    return Replaying(engine, store, known.signal)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How one configuration decodes a record, measures events, and scales a signal's levels back to its unit."""
+
+    decode: Callable[[bytes], Event | Reject]
+    take: Callable[[Partition, Sequence[int], Sequence[Event | Reject]], Batch]
+    scale: Callable[[str], int]
+
+
+def measuring(settings: Settings) -> Measuring:
+    """Make what looks at single records."""
+    known = catalogue(settings.signals, settings.cohorts)
+    return Measuring(
+        decode=Decoder(settings.source.format, settings.source.record_bytes_max).decode,
+        take=Columns(known, settings.signals.text_sample).batch,
+        scale=lambda name: known.signal(name).scale,
+    )

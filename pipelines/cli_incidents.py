@@ -1,0 +1,133 @@
+"""The commands `incidents` and `alerts`: what is in the store, for people and for programs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from pipelines.aggregate.signals import catalogue
+from pipelines.cli_print import (
+    JSON,
+    JSONL,
+    TABLE,
+    Columns,
+    Misuse,
+    Unreachable,
+    json_text,
+    output_option,
+    say,
+    show_rows,
+)
+from pipelines.cli_settings import config_option, settings_of
+from pipelines.cli_story import story
+from pipelines.serve.reading import ACTIVE_ALERTS, OPEN_STATES
+from pipelines.store import Store, StoreError
+from schemas.incident import Incident
+from schemas.settings import Settings
+from schemas.views import alert_json, incident_json
+from schemas.words import moment, number, rfc3339, where
+
+LIMIT_MAX = 10_000
+"""Most rows of one listing; whoever wants more wants an export."""
+
+_INCIDENTS: Columns = (
+    ("id", lambda row: row["id"]),
+    ("severity", lambda row: row["severity"]),
+    ("state", lambda row: row["state"]),
+    ("detected", lambda row: moment(row["detected_at"])),
+    ("scope", lambda row: where(row["scope"])),
+    ("title", lambda row: row["title"]),
+    ("owner", lambda row: row["owner"]),
+)
+_ALERTS: Columns = (
+    ("id", lambda row: row["id"]),
+    ("state", lambda row: row["state"]),
+    ("severity", lambda row: row["severity"]),
+    ("rule", lambda row: row["rule"]),
+    ("signal", lambda row: row["signal"]),
+    ("cohort", lambda row: where(row["cohort"])),
+    ("ratio", lambda row: "none" if row["ratio"] is None else number(row["ratio"])),
+    ("since", lambda row: moment(row["pending_at"])),
+    ("incident", lambda row: row["incident"]),
+)
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Store]:
+    """Open the configured store for reading; a database that is not there or fails ends the command with code 3."""
+    try:
+        store = Store.open(settings.storage.url, create=False, check=False)
+        try:
+            yield store
+        finally:
+            store.close()
+    except StoreError as error:
+        raise Unreachable(str(error)) from None
+
+
+_limit = click.option(
+    "--limit", type=click.IntRange(1, LIMIT_MAX), default=100, show_default=True, help="Most rows to write."
+)
+
+
+@click.group()
+def incidents() -> None:
+    """List and show incidents."""
+
+
+@incidents.command("list")
+@config_option
+@output_option(TABLE, JSON, JSONL)
+@click.option("--all", "every", is_flag=True, help="Closed ones too.")
+@_limit
+def list_incidents(config: str | None, form: str, *, every: bool, limit: int) -> None:
+    """List incidents, newest first; those that are resolved or closed only with --all."""
+    with reading(settings_of(config)) as store:
+        found = store.incidents(None if every else OPEN_STATES, limit)
+    show_rows(map(incident_json, found), form, _INCIDENTS, "no incidents" if every else "no open incidents")
+
+
+@incidents.command("show")
+@config_option
+@output_option(TABLE, JSON)
+@click.argument("incident_id", metavar="ID")
+def show_incident(config: str | None, form: str, incident_id: str) -> None:
+    """Show one incident with its timeline and alerts; the beginning of its id is enough."""
+    settings = settings_of(config)
+    with reading(settings) as store:
+        incident = _find(store, incident_id)
+        members = set(incident.alert_ids)
+        shown = [alert_json(alert) for alert in store.alerts(None, LIMIT_MAX) if alert.id in members]
+    if form == JSON:
+        click.echo(json_text(incident_json(incident) | {"alerts": shown}))
+        return
+    for line in story(incident, catalogue(settings.signals, settings.cohorts).signal):
+        say(line)
+    say()
+    for entry in incident.timeline:
+        say(f"{moment(rfc3339(entry.at_ms))}  {entry.who}: {entry.what}")
+    say()
+    show_rows(shown, TABLE, _ALERTS, "no alerts")
+
+
+@click.command()
+@config_option
+@output_option(TABLE, JSON, JSONL)
+@click.option("--all", "every", is_flag=True, help="Resolved ones too.")
+@_limit
+def alerts(config: str | None, form: str, *, every: bool, limit: int) -> None:
+    """List alerts, newest first; those that are resolved only with --all."""
+    with reading(settings_of(config)) as store:
+        found = store.alerts(None if every else ACTIVE_ALERTS, limit)
+    show_rows(map(alert_json, found), form, _ALERTS, "no alerts" if every else "no active alerts")
+
+
+def _find(store: Store, incident_id: str) -> Incident:
+    found = store.incident(incident_id)
+    if found is not None:
+        return found
+    near = [each for each in store.incidents(None, LIMIT_MAX) if each.id.startswith(incident_id)]
+    if len(near) == 1:
+        return near[0]
+    what = "no incident has" if not near else f"{len(near)} incidents have"
+    raise Misuse(f"{what} an id that begins with {incident_id}: `limen incidents list --all` shows the ids")

@@ -1,0 +1,34 @@
+"""An incident in plain words, one fact a line: where, how much, how rare, since when, what changed, who owns it."""
+
+from collections.abc import Callable
+
+from pipelines.respond.wording import change_in_words
+from schemas.incident import Incident
+from schemas.signal import Signal
+from schemas.words import between, moment, odds, quantity, rfc3339, where
+
+
+def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
+    """Tell an incident; the first line is its severity and title. An unknown signal is told without its unit."""
+    effect = incident.effect
+    try:
+        signal = signal_of(incident.lead_signal)
+    except KeyError:  # the settings no longer measure it
+        signal = Signal(incident.lead_signal, "level", effect.unit, "", incident.category, "")
+    seen, usual = quantity(effect.observed, signal), quantity(effect.expected, signal)
+    lines = [f"{incident.severity}  {incident.title}", f"  where     {where(incident.scope)}"]
+    if incident.level == "limit":
+        lines.append(f"  what      {signal.name} is {seen}, and its limit is {usual}")
+    else:
+        band = between(effect.lower, effect.upper, signal)
+        series, fleet = odds(incident.log_return_period), odds(incident.log_fleet)
+        lines.append(f"  what      {signal.name} is {seen}, and {usual} was expected (usually {band})")
+        lines.append(f"  odds      by chance about {series} on this series, {fleet} in the whole fleet")
+    since, detected = (moment(rfc3339(ms)) for ms in (incident.onset_ms, incident.detected_ms))
+    lines.append(f"  since     {since}, detected {detected} (event time, UTC)")
+    lines += [f"  changed   {change_in_words(change)}" for change in incident.changes]
+    lines.append(f"  owner     {incident.owner}")
+    if incident.runbook:
+        lines.append(f"  runbook   {incident.runbook}")
+    lines.append(f"  incident  {incident.id}, alerts: {incident.alerts_total}")
+    return lines

@@ -1,0 +1,63 @@
+"""The configuration: `limen.yaml` becomes Settings, or a list of everything that is wrong with it.
+
+Every setting has a default, so an empty file works. Secrets come from `*_file` settings or from `${NAME}` in a value.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipelines.config_checks import check
+from pipelines.config_reader import Place, Reader, settings_type
+from pipelines.config_yaml import BYTES_MAX, ConfigError, Problem, compose
+from schemas.settings import Settings
+
+EXAMPLE = "limen.example.yaml"
+"""The file that names every setting with its default."""
+
+
+def load(path: str | None, env: Mapping[str, str]) -> Settings:
+    """Read the settings from a YAML file; without a path they are the defaults.
+
+    Raises `ConfigError` with every problem at once: a file that cannot be read, a value of the wrong type or out of
+    bounds, an unknown or repeated name, a missing environment variable, settings that do not fit each other.
+    """
+    if path is None:
+        return Settings()
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError([Problem(path, 0, f"cannot be read ({reason}); name a readable file")]) from None
+    return parse(data, path, env)
+
+
+def parse(data: bytes, file: str, env: Mapping[str, str]) -> Settings:
+    """Read the settings from the bytes of a YAML file; raises `ConfigError` as `load` does.
+
+    >>> parse(b"serve: {port: 9000}", "limen.yaml", {}).serve.port
+    9000
+    """
+    root = compose(data, file)
+    reader = Reader(file, env)
+    settings = Settings() if root is None else reader.read(root, settings_type(Settings))
+    if isinstance(settings, Settings):
+
+        def report(path: Place, message: str) -> None:
+            # What a rule may name is said in two other sections: while one of them is broken, nobody can tell.
+            needs = [path, ("cohorts",), ("signals",)] if path[0] == "rules" else [path]
+            if all(reader.sound(place) for place in needs):
+                reader.report(path, message)
+
+        check(settings, report)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def config_folder() -> Path:
+    """Give the folder of the shipped configuration: beside the code in a wheel, at the root in a checkout."""
+    here = Path(__file__).resolve().parent
+    shipped = here / "_config"
+    return shipped if shipped.is_dir() else here.parent / "config"

@@ -1,0 +1,141 @@
+"""The cross checks: settings that are right one by one and do not fit each other.
+
+Each check is a function from the settings and a `report(path, message)` to nothing; what it finds, it reports.
+"""
+
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, SIGNALS, rows
+from pipelines.config_reader import Place, nearest
+from schemas.event import DIMENSIONS, Event
+from schemas.settings import Notifier, Rule, Settings
+from schemas.signal import CATEGORIES
+
+Report = Callable[[Place, str], None]
+
+STORES = ("sqlite",)
+"""Databases that `storage.url` may name, by the scheme of the address."""
+
+
+def check(settings: Settings, report: Report) -> None:
+    """Report everything in the settings that does not fit together."""
+    for one in (_source, _signals, _cohorts, _budget, _categories, _notifiers, _storage):
+        one(settings, report)
+    for place, rule in enumerate(settings.rules):
+        _rule(settings, rule, ("rules", place), report)
+    _once([rule.name for rule in settings.rules], ("rules",), report)
+
+
+def _source(settings: Settings, report: Report) -> None:
+    if settings.source.kind == "files" and not settings.source.files.paths:
+        report(("source", "files", "paths"), "source.files.paths is empty, and source.kind is files; name a file")
+
+
+def _signals(settings: Settings, report: Report) -> None:
+    shipped = [row.signal.name for row in rows()]
+    for place, name in enumerate(settings.signals.off):
+        if name not in shipped:
+            report(("signals", "off", place), f'there is no signal "{name}"; {nearest(name, shipped)}')
+    custom = [signal.name for signal in settings.signals.custom]
+    for place, name in enumerate(custom):
+        if name in shipped or name in custom[:place]:
+            message = f'the name "{name}" is taken by another signal; choose another name'
+            report(("signals", "custom", place, "name"), message)
+    for place, signal in enumerate(settings.signals.custom):
+        field = signal.field.partition(".")[0]
+        if field not in Event.__struct_fields__:
+            hint = nearest(field, list(Event.__struct_fields__))
+            report(("signals", "custom", place, "field"), f'"{field}" is no field of an event; {hint}')
+
+
+def _cohorts(settings: Settings, report: Report) -> None:
+    known = _dimensions(settings)
+    for label in settings.cohorts.labels:
+        if label in DIMENSIONS:
+            report(("cohorts", "labels"), f'"{label}" is a dimension already, not a label')
+    for place, names in enumerate(settings.cohorts.sets):
+        path = ("cohorts", "sets", place)
+        _known_dimensions(names, known, path, "cohorts.sets", report)
+        if len(set(names)) < len(names):
+            report(path, "cohorts.sets names a dimension twice in one set")
+    sets = [frozenset(names) for names in settings.cohorts.sets]
+    for place, one in enumerate(sets):
+        if one in sets[:place]:
+            report(("cohorts", "sets", place), "cohorts.sets has the same set twice")
+
+
+def _budget(settings: Settings, report: Report) -> None:
+    detection = settings.detection
+    rates = (detection.false_pages_per_week, detection.false_tickets_per_week, detection.false_notes_per_week)
+    if sorted(rates) != list(rates):
+        message = "detection must allow at least as many tickets as pages a week, and as many notes as tickets"
+        report(("detection",), message)
+
+
+def _categories(settings: Settings, report: Report) -> None:
+    used: list[tuple[Place, str]] = [(("severities", "matrix", name), name) for name in settings.severities.matrix]
+    used += [(("owners", "by_category", name), name) for name in settings.owners.by_category]
+    used += [(("signals", "custom", i, "category"), one.category) for i, one in enumerate(settings.signals.custom)]
+    used += [(("rules", i, "category"), rule.category) for i, rule in enumerate(settings.rules) if rule.category]
+    for path, name in used:
+        if name not in CATEGORIES:
+            report(path, f'there is no category "{name}"; {nearest(name, list(CATEGORIES))}')
+
+
+def _notifiers(settings: Settings, report: Report) -> None:
+    _once([notifier.name for notifier in settings.notifiers], ("notifiers",), report)
+    for place, notifier in enumerate(settings.notifiers):
+        path = ("notifiers", place)
+        if notifier.kind == "webhook":
+            _webhook(notifier, path, report)
+        elif notifier.url or notifier.url_file or notifier.secret_file or notifier.allow_hosts:
+            report(path, f'notifier "{notifier.name}" only writes to the log and takes no address or secret')
+
+
+def _webhook(notifier: Notifier, path: Place, report: Report) -> None:
+    if bool(notifier.url) == bool(notifier.url_file):
+        report(path, f'notifier "{notifier.name}" is a webhook and needs exactly one of url and url_file')
+    if notifier.url and (urlsplit(notifier.url).scheme not in {"http", "https"} or not urlsplit(notifier.url).hostname):
+        report((*path, "url"), f'the url of notifier "{notifier.name}" must begin with https:// or http:// and a host')
+
+
+def _storage(settings: Settings, report: Report) -> None:
+    scheme = settings.storage.url.partition("://")[0]
+    if scheme not in STORES or "://" not in settings.storage.url:
+        report(("storage", "url"), f"storage.url must begin with {' or '.join(f'{one}://' for one in STORES)}")
+
+
+def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
+    if rule.above is None and rule.below is None:
+        report(path, f'rule "{rule.name}" has no limit; give it above or below')
+    signals = [row.signal.name for row in SIGNALS] + [signal.name for signal in settings.signals.custom]
+    if rule.signal in settings.signals.off:
+        report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, which signals.off turns off')
+    elif rule.signal not in signals and not rule.signal.startswith((CATEGORY_PREFIX, EVALUATION_PREFIX)):
+        message = f'rule "{rule.name}" names the unknown signal "{rule.signal}"; {nearest(rule.signal, signals)}'
+        report((*path, "signal"), message)
+    known = _dimensions(settings)
+    _known_dimensions(list(rule.match), known, (*path, "match"), f'rule "{rule.name}"', report)
+    _known_dimensions(rule.by, known, (*path, "by"), f'rule "{rule.name}"', report)
+    watched = [frozenset(names) for names in settings.cohorts.sets]
+    wanted = {*rule.match, *rule.by}
+    if wanted <= set(known) and wanted not in watched:
+        message = f"looks at [{', '.join(sorted(wanted))}], which is not among cohorts.sets; add it there"
+        report(path, f'rule "{rule.name}" {message}')
+
+
+def _dimensions(settings: Settings) -> list[str]:
+    return [*DIMENSIONS, *settings.cohorts.labels]
+
+
+def _known_dimensions(names: Sequence[str], known: list[str], path: Place, where: str, report: Report) -> None:
+    for name in names:
+        if name not in known:
+            report(path, f'{where} names the unknown dimension "{name}"; {nearest(name, known)}')
+
+
+def _once(names: list[str], path: Place, report: Report) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            report((*path, place, "name"), f'the name "{name}" is taken by an earlier entry of {path[0]}')

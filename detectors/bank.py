@@ -1,0 +1,179 @@
+"""A bank of filters: one null filter and one for every alternative, each tracking the wandering of its own level.
+
+In units where a shift is additive (log odds, log, log2), a series stands at level + g, and g wanders as an AR(1)
+(`detectors.wander`). The null filter assumes the level at the edge of what is known of it, an alternative the same
+plus its shift; the likelihood ratio of the two is what one minute says. An alternative's filter is drawn back to the
+null's by the posterior share of "the onset is now", so it stays a legitimate predictive density, and the guarantee of
+the e-detector holds whatever the filter does. The update is an extended Kalman filter with clipped innovations.
+"""
+
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from detectors import sequential
+from detectors.base import SignalTable
+from schemas.arrays import Bools, Floats, Ints
+
+EDGE_Z = 0.84
+"""Null edges at the 20 and 80 % points of the level's posterior (research/detection 4b: q = .8)."""
+KNOWN_RATIO = 3.0
+"""An alternative counts only where the level's standard error is below a third of its shift."""
+CLIP_SD = 3.0
+"""Innovations beyond this many standard deviations move a filter no further."""
+NATS_ONE_EVENT = 2.0
+"""A minute of one event says at most this much, one of n events log n more: an e-value cut from above stays valid, and
+no single answer, however odd, wakes anybody."""
+CUSUM_MAX = 300.0
+"""Likelihoods beyond it describe nothing better."""
+ETA_MAX = 40.0
+"""Levels stay inside this, so that exponentials stay finite on series that have never had a hit."""
+NULLS = 2
+"""Filters 0 and 1 are the nulls at the upper and the lower edge; the alternatives follow, rises first."""
+
+EVIDENCE_FIELDS = ("log_m", "cusum", "onset", "since_n", "since_x", "since_e")
+
+
+class Family(Protocol):
+    """How the values of one kind are distributed round a level: all arrays [A x F], A rows, F filters."""
+
+    def log_likelihood(self, n: Floats, x: Floats, eta: Floats, variance: Floats) -> Floats:
+        """Give the log predictive likelihood at level `eta` with latent `variance`, up to a term without `eta`."""
+
+    def innovation(self, n: Floats, x: Floats, eta: Floats) -> tuple[Floats, Floats]:
+        """Give observed minus `eta` in level units, and its sampling variance."""
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """What the bank must know of A active rows.
+
+    `level` is at today's `mix`; `sd` is the standard deviation of what is not known of it, `sd_fall` the same from own
+    data alone (a drop must be from something). `q`, `tau` (minutes) and `rho` are the wandering. `n` [A] and
+    `x` [A x any] are the minute as the family reads it (events discounted by the design effect), `trials` the events
+    themselves, `observed` and `expected` what is summed since the onset, and `sampling` the sampling variance of the
+    minute at the level.
+    """
+
+    index: Ints
+    signal: Ints
+    level: Floats
+    mix: Floats
+    sd: Floats
+    sd_fall: Floats
+    q: Floats
+    tau: Floats
+    rho: Floats
+    n: Floats
+    x: Floats
+    trials: Floats
+    observed: Floats
+    expected: Floats
+    sampling: Floats
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the bank says of the A active rows: log evidence, best alternative and sums since its onset.
+
+    `shift` is 0 and `onset` -1 where there is no evidence at all; `known` says where any alternative counts.
+    """
+
+    log_m: Floats
+    shift: Floats
+    onset: Floats
+    since_n: Floats
+    since_x: Floats
+    since_e: Floats
+    known: Bools
+
+
+def fields(size: int, shifts: Floats) -> dict[str, Floats]:
+    """Make the evidence rows of a bank with 2 J filters for J shift sizes."""
+    j = 2 * len(shifts)
+    rows = {name: np.zeros((size, j)) for name in EVIDENCE_FIELDS}
+    rows["log_m"].fill(-np.inf)
+    rows["mean"] = np.zeros((size, NULLS + j))
+    rows["var"] = np.full((size, NULLS + j), np.nan)
+    rows["edges"] = np.full((size, NULLS), np.nan)
+    return {**rows, "last": np.full(size, np.nan)}
+
+
+def advance(
+    rows: dict[str, Floats], r: Rows, minute: int, family: Family, shifts: Floats, table: SignalTable
+) -> Verdict:
+    """Move the bank by one minute in the active rows, in place, and say what it sees."""
+    i, j = r.index, len(shifts)
+    last = rows["last"][i]
+    minutes = np.where(np.isnan(last), 1.0, minute - last)[:, None]
+    decay = np.exp(-minutes / r.tau[:, None])
+    mean = rows["mean"][i] * decay
+    # What is not known of the level wanders with it: evidence must outgrow the doubt about the past, not only noise.
+    free = (r.q + r.sd**2)[:, None]
+    var = np.where(np.isnan(rows["var"][i]), free, rows["var"][i])
+    var = var * decay**2 + (1.0 - decay**2) * free
+
+    edge = (EDGE_Z * r.sd + table.tolerance[r.signal])[:, None]
+    edges = (r.level - r.mix)[:, None] + edge * np.array([1.0, -1.0])
+    side = np.repeat([0, 1], j)
+    # What is learned of the level moves the edges, not what the filters have seen: level + g stays where it was.
+    # What the mix of cells does, on the other hand, is expected to be seen.
+    moved = np.where(np.isnan(rows["edges"][i]), 0.0, rows["edges"][i] - edges)
+    mean += np.concatenate([moved, moved[:, side]], axis=1)
+
+    signed = np.concatenate([shifts, -shifts])
+    known = _known(r, shifts, table)
+    precision = 1.0 / (r.sampling[:, None] + r.rho[:, None] + var[:, side])
+    information = np.where(known, 0.5 * signed**2 * precision, 0.0)
+    weight = sequential.onset_weight(information, minutes)
+    log_m = rows["log_m"][i]
+    share = sequential.restart_share(log_m, weight)
+    mean[:, NULLS:] += share * (mean[:, side] - mean[:, NULLS:])
+    var[:, NULLS:] += share * (var[:, side] - var[:, NULLS:])
+
+    centre = np.concatenate([edges, edges[:, side] + signed], axis=1)
+    eta = np.clip(centre + mean + r.mix[:, None], -ETA_MAX, ETA_MAX)
+    total = var + r.rho[:, None]
+    n, x = r.n[:, None], r.x
+    like = family.log_likelihood(n, x, eta, total)
+    most = NATS_ONE_EVENT + np.log(np.maximum(n, 1.0))
+    log_e = np.where(known, np.minimum(like[:, NULLS:] - like[:, side], most), 0.0)
+    innovation, noise = family.innovation(n, x, eta)
+    spread = total + noise
+    gain = var / spread
+    limit = CLIP_SD * np.sqrt(spread)
+    mean += gain * np.clip(innovation, -limit, limit)
+    var *= 1.0 - gain
+
+    # The likeliest onset of an alternative is the last minute at which its cusum stood at zero (Page 1954).
+    fresh = rows["cusum"][i] <= 0.0
+    rows["cusum"][i] = np.clip(rows["cusum"][i] + log_e, 0.0, CUSUM_MAX)
+    rows["mean"][i], rows["var"][i], rows["last"][i] = mean, var, minute
+    rows["edges"][i] = edges
+    rows["log_m"][i] = log_m = sequential.advance(log_m, log_e, weight)
+    rows["onset"][i] = np.where(fresh, minute, rows["onset"][i])
+    for name, value in (("since_n", r.trials), ("since_x", r.observed), ("since_e", r.expected)):
+        rows[name][i] = np.where(fresh, 0.0, rows[name][i]) + value[:, None]
+    return _verdict(rows, i, log_m, signed, known)
+
+
+def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:
+    """Say which alternatives count: the direction matters and the level is known better than the shift."""
+    up = shifts[None, :] >= KNOWN_RATIO * r.sd[:, None]
+    down = shifts[None, :] >= KNOWN_RATIO * r.sd_fall[:, None]
+    rises, falls = table.rises[r.signal][:, None], table.falls[r.signal][:, None]
+    return np.concatenate([up & rises, down & falls], axis=1)
+
+
+def _verdict(rows: dict[str, Floats], i: Ints, log_m: Floats, signed: Floats, known: Bools) -> Verdict:
+    """Read the mixture, and the alternative and onset with the highest likelihood (the evidence itself saturates)."""
+    best = np.argmax(rows["cusum"][i], axis=1)
+    any_evidence = log_m.max(axis=1) > -np.inf
+    return Verdict(
+        log_m=sequential.mixture(log_m, np.full(len(signed), -np.log(len(signed)))),
+        shift=np.where(any_evidence, signed[best], 0.0),
+        onset=np.where(any_evidence, rows["onset"][i, best], -1.0),
+        since_n=rows["since_n"][i, best],
+        since_x=rows["since_x"][i, best],
+        since_e=rows["since_e"][i, best],
+        known=np.asarray(known.any(axis=1)),
+    )

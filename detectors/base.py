@@ -1,0 +1,163 @@
+"""What every detector is: a frozen config, two small versioned states, and two pure verbs.
+
+`step` scores a closed minute and moves the evidence; it runs at every closed minute, frozen or not. `learn` moves the
+baseline; it runs later (lagged) and only for the rows that are not suspicious (masked). Only the detect wing calls
+them, so that no detector can teach itself an incident. All arrays have one entry a series (row); rows are appended,
+never moved.
+"""
+
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+import numpy as np
+
+from schemas.arrays import Bools, Floats, Ints
+from schemas.panel import Panel
+from schemas.score import Scores
+from schemas.signal import SignalKind
+
+
+class SignalTable(msgspec.Struct, frozen=True):
+    """What detectors must know of each signal, one entry a signal, indexed by `Panel.signal`.
+
+    `tolerance` is the change that nobody would care for, in the detector's own units (log odds, log, log2);
+    `rises` and `falls` say which directions count.
+    """
+
+    tolerance: Floats
+    rises: Bools
+    falls: Bools
+
+
+class Pairs(msgspec.Struct, frozen=True):
+    """A sparse matrix: row `to[k]` contains the cell in row `at[k]` with `weight[k]` trials."""
+
+    to: Ints
+    at: Ints
+    weight: Floats
+
+
+class State(msgspec.Struct):
+    """A named set of arrays with one entry a series each, and the version that says how to read them.
+
+    `rows` [S x anything] grow with the panel; `pools` have one entry a signal and grow with the signal table.
+    A saved state of another version is refused by the detector that reads it.
+    """
+
+    version: int
+    rows: dict[str, Floats]
+    pools: dict[str, Floats]
+
+    def copy(self) -> "State":
+        """Give a copy that later steps cannot change."""
+        return State(
+            self.version,
+            {name: array.copy() for name, array in self.rows.items()},
+            {name: array.copy() for name, array in self.pools.items()},
+        )
+
+    @property
+    def size(self) -> int:
+        """Give the number of series."""
+        return len(next(iter(self.rows.values()))) if self.rows else 0
+
+
+class Detector(Protocol):
+    """What the detect wing needs of a detector; all methods are pure.
+
+    `kinds` are the panels it judges. `baseline`/`evidence` make empty states; `grow` appends fresh rows up to the
+    panel's size; `forget` drops what some rows know and suspect, so that they learn anew.
+    """
+
+    kinds: ClassVar[tuple[SignalKind, ...]]
+    version: ClassVar[int]
+    table: SignalTable
+
+    def __init__(self, table: SignalTable) -> None:
+        """Keep the frozen signal table."""
+
+    def baseline(self) -> State:
+        """Make an empty baseline."""
+
+    def evidence(self) -> State:
+        """Make an empty evidence."""
+
+    def grow(self, baseline: State, evidence: State, size: int, signals: int) -> tuple[State, State]:
+        """Append fresh rows and pools up to the given sizes."""
+
+    def step(self, baseline: State, evidence: State, panel: Panel) -> tuple[State, Scores]:
+        """Score one closed minute from the past only."""
+
+    def learn(self, baseline: State, panel: Panel, where: Bools) -> State:
+        """Move the baseline by one older minute, only in the rows where it is safe."""
+
+    def mixed(self, baseline: State, panel: Panel, now: Pairs, usual: Pairs) -> tuple[Floats, Floats]:
+        """Give what the mix of cells makes expected of each row: `Panel.mix` (0: no shift) and `Panel.within`."""
+
+    def forget(self, baseline: State, evidence: State, where: Bools) -> tuple[State, State]:
+        """Drop level and evidence of some rows, so that what they do now becomes normal."""
+
+
+def grown(array: Floats, size: int, fill: float) -> Floats:
+    """Append rows with a fill value up to a size; never shrinks.
+
+    >>> grown(np.array([1.0, 2.0]), 3, 0.5)
+    array([1. , 2. , 0.5])
+    """
+    if len(array) >= size:
+        return array
+    more = np.full((size - len(array), *array.shape[1:]), fill)
+    return np.concatenate([array, more])
+
+
+def mean_of_cells(pairs: Pairs, value: Floats) -> Floats:
+    """Give the weighted mean of the cells' values for each row, NaN for rows without cells.
+
+    >>> pairs = Pairs(np.array([0, 0]), np.array([1, 2]), np.array([3.0, 1.0]))
+    >>> mean_of_cells(pairs, np.array([0.0, 0.2, 0.6]))
+    array([0.3, nan, nan])
+    """
+    total = np.bincount(pairs.to, pairs.weight, len(value))
+    sums = np.bincount(pairs.to, pairs.weight * value[pairs.at], len(value))
+    return np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan)
+
+
+def nothing(size: int, reason: int) -> Scores:
+    """Make scores that say nothing of any series, for the given reason."""
+    nan = np.full(size, np.nan)
+    zero: Ints = np.zeros(size, dtype=np.int64)
+    return Scores(
+        log_r=np.full(size, -np.inf),
+        direction=zero,
+        effect=np.ones(size),
+        onset=np.full(size, -1, dtype=np.int64),
+        n_since=np.zeros(size),
+        excess=np.zeros(size),
+        observed=nan,
+        expected=nan.copy(),
+        lower=nan.copy(),
+        upper=nan.copy(),
+        reason=np.full(size, reason, dtype=np.int64),
+    )
+
+
+def encode(state: State) -> dict[str, Any]:
+    """Turn a state into plain values for the store; shapes and little-endian float64 bytes.
+
+    >>> decode(encode(State(1, {"a": np.array([1.0, 2.0])}, {}))).rows["a"]
+    array([1., 2.])
+    """
+
+    def pack(arrays: dict[str, Floats]) -> dict[str, Any]:
+        return {name: [list(array.shape), array.astype("<f8").tobytes()] for name, array in arrays.items()}
+
+    return {"version": state.version, "rows": pack(state.rows), "pools": pack(state.pools)}
+
+
+def decode(saved: dict[str, Any]) -> State:
+    """Read a state back, bit for bit as it was saved."""
+
+    def unpack(arrays: dict[str, Any]) -> dict[str, Floats]:
+        return {name: np.frombuffer(body, dtype="<f8").reshape(shape).copy() for name, (shape, body) in arrays.items()}
+
+    return State(saved["version"], unpack(saved["rows"]), unpack(saved["pools"]))

@@ -1,0 +1,67 @@
+"""The fleet's budget: how rare evidence must be on one series so that the whole fleet keeps its promise.
+
+With weights w_k that sum to 1 over the series, alarming where M_k >= h / w_k has, over the whole fleet and under any
+dependence between series, at most one false alarm in h minutes (error over patience: Dandapanthula, Ramdas,
+"Multiple testing in multi-stream sequential change detection", arXiv 2501.04130). So evidence is compared on the
+fleet's scale, log M_k + log w_k, with one threshold a level.
+"""
+
+import msgspec
+import numpy as np
+
+from schemas.arrays import Bools, Floats, Ints
+from schemas.score import Level
+
+WEEK_MINUTES = 10_080.0
+NEWCOMER_SHARE = 0.1
+"""This much of a signal's share is spread evenly, so that a cohort without past traffic still has a voice."""
+ATTENTION = 0.5
+"""A series is watched from this fraction of the note threshold, in log terms; below it an alert may clear."""
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """Log thresholds in fleet minutes of the three levels.
+
+    >>> budget = Budget.of(pages=1.0, tickets=10.0, notes=100.0)
+    >>> budget.level(np.array([10.0, 8.0, 5.0, 1.0]))
+    array([3, 2, 1, 0])
+    """
+
+    note: float
+    ticket: float
+    page: float
+
+    @classmethod
+    def of(cls, pages: float, tickets: float, notes: float) -> "Budget":
+        """Make the thresholds from false alarms allowed per week in the whole fleet."""
+        return cls(*(float(np.log(WEEK_MINUTES / rate)) for rate in (notes, tickets, pages)))
+
+    @property
+    def attention(self) -> float:
+        """Give the log threshold below which nothing is reported."""
+        return ATTENTION * self.note
+
+    def level(self, log_fleet: Floats) -> Ints:
+        """Give the highest level that each log fleet return period reaches."""
+        thresholds = np.array([self.note, self.ticket, self.page])
+        return np.asarray((log_fleet[:, None] >= thresholds).sum(axis=1) * int(Level.NOTE), dtype=np.int64)
+
+
+def log_weights(signal: Ints, traffic: Floats, eligible: Bools, signals: int) -> Floats:
+    """Share the budget: equal parts for the signals, within a signal by the square root of past traffic.
+
+    Rows that are not eligible (a twin of another cohort) get -inf. Weights sum to at most 1.
+
+    >>> w = log_weights(np.array([0, 0, 1]), np.array([100.0, 0.0, 5.0]), np.array([True, True, True]), 2)
+    >>> np.exp(w).round(3)
+    array([0.475, 0.025, 0.5  ])
+    """
+    root = np.where(eligible, np.sqrt(traffic), 0.0)
+    count = np.bincount(signal, eligible.astype(float), signals)
+    total = np.bincount(signal, root, signals)
+    share = 1.0 / max(int((count > 0).sum()), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_traffic = np.where(total[signal] > 0, root / total[signal], 0.0)
+        evenly = np.where(eligible, 1.0 / count[signal], 0.0)
+        mixed = np.where(total[signal] > 0, (1 - NEWCOMER_SHARE) * by_traffic + NEWCOMER_SHARE * evenly, evenly)
+        return np.asarray(np.log(share * mixed))

@@ -1,0 +1,159 @@
+"""The watch over one kind of series: its detectors, when they learn, and when they must not.
+
+Learning is lagged (a quarter of the series' age, 5 to 60 minutes) and masked: a minute is learned only once nothing
+suspicious has followed it up to now. A series that stays suspicious for `accept_after` is taken at its word: what it
+does now becomes the new normal.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from detectors.base import Detector, Pairs, State, decode, encode, grown
+from pipelines.detect.mix import Usual
+from schemas.arrays import Bools, Floats, Ints
+from schemas.panel import Panel
+from schemas.score import Scores
+
+LAG_MIN, LAG_MAX = 5, 60
+"""Minutes between seeing and learning: long enough to notice a change first, short enough to follow a day."""
+RING = LAG_MAX + 1
+"""Minutes of panels kept for learning."""
+RING_FIELDS = ("n", "x", "mean_log", "var_log", "mix", "within")
+OWN_FIELDS = ("born", "suspicious_at", "frozen_since", "traffic", "above")
+AUDIT_MINUTES = 1440.0
+"""The audit looks at what should come once a day on a series: often enough to be counted, rare enough to mean it."""
+LOG_AUDIT = float(np.log(AUDIT_MINUTES))
+
+
+class Watch:
+    """Detectors of one kind with their states; several detectors of one series are averaged."""
+
+    def __init__(self, detectors: list[Detector], accept_after_minutes: float) -> None:
+        """Begin with empty states."""
+        self.detectors = detectors
+        self._accept_after = accept_after_minutes
+        self.baselines: list[State] = [d.baseline() for d in detectors]
+        self.evidence: list[State] = [d.evidence() for d in detectors]
+        self._ring = {name: np.zeros((RING, 0)) for name in RING_FIELDS}
+        self.usual = Usual()
+        self.born = np.zeros(0)
+        self.suspicious_at = np.zeros(0)
+        self.frozen_since = np.zeros(0)
+        self.traffic = np.zeros(0)
+        self.above = np.zeros(0)
+
+    def mixed(self, panel: Panel, signals: int, now: Pairs) -> tuple[Floats, Floats]:
+        """Grow to the panel, and give what its mix of cells makes expected (`Panel.mix` and `Panel.within`)."""
+        self._grow(panel, signals)
+        self.usual.keep(panel.minute, now, RING)
+        return self.detectors[0].mixed(self.baselines[0], panel, now, self.usual.pairs)
+
+    def step(self, panel: Panel) -> list[Scores]:
+        """Score the panel with every detector, and keep it for learning."""
+        scores = []
+        for k, detector in enumerate(self.detectors):
+            self.evidence[k], scored = detector.step(self.baselines[k], self.evidence[k], panel)
+            scores.append(scored)
+        for name in RING_FIELDS:
+            self._ring[name][panel.minute % RING] = getattr(panel, name)
+        return scores
+
+    def skip(self, minute: int) -> None:
+        """Pass over a minute that is not judged: it is never learned as anything but a minute without events."""
+        for array in self._ring.values():
+            array[minute % RING] = 0.0
+
+    def audit(self, log_r: Floats, voice: Bools) -> tuple[float, float]:
+        """Give how many excursions over the audit's return period chance explains this minute, and how many began.
+
+        An excursion ends only well below the period (half of it in log terms), so that hovering round it counts once.
+        """
+        judged = voice & (log_r > -np.inf)
+        began = judged & (log_r >= LOG_AUDIT) & (self.above == 0.0)
+        ended = log_r < LOG_AUDIT / 2.0
+        self.above = np.where(began, 1.0, np.where(ended, 0.0, self.above))
+        return float(judged.sum()) / AUDIT_MINUTES, float(began.sum())
+
+    def _grow(self, panel: Panel, signals: int) -> None:
+        """Append fresh rows everywhere."""
+        size = len(panel.n)
+        for k, detector in enumerate(self.detectors):
+            self.baselines[k], self.evidence[k] = detector.grow(self.baselines[k], self.evidence[k], size, signals)
+        more = size - self._ring["n"].shape[1]
+        if more:
+            self._ring = {name: np.pad(array, ((0, 0), (0, more))) for name, array in self._ring.items()}
+            self.born = grown(self.born, size, float(panel.minute))
+            self.suspicious_at = grown(self.suspicious_at, size, -1.0)
+            self.frozen_since = grown(self.frozen_since, size, -1.0)
+            self.traffic = grown(self.traffic, size, 0.0)
+            self.above = grown(self.above, size, 0.0)
+
+    def learn(self, panel: Panel, suspicious: Bools) -> None:
+        """Learn the minutes that have become old enough, where nothing suspicious has followed them."""
+        minute = float(panel.minute)
+        self.suspicious_at = np.where(suspicious, minute, self.suspicious_at)
+        self.frozen_since = np.where(suspicious, np.where(self.frozen_since < 0, minute, self.frozen_since), -1.0)
+        accepted = suspicious & (minute - self.frozen_since >= self._accept_after)
+        if accepted.any():
+            self._accept(accepted)
+        age = minute - self.born
+        lag = np.clip(age // 4, LAG_MIN, LAG_MAX)
+        before = np.clip((age - 1) // 4, LAG_MIN, LAG_MAX)
+        pointer = minute - lag
+        due = (pointer >= self.born) & (lag == before)
+        where = due & (pointer > self.suspicious_at)
+        if not where.any():
+            return
+        old = self._older(panel, (pointer % RING).astype(np.int64))
+        self.usual.learn(pointer, where)
+        self.traffic = self.traffic + np.where(where, old.n, 0.0)
+        for k, detector in enumerate(self.detectors):
+            self.baselines[k] = detector.learn(self.baselines[k], old, where)
+
+    def _older(self, panel: Panel, slot: Ints) -> Panel:
+        """Gather each row's minute from the ring."""
+        rows = np.arange(len(slot))
+        n, x, mean, var, mix, within = (self._ring[name][slot, rows] for name in RING_FIELDS)
+        return Panel(
+            kind=panel.kind, minute=panel.minute, n=n, x=x, mean_log=mean, var_log=var,
+            parent=panel.parent, signal=panel.signal, mix=mix, within=within,
+        )  # fmt: skip
+
+    def _accept(self, where: Bools) -> None:
+        """Take the present behaviour of some rows as the new normal: old level and evidence are dropped."""
+        for k, detector in enumerate(self.detectors):
+            self.baselines[k], self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
+        self.usual.forget(where)
+        self.suspicious_at[where] = -1.0
+        self.frozen_since[where] = -1.0
+
+    def dump(self) -> dict[str, Any]:
+        """Give the whole state as plain values for a snapshot."""
+        return {
+            "baselines": [encode(s) for s in self.baselines],
+            "evidence": [encode(s) for s in self.evidence],
+            "usual": self.usual.dump(),
+            "own": encode(State(1, self._own(), {})),
+        }
+
+    def _own(self) -> dict[str, Floats]:
+        """Give the watch's own arrays, rows first."""
+        rings = {f"ring_{name}": array.T.copy() for name, array in self._ring.items()}
+        return rings | {name: getattr(self, name) for name in OWN_FIELDS}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take up a dumped state; raises ValueError where a detector is now of another version."""
+        self.baselines = [decode(s) for s in saved["baselines"]]
+        self.evidence = [decode(s) for s in saved["evidence"]]
+        for detector, *states in zip(self.detectors, self.baselines, self.evidence, strict=True):
+            for state in states:
+                if state.version != detector.version:
+                    name = type(detector).__name__
+                    message = f"{name} state of version {state.version}, this Limen reads {detector.version}"
+                    raise ValueError(message)
+        self.usual.load(saved["usual"])
+        own = decode(saved["own"]).rows
+        self._ring = {name: own[f"ring_{name}"].T.copy() for name in RING_FIELDS}
+        for name in OWN_FIELDS:
+            setattr(self, name, own[name])

@@ -22,7 +22,7 @@ KNOWN_RATIO = 3.0
 """An alternative counts only where the level's standard error is below a third of its shift."""
 CLIP_SD = 3.0
 """Innovations beyond this many standard deviations move a filter no further."""
-NATS_ONE_EVENT = 2.0
+NATS_ONE_EVENT = 1.0
 """A minute of one event says at most this much, one of n events log n more: an e-value cut from above stays valid, and
 no single answer, however odd, wakes anybody."""
 CUSUM_MAX = 300.0

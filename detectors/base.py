@@ -137,6 +137,8 @@ def nothing(size: int, reason: int) -> Scores:
         expected=nan.copy(),
         lower=nan.copy(),
         upper=nan.copy(),
+        since_lower=nan.copy(),
+        since_upper=nan.copy(),
         reason=np.full(size, reason, dtype=np.int64),
     )
 

@@ -115,6 +115,11 @@ class Filtered:
         scores.expected[active] = self.in_unit(rows.level)
         scores.lower[active] = self.in_unit(rows.level - spread)
         scores.upper[active] = self.in_unit(rows.level + spread)
+        # A mean over the trials since the onset scatters less than one minute does.
+        share = rows.trials / np.maximum(verdict.since_n, rows.trials)
+        spread = BAND_Z * np.sqrt(rows.sd**2 + rows.q + share * (rows.rho + rows.sampling))
+        scores.since_lower[active] = self.in_unit(rows.level - spread)
+        scores.since_upper[active] = self.in_unit(rows.level + spread)
         scores.reason[active] = np.where(verdict.known, Reason.NORMAL, Reason.LEARNING)
 
     def learn(self, baseline: State, panel: Panel, where: Bools) -> State:

@@ -70,7 +70,9 @@ class SilenceDetector:
         scores.effect[:] = np.where(gap > 0, 0.0, 1.0)
         scores.excess[:] = -gap * expected
         scores.observed[:] = panel.n
-        scores.expected[learned], scores.lower[learned], scores.upper[learned] = expected[learned], 0.0, np.inf
+        scores.expected[learned] = expected[learned]
+        scores.lower[learned] = scores.since_lower[learned] = 0.0
+        scores.upper[learned] = scores.since_upper[learned] = np.inf
         scores.reason[~learned] = Reason.LEARNING
         return State(self.version, {"gap": gap, "last": last}, {}), scores
 

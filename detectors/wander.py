@@ -22,11 +22,13 @@ TAUS = np.array([4.0, 12.0, 40.0, 120.0, 360.0, 1080.0])
 """Time constants tried, in minutes: shorter is white, longer is a change of level."""
 PRIOR = {"q": 0.1, "tau": 120.0, "rho": 0.05}
 """What is believed before there is data: 30 % drift over two hours, 22 % overdispersion within a minute."""
-PRIOR_BLOCKS = 6.0
+PRIOR_BLOCKS = 15.0
 """The prior weighs as much as this many well-measured blocks."""
+FIRST_DAY_MINUTES = 1_440.0
+"""How long the prior keeps a say in how far a signal wanders: a night and a day."""
 BLOCKS_PER_TIME = 4.0
 """Series of one signal share their hours: one stretch of time counts for at most this many blocks in the pool."""
-DESIGN_PRIOR, DESIGN_PRIOR_BLOCKS = 2.5, 20.0
+DESIGN_PRIOR, DESIGN_PRIOR_BLOCKS = 2.0, 20.0
 """Turns of a session are taken to resemble each other until the stream has shown how little they do."""
 DESIGN_BLOCKS = slice(0, 4)
 """The design effect is read off blocks of 1 to 64 minutes: a session lasts minutes, and drift only shows later."""
@@ -38,11 +40,18 @@ SCALE_MIN, SCALE_MAX = 0.5, 25.0
 """Bounds of a series' scatter relative to its pool; too small is the dangerous side."""
 CLIP_Z2 = 25.0
 """A block counts for at most five standard deviations, so that an unnoticed incident does not blunt the detector."""
+SIZE_SHARE = 0.3
+"""A block length is weighed as if it showed at least this share of the largest scatter."""
 LIFT_MAX = 4.0
 """The fitted variances are lifted at most this much to cover every block length measured."""
 INFLATE = 1.3
 """Variances are taken this much larger than estimated: it buys honesty for a little delay (measured; see
 docs/detectors.md)."""
+
+
+MOMENTS = ("thick_sum", "thick_noise", "thick_blocks", "thin_sum", "thin_wander", "thin_blocks")
+"""Sums over finished blocks: of squares, noise and weight of thick blocks; of squares in units of noise, of wander in
+units of noise, and of weight, of thin ones."""
 
 
 def time_average(u: Floats) -> Floats:
@@ -63,13 +72,18 @@ def block_model(q: Floats, tau: Floats, rho: Floats) -> Floats:
 def row_fields(size: int) -> dict[str, Floats]:
     """Make the state rows of this estimator: open blocks (r, w, v), and weighted sums and numbers of finished ones."""
     five = len(BLOCKS)
-    names = ("block_r", "block_w", "block_v", "wander_sum", "wander_blocks", "design_sum", "design_blocks")
+    names = ("block_r", "block_w", "block_v", *MOMENTS)
     return {"ticks": np.zeros(size), **{name: np.zeros((size, five)) for name in names}}
 
 
 def pool_fields(size: int) -> dict[str, Floats]:
     """Make the pools of this estimator: one q, tau, rho and design effect a signal."""
     return {name: np.full(size, value) for name, value in (PRIOR | {"design": DESIGN_PRIOR}).items()}
+
+
+def _prior_model() -> Floats:
+    """Give the prior's variance of block means [5]."""
+    return block_model(np.array(PRIOR["q"]), np.array(PRIOR["tau"]), np.array(PRIOR["rho"]))
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -91,7 +105,6 @@ def observe(
     Gives new rows and leaves the old ones as they were. Each finished block adds its variance estimate with a weight
     near 1 where scatter was measurable.
     """
-    design_of = np.where(np.isnan(rows["design"]), pools["design"][signal], rows["design"])
     rows = rows | {name: rows[name].copy() for name in row_fields(0)}
     rows["ticks"] += where
     for name, value in (("block_r", seen.resid), ("block_w", seen.weight), ("block_v", seen.var)):
@@ -103,33 +116,42 @@ def observe(
     s = signal[i_ok]
     believed = block_model(pools["q"][s], pools["tau"][s], pools["rho"][s])[np.arange(len(s)), b_ok]
     noise = v / w**2
-    swollen = design_of[i_ok] * noise
-    square = np.minimum((r / w) ** 2, CLIP_Z2 * (swollen + believed))
-    share = (believed / (believed + swollen)) ** 2
-    rows["wander_sum"][i_ok, b_ok] += share * (square - swollen)
-    rows["wander_blocks"][i_ok, b_ok] += share
-    rest = (swollen / (believed + swollen)) ** 2
-    rows["design_sum"][i_ok, b_ok] += rest * (square - believed) / noise
-    rows["design_blocks"][i_ok, b_ok] += rest
+    square = np.minimum((r / w) ** 2, CLIP_Z2 * (pools["design"][s] * noise + believed))
+    # Which blocks speak of wander and which of the design effect is fixed by the prior: what has been fitted so far
+    # must not decide what may still be seen.
+    plausible = _prior_model()[b_ok]
+    thick, thin = (plausible / (plausible + noise)) ** 2, (noise / (plausible + noise)) ** 2
+    for name, value in (
+        ("thick_sum", thick * square),
+        ("thick_noise", thick * noise),
+        ("thick_blocks", thick),
+        ("thin_sum", thin * square / noise),
+        ("thin_wander", thin / noise),
+        ("thin_blocks", thin),
+    ):
+        rows[name][i_ok, b_ok] += value
     for name in ("block_r", "block_w", "block_v"):
         rows[name][i, b] = 0.0
     return rows
 
 
 def fit(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> dict[str, Floats]:
-    """Fit q, tau and rho of every signal to the pooled block variances of its series (all signals at once).
+    """Fit q, tau, rho and the design effect of every signal to the pooled blocks of its series (all signals at once).
 
-    Weighted least squares in relative error over the grid `TAUS`, q and rho not negative; the prior counts as
-    `PRIOR_BLOCKS` blocks.
+    Thick blocks give sum = D noise + blocks v, thin ones sum = D blocks + wander v: two equations a block length for
+    the variance v of block means and the design effect D. Then weighted least squares of v over the grid `TAUS`, q and
+    rho not negative; the priors count as `PRIOR_BLOCKS` and `DESIGN_PRIOR_BLOCKS` blocks.
     """
-    pools = pools | {"design": _fit_design(rows, signal, len(pools["q"]))}
     count = len(pools["q"])
-    prior = block_model(np.array(PRIOR["q"]), np.array(PRIOR["tau"]), np.array(PRIOR["rho"]))
-    total, blocks = _pooled(rows, signal, count, "wander")
-    measured = np.maximum((total + PRIOR_BLOCKS * prior) / (blocks + PRIOR_BLOCKS), 1e-6)
-    weight = np.sqrt(blocks + PRIOR_BLOCKS) / measured**2
+    pooled = {name: _pooled(rows, signal, count, name) for name in MOMENTS}
+    effect = _pooled_design(pooled)
+    excess = pooled["thick_sum"] - effect[:, None] * pooled["thick_noise"]
+    measured = (excess + PRIOR_BLOCKS * _prior_model()) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
+    # Errors count relative to the size of the scatter; a block length that happens to show none must not rule the fit.
+    size = np.maximum(measured, SIZE_SHARE * np.maximum(measured.max(axis=1, keepdims=True), 1e-6))
+    weight = np.sqrt(pooled["thick_blocks"] + PRIOR_BLOCKS) / size**2
     best = np.full(count, np.inf)
-    result = {name: pools[name].copy() for name in ("q", "tau", "rho")}
+    result = {name: pools[name].copy() for name in ("q", "tau", "rho")} | {"design": effect}
     for tau in TAUS:
         f, g = time_average(BLOCKS / tau), 1.0 / BLOCKS
         q, rho = _two_nonnegative(weight, f, g, measured)
@@ -141,37 +163,52 @@ def fit(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> dict
     model = block_model(result["q"], result["tau"], result["rho"])
     # One time constant cannot follow every shape; where the data stands above the model, the model is lifted over it.
     lift = np.clip((measured / np.maximum(model, 1e-9)).max(axis=1), 1.0, LIFT_MAX)
-    result["q"] = np.maximum(lift * result["q"], 1e-5)
+    # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
+    youth = np.maximum(1.0 - _stretches(rows, signal, count) / FIRST_DAY_MINUTES, 0.0)
+    result["q"] = np.maximum(np.maximum(lift * result["q"], PRIOR["q"] * youth), 1e-5)
     result["rho"] = np.maximum(lift * result["rho"], 1e-6)
     return {**pools, **result}
 
 
-def _pooled(rows: dict[str, Floats], signal: Ints, count: int, name: str) -> tuple[Floats, Floats]:
-    """Sum block estimates over the series of each signal; shared hours count once, not once a series."""
+def _pooled(rows: dict[str, Floats], signal: Ints, count: int, name: str) -> Floats:
+    """Sum one moment over the series of each signal; shared hours count once, not once a series."""
     total = np.zeros((count, len(BLOCKS)))
     blocks = np.zeros((count, len(BLOCKS)))
-    np.add.at(total, signal, rows[f"{name}_sum"])
-    np.add.at(blocks, signal, rows[f"{name}_blocks"])
+    np.add.at(total, signal, rows[name])
+    np.add.at(blocks, signal, rows[f"{name.split('_')[0]}_blocks"])
+    most = BLOCKS_PER_TIME * _stretches(rows, signal, count)[:, None] / BLOCKS
+    return np.asarray(total * np.minimum(1.0, most / np.maximum(blocks, 1e-9)))
+
+
+def _stretches(rows: dict[str, Floats], signal: Ints, count: int) -> Floats:
+    """Give the minutes of the longest-learned series of each signal."""
     stretches = np.zeros(count)
     np.maximum.at(stretches, signal, rows["ticks"])
-    most = BLOCKS_PER_TIME * stretches[:, None] / BLOCKS
-    discount = np.minimum(1.0, most / np.maximum(blocks, 1e-9))
-    return total * discount, blocks * discount
+    return stretches
 
 
-def _fit_design(rows: dict[str, Floats], signal: Ints, count: int) -> Floats:
-    """Fit the design effect of every signal and block length: how much wider thin blocks scatter than they should."""
-    total, blocks = _pooled(rows, signal, count, "design")
-    measured = (total + DESIGN_PRIOR * DESIGN_PRIOR_BLOCKS) / (blocks + DESIGN_PRIOR_BLOCKS)
-    return np.asarray(np.clip(measured[:, DESIGN_BLOCKS], 1.0, DESIGN_MAX).max(axis=1))
+def _pooled_design(moments: dict[str, Floats]) -> Floats:
+    """Give the design effect of every signal: each block length solves its two equations, all lengths together count."""
+    part = {name: moments[name][:, DESIGN_BLOCKS] for name in MOMENTS}
+    det = part["thick_blocks"] * part["thin_blocks"] - part["thick_noise"] * part["thin_wander"]
+    v = (part["thick_sum"] * part["thin_blocks"] - part["thick_noise"] * part["thin_sum"]) / np.where(det > 0, det, 1.0)
+    v = np.where(det > 0, np.maximum(v, 0.0), _prior_model()[DESIGN_BLOCKS])
+    own = (part["thin_sum"] - v * part["thin_wander"]).sum(axis=1)
+    blocks = part["thin_blocks"].sum(axis=1)
+    effect = (own + DESIGN_PRIOR * DESIGN_PRIOR_BLOCKS) / (blocks + DESIGN_PRIOR_BLOCKS)
+    return np.asarray(np.clip(effect, 1.0, DESIGN_MAX))
 
 
 def design(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> Floats:
-    """Give the design effect of every series: the worst of its block lengths, each shrunk to its signal's."""
-    total, blocks = rows["design_sum"][:, DESIGN_BLOCKS], rows["design_blocks"][:, DESIGN_BLOCKS]
+    """Give the design effect of every series: what its thin blocks scatter beyond the signal's wander, shrunk to it.
+
+    The worst block length counts: sessions show at their own length and not at the others.
+    """
+    v = block_model(pools["q"], pools["tau"], pools["rho"])[signal][:, DESIGN_BLOCKS]
+    own = rows["thin_sum"][:, DESIGN_BLOCKS] - v * rows["thin_wander"][:, DESIGN_BLOCKS]
     pool = pools["design"][signal][:, None]
-    own = (total + pool * SHRINK_BLOCKS) / (blocks + SHRINK_BLOCKS)
-    return np.asarray(np.clip(INFLATE * own.max(axis=1), 1.0, DESIGN_MAX))
+    each = (own + pool * SHRINK_BLOCKS) / (rows["thin_blocks"][:, DESIGN_BLOCKS] + SHRINK_BLOCKS)
+    return np.asarray(np.clip(INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
 
 
 def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -187,8 +224,9 @@ def scatter(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> 
     """Give (q, tau, rho) of every series: its signal's, scaled by how much this series scatters, shrunk to the pool."""
     q, tau, rho = pools["q"][signal], pools["tau"][signal], pools["rho"][signal]
     model = block_model(q, tau, rho)
-    relative = (rows["wander_sum"] / model).sum(axis=1)
-    scale = (relative + SHRINK_BLOCKS) / (rows["wander_blocks"].sum(axis=1) + SHRINK_BLOCKS)
+    excess = rows["thick_sum"] - pools["design"][signal][:, None] * rows["thick_noise"]
+    relative = (excess / model).sum(axis=1)
+    scale = (relative + SHRINK_BLOCKS) / (rows["thick_blocks"].sum(axis=1) + SHRINK_BLOCKS)
     scale = np.clip(scale, SCALE_MIN, SCALE_MAX) * INFLATE
     return scale * q, tau, scale * rho
 

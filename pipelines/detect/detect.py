@@ -225,7 +225,7 @@ class Detect:
                 signal=signal.name, cohort=self.roster.cohorts[columns.cohort[r]], detector=name,
                 level=Level(int(level[r])), log_return_period=float(scores.log_r[r]), log_fleet=float(log_fleet[r]),
                 direction="up" if scores.direction[r] > 0 else "down", observed=expected * effect,
-                expected=expected, lower=float(scores.lower[r]) * unit, upper=float(scores.upper[r]) * unit,
+                expected=expected, lower=float(scores.since_lower[r]) * unit, upper=float(scores.since_upper[r]) * unit,
                 effect=effect, n=int(scores.n_since[r]), excess=float(scores.excess[r]),
                 onset_ms=int(scores.onset[r]) * 60_000, detected_ms=minute.detected_ms,
                 reason=Reason(int(scores.reason[r])),

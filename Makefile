@@ -73,6 +73,12 @@ lock: setup ## Renew the locks in requirements/; take newer versions with ARGS=-
 	@$(COMPILE) $(ARGS) pyproject.toml requirements/uv.in --extra dev \
 		-c requirements/uv.txt -c requirements/runtime.txt -o requirements/dev.txt
 
+docs: setup ## Write the pages of docs/ that are made from the code.
+	@$(BIN)/python -m docs.generate
+
+bench: setup ## Replay three streams with a known change; all of them: ARGS="--json benchmarks/results/scenarios.json".
+	@$(BIN)/python -m benchmarks.scenarios $(or $(ARGS),--quick)
+
 programs: ## Install the real programs that some tests start: promtool, amtool, chromium (Debian, as root).
 	@deploy/install-programs
 
@@ -81,4 +87,4 @@ clean: ## Remove everything that was made: environment, caches, builds, the brok
 	@rm -rf .venv .cache build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run kafka kafka-stop test check format-check lint types imports format lock programs clean
+.PHONY: help setup run kafka kafka-stop test check format-check lint types imports format lock docs bench programs clean

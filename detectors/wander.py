@@ -175,7 +175,7 @@ def _pooled(rows: dict[str, Floats], signal: Ints, count: int, name: str) -> Flo
     total = np.zeros((count, len(BLOCKS)))
     blocks = np.zeros((count, len(BLOCKS)))
     np.add.at(total, signal, rows[name])
-    np.add.at(blocks, signal, rows[f"{name.split('_')[0]}_blocks"])
+    np.add.at(blocks, signal, rows[f"{name.partition('_')[0]}_blocks"])
     most = BLOCKS_PER_TIME * _stretches(rows, signal, count)[:, None] / BLOCKS
     return np.asarray(total * np.minimum(1.0, most / np.maximum(blocks, 1e-9)))
 
@@ -188,7 +188,7 @@ def _stretches(rows: dict[str, Floats], signal: Ints, count: int) -> Floats:
 
 
 def _pooled_design(moments: dict[str, Floats]) -> Floats:
-    """Give the design effect of every signal: each block length solves its two equations, all lengths together count."""
+    """Give the design effect of every signal: each block length solves its two equations, and all lengths count."""
     part = {name: moments[name][:, DESIGN_BLOCKS] for name in MOMENTS}
     det = part["thick_blocks"] * part["thin_blocks"] - part["thick_noise"] * part["thin_wander"]
     v = (part["thick_sum"] * part["thin_blocks"] - part["thick_noise"] * part["thin_sum"]) / np.where(det > 0, det, 1.0)

@@ -34,10 +34,10 @@ class Scores(msgspec.Struct, frozen=True):
 
     `log_r` [S] natural log of the return period in minutes; `direction` [S] -1 down, 0 none, +1 up; `effect` [S]
     observed over expected since onset, 1 where nothing is known; `onset` [S] minute in which the change began, -1 if
-    none; `n_since` and `excess` [S] trials, and observed minus expected, summed since the onset; `observed`, `expected`,
-    `lower`, `upper` [S] in the signal's unit for this minute, NaN where nothing is known; `since_lower`, `since_upper`
-    [S] the band for a mean over as many trials as there were since the onset.
-    `reason` [S] holds `Reason` values.
+    none; `n_since` and `excess` [S] trials, and observed minus expected, summed since the onset. `observed`,
+    `expected`, `lower`, `upper` [S] in the signal's unit for this minute, NaN where nothing is known; `since_lower`,
+    `since_upper` [S] the band for a mean over as many trials as there were since the onset. `reason` [S] holds
+    `Reason` values.
     """
 
     log_r: Floats

@@ -13,12 +13,12 @@ DAY = 1_440
 
 # detector, quiet value times, minutes from the shift to a return period of a week, onset, effect
 SHIFTS = [
-    ("rate", 2.0, 8, 0, 1.76),
-    ("rate", 0.5, 8, 0, 0.38),
-    ("count", 1.5, 4, -1, 1.37),
-    ("count", 0.75, 6, 0, 0.7),
-    ("level", 1.025, 11, 1, 1.13),
-    ("level", 0.975, 4, 0, 0.82),
+    ("rate", 3.0, 2, 0, 3.05),
+    ("rate", 0.25, 4, 0, 0.23),
+    ("count", 2.0, 3, 0, 1.82),
+    ("count", 0.5, 3, 0, 0.41),
+    ("level", 1.05, 4, 0, 1.24),
+    ("level", 0.95, 2, 0, 0.71),
 ]
 
 

@@ -150,7 +150,6 @@ def test_each_family_has_help_and_one_name(client):
         assert f"# HELP {family.exposed} {family.help}" in text
 
 
-
 def test_the_document_is_fresh():
     """docs/metrics.md lists every family; make it again by: python -m pipelines.serve.metrics_page docs/metrics.md."""
     assert DOCUMENT.read_text(encoding="utf-8") == page()

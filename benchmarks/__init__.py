@@ -1,0 +1,1 @@
+"""Measurements that are run by hand: each is one command, seeded, and says what it was measured on."""

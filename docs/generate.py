@@ -1,0 +1,165 @@
+"""The pages of the documentation that are made from the code: `make docs` writes them, and a stale one fails a test.
+
+Signals come from the table of signals, settings from their structs and the comments of `config/limen.example.yaml`,
+commands from their own help, metrics from the table of metric families, benchmarks from the results in
+`benchmarks/results`. Each page is text made from values, so writing it twice changes nothing.
+"""  # noqa: INP001 - a script of the documentation, no package
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from benchmarks.scenarios import COLUMNS, Board, Result, cells
+from detectors import DETECTORS
+from docs.generate_settings import settings_page
+from docs.generate_words import generated, table
+from pipelines.aggregate.signals import Row, rows
+from pipelines.cli import main as limen
+from pipelines.serve import metrics_page
+from schemas.signal import CATEGORIES
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "scenarios.json"
+HELP_COLUMNS = 100
+"""Width of the help texts on the page."""
+
+
+# Signals
+
+_KINDS = {
+    "rate": "hits of trials, such as refusals of turns",
+    "count": "events per turn, such as tool calls",
+    "level": "a positive quantity with a long tail, such as latency, judged by its logarithm",
+    "score": "a bounded quantity, such as an evaluation",
+    "mix": "counts by category, such as which tools are called",
+    "traffic": "events a minute, judged only for silence",
+    "distinct": "different ids a minute, estimated",
+}
+_DIRECTIONS = {"up": "rises", "down": "falls", "both": "both"}
+
+
+def signals_page() -> str:
+    """Give the page of signals: the kinds, every row of the table, and the categories."""
+    names = {row.signal.kind for row in rows()}
+    kinds = table(("kind", "what is counted"), [(f"`{kind}`", text) for kind, text in _KINDS.items() if kind in names])
+    head = ("signal", "meaning", "kind", "unit", "judged", "least n", "category", "folds with")
+    families = table(("category", "family"), [(f"`{name}`", family) for name, family in CATEGORIES.items()])
+    return (
+        f"# Signals\n\n{generated('`pipelines/aggregate/signals.py`')}\n"
+        "A signal is something measured on every event that carries it; a field that is absent is not counted as\n"
+        "zero. A series is one signal of one cohort, such as the refusal rate of region eu. Signals of your own come\n"
+        "from the configuration: see `signals.custom` in [settings](settings.md).\n\n"
+        f"## Kinds\n\n{kinds}\n"
+        "## All signals\n\n"
+        "A minute with fewer than *least n* trials is not charted. *Judged* says which changes count; *charted only*\n"
+        "means that no detector judges the signal yet. Signals that fold together tend to move together, so that one\n"
+        "cause becomes one incident. A name in angle brackets stands for names that events bring along.\n\n"
+        f"{table(head, [_signal(row) for row in rows()])}\n"
+        f"## Categories\n\n"
+        "The category of a signal is the category of the incidents it opens; the family decides how grave they are.\n\n"
+        f"{families}"
+    )
+
+
+def _signal(row: Row) -> tuple[str, ...]:
+    signal = row.signal
+    category = f"`{signal.category}`" + (f", a fall `{signal.category_down}`" if signal.category_down else "")
+    able = signal.page and any(signal.kind in detector.kinds for detector in DETECTORS.values())
+    judged = _DIRECTIONS[signal.direction] if able else "charted only"
+    return (
+        *(f"`{signal.name}`", signal.summary, signal.kind, signal.unit, judged, str(signal.minimum_n), category),
+        signal.group,
+    )
+
+
+# Commands
+
+
+def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
+    """Yield the full name, the command and the context of `limen` and of every command below it."""
+    yield from _commands(
+        limen, click.Context(limen, info_name="limen", terminal_width=HELP_COLUMNS, help_option_names=["-h", "--help"])
+    )
+
+
+def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
+    yield context.command_path, command, context
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from _commands(below, click.Context(below, info_name=name, parent=context))
+
+
+def commands_page() -> str:
+    """Give the page of commands: the help of each."""
+    parts = [f"# Commands\n\n{generated('the help of the commands in `pipelines/cli*.py`')}"]
+    for name, command, context in commands():
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+# Benchmarks
+
+
+def benchmarks_page() -> str:
+    """Give the page of benchmarks from the results of the last full run."""
+    result = msgspec.json.decode(RESULTS.read_bytes(), type=Result)
+    head = _BENCHMARKS.format(source=generated(f"`{RESULTS.relative_to(ROOT).as_posix()}`"), command=result.command)
+    notes = {row.scenario: row.note for board in result.boards for row in board.rows}
+    changes = "### What changes\n\n" + table(("scenario", "change"), notes.items())
+    return "\n".join([head, *map(_board, result.boards), changes])
+
+
+_BENCHMARKS = """# Benchmarks
+
+{source}
+## Scenarios
+
+Whole streams with a known change, replayed with `limen replay` under the default configuration. The streams are made
+from published data: real arrival times, texts, refusal labels and tool calls; invented are tenants, regions, part of
+the latencies, and the change itself. The generators lie in a shared data folder that is no part of a checkout;
+`LIMEN_SHARED_DATA` or `--data` names it, and without it the command says so and ends. These are the results of
+
+    {command}
+
+A change is found when a page (sev1, sev2) or a ticket (sev3) names one of the right signals within 12 hours of the
+onset, and its scope is right, finer, coarser or none. A change marked hard is very small and counts neither way.
+*Delay* is in event time and holds the two minutes that a minute waits for late events. *False pages* and *false
+tickets* came where nothing had changed: before the onset, or in a stream without a change. *Other pages* came after
+the onset beside the one that found it: consequences, or noise.
+"""
+
+
+def _board(board: Board) -> str:
+    seeds = ", ".join(f"`{generator} --seed {seed}`" for generator, seed in board.seeds.items())
+    if board.looked_at:
+        title = "Streams of development"
+        said = "Constants of the detectors were looked at on these very streams, so these verdicts are the kinder ones."
+    else:
+        title = "Streams of other seeds"
+        said = "No constant of a detector was chosen on these streams: other draws, and for the agents another onset."
+    unanswered = "".join(f"* `{name}` gave no answer: {why}\n" for name, why in board.unanswered.items())
+    lines = table(COLUMNS, [cells(row) for row in board.rows])
+    return f"### {title}\n\n{seeds}. {said}\n\n{lines}\n{unanswered}In short: {board.summary}.\n"
+
+
+PAGES = {
+    "signals.md": signals_page,
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "metrics.md": metrics_page.page,
+    "benchmarks.md": benchmarks_page,
+}
+"""Page -> what makes its text."""
+
+
+@click.command()
+def main() -> None:
+    """Write every generated page into docs/."""
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

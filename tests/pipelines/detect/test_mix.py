@@ -1,0 +1,62 @@
+"""The mix: what moves because its parts' shares move is expected to move."""
+
+import numpy as np
+import pytest
+
+from detectors.base import Pairs
+from pipelines.detect.mix import Usual, cell_set
+from schemas.score import Level
+from schemas.settings import DEFAULT_SETS
+from tests.pipelines.detect.by_hand import DAY, Story, cohort, levels, settings
+
+A, B = cohort(tenant="a"), cohort(tenant="b")
+TENANTS = settings(((), ("tenant",)))
+
+
+def test_a_change_of_mix_alone_moves_nothing():
+    """Two tenants refuse 2 % and 20 % and swap their traffic: the whole is expected where the mix puts it.
+
+    The whole rises from 4 % to 18 % though nobody behaves differently, and nothing is found.
+    """
+    story = Story(TENANTS)
+    quiet = story.run(DAY, {A: (90, 0.02), B: (10, 0.2)})
+    swapped = story.run(120, {A: (10, 0.02), B: (90, 0.2)})
+    assert story.expected(quiet[-1], ()) == pytest.approx(0.038, abs=0.01)
+    assert story.expected(swapped[-1], ()) == pytest.approx(0.182, abs=0.02)
+    assert [found for found in levels(swapped, Level.NOTE) if found[1] == "refusal_rate"] == []
+
+
+def test_behaviour_that_changes_under_a_new_mix_is_found():
+    """The same swap with one tenant's refusals doubled is found, in that tenant."""
+    story = Story(TENANTS)
+    story.run(DAY, {A: (90, 0.02), B: (10, 0.2)})
+    found = levels(story.run(120, {A: (10, 0.02), B: (90, 0.4)}), Level.TICKET)
+    assert ("refusal_rate", B, "up") in {each[1:] for each in found}
+
+
+def test_cells_are_the_finest_set_without_versions():
+    """By default a cell is a tenant, a region and a surface."""
+    assert cell_set(DEFAULT_SETS) == ("tenant", "region", "surface")
+
+
+def test_the_usual_mix_is_what_was_learned():
+    """Weights of kept minutes are added where and when they are learned, once each, and can be forgotten."""
+    usual = Usual()
+    for at, weight in ((0, 2.0), (1, 4.0)):
+        usual.keep(at, Pairs(np.array([0, 1]), np.array([2, 2]), np.full(2, weight)), 10)
+    usual.learn(np.array([0.0, 0.0]), np.array([True, True]))
+    usual.learn(np.array([1.0, 1.0]), np.array([True, False]))
+    assert usual.pairs.to.tolist() == [0, 1]
+    assert usual.pairs.at.tolist() == [2, 2]
+    assert usual.pairs.weight.round(2).tolist() == [6.0, 2.0]
+    usual.forget(np.array([True, False]))
+    assert usual.pairs.weight.round(2).tolist() == [0.0, 2.0]
+
+
+def test_minutes_are_kept_for_a_limited_time():
+    """A kept minute is dropped after its time, also where minutes between were passed over."""
+    usual = Usual()
+    nothing = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+    for at in (0, 1, 5, 12):
+        usual.keep(at, nothing, 10)
+    assert sorted(usual._ring) == [5, 12]

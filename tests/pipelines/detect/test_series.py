@@ -1,0 +1,85 @@
+"""The roster: which series there are, how they nest, who speaks, and where it ends."""
+
+from pipelines.detect.series import Roster
+from tests.pipelines.detect.by_hand import EU, KNOWN, US, cohort, minute_of
+
+A_EU, B_EU = cohort(region="eu", tenant="a"), cohort(region="eu", tenant="b")
+TURNS = {A_EU: (10, 1), B_EU: (20, 2)}
+VERSIONS = ((), ("region",), ("model_version",))
+
+
+def roster(series_max=1_000):
+    """Give an empty roster."""
+    return Roster(KNOWN.signal, series_max)
+
+
+def speaking(made):
+    """Give the cohorts that speak for themselves."""
+    return [place for place, speaks in zip(made.cohorts, made.speakers(), strict=True) if speaks]
+
+
+def test_parents_come_first_and_the_last_dimension_is_dropped_first():
+    """A series hangs on the nearest cohort with one dimension less; everything hangs on nothing."""
+    made = roster()
+    made.place(minute_of(0, TURNS))
+    rows = made.kinds["rate"].columns
+    names = [made.cohorts[place] for place in rows.cohort]
+    parents = [names[row] if row >= 0 else None for row in rows.parent]
+    assert list(zip(names, parents, strict=True)) == [
+        ((), None),
+        (cohort(tenant="a"), ()),
+        (cohort(tenant="b"), ()),
+        (EU, ()),
+        (A_EU, cohort(tenant="a")),
+        (B_EU, cohort(tenant="b")),
+    ]
+    assert (rows.parent < range(len(rows.parent))).all()
+
+
+def test_numbers_are_given_in_order_and_once():
+    """A second minute with the same cohorts makes no new series; one more cohort is appended."""
+    made = roster()
+    _, new = made.place(minute_of(0, TURNS))
+    assert [info.number for info in new] == list(range(12))
+    assert made.place(minute_of(1, TURNS))[1] == []
+    _, more = made.place(minute_of(2, {**TURNS, cohort(region="us", tenant="a"): (5, 0)}))
+    assert {info.cohort for info in more} == {US, cohort(region="us", tenant="a")}
+    assert [info.number for info in more] == [12, 13, 14, 15]
+    assert {info.first_minute for info in more} == {2}
+
+
+def test_twins_speak_once_and_part_when_their_events_differ():
+    """A region's only version is the region by another name, until the region shows a second version."""
+    made = roster()
+    one, two = (cohort(region="eu", model_version=name) for name in ("1", "2"))
+    us = cohort(region="us", model_version="9")
+    made.place(minute_of(0, {one: (10, 1), us: (5, 0)}, sets=VERSIONS))
+    assert speaking(made) == [(), EU, US]
+    made.place(minute_of(1, {one: (10, 1), two: (3, 0), us: (5, 0)}, sets=VERSIONS))
+    assert speaking(made) == [(), EU, US, cohort(model_version="1"), cohort(model_version="2")]
+
+
+def test_series_over_the_cap_are_refused_and_counted():
+    """The cap holds; what is over it is counted and costs no row."""
+    made = roster(series_max=5)
+    places, new = made.place(minute_of(0, TURNS))
+    assert len(made.series) == len(new) == 5
+    assert made.refused == 7
+    assert len(places) == 6
+    assert made.place(minute_of(1, TURNS))[1] == []
+
+
+def test_a_loaded_roster_is_the_same():
+    """Numbers, rows, parents, signal places and twins come back as they were, also for signals without a series."""
+    made, again = roster(), roster()
+    made.signal_index("tool_calls_per_turn")
+    made.place(minute_of(0, TURNS))
+    made.place(minute_of(1, {A_EU: (3, 0)}))
+    again.load(made.dump())
+    assert again.series == made.series
+    assert [s.name for s in again.signals] == [s.name for s in made.signals]
+    for kind, rows in made.kinds.items():
+        for name in ("number", "parent", "signal", "cohort"):
+            assert getattr(again.kinds[kind].columns, name).tolist() == getattr(rows.columns, name).tolist()
+    assert again.speakers().tolist() == made.speakers().tolist()
+    assert again.place(minute_of(2, TURNS))[1] == made.place(minute_of(2, TURNS))[1] == []

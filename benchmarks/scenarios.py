@@ -1,8 +1,9 @@
 """The scenario board: whole streams with a known change, replayed under the default configuration.
 
-`python -m benchmarks.scenarios [--quick | --development] [--only NAME] [--json FILE] [--data DIR]` makes streams by the
-generators of the shared data folder, runs `limen replay` on each, and says what was found, when and where, and what was
-said for nothing. The folder is no part of a checkout: without it the board says so and ends with exit code 0.
+`python -m benchmarks.scenarios [--quick | --development | --others] [--only NAME] [--json FILE] [--data DIR]` makes
+streams by the generators of the shared data folder, runs `limen replay` on each, and says what was found, when and
+where, and what was said for nothing. The folder is no part of a checkout: without it the board says so and ends with
+exit code 0. Where FILE holds the board of the other seeds already, it is kept.
 
 The first board is made with the generators' own seeds; constants of the detectors were looked at on these very streams.
 The second has seeds that nobody looked at: between the two boards one sees how much was fitted.
@@ -16,7 +17,6 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -181,33 +181,43 @@ def data_folder(named: str | None) -> Path | None:
     return folder if all((folder / generator).is_file() for generator in SCENARIOS) else None
 
 
+def save(file: Path, boards: Sequence[Board], *, quick: bool, only: Sequence[str]) -> None:
+    """Write boards as JSON; a board of the other seeds that the file already has is kept."""
+    old = msgspec.json.decode(file.read_bytes(), type=Result).boards if file.exists() else ()
+    kept = [each for each in old if each.looked_at not in {new.looked_at for new in boards}]
+    options = [*(["--quick"] if quick else []), *(f"--only {name}" for name in only), f"--json {file}"]
+    every = tuple(sorted([*boards, *kept], key=lambda each: not each.looked_at))
+    result = Result(" ".join(["python -m benchmarks.scenarios", *options]), every)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+
+
 @click.command()
 @click.option("--quick", is_flag=True, help="Three scenarios, and only the seeds of development.")
 @click.option("--development", is_flag=True, help="All scenarios, and only the seeds of development.")
+@click.option("--others", is_flag=True, help="All scenarios, and only the other seeds.")
 @click.option("--only", multiple=True, metavar="NAME", help="This scenario; may be given again.")
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Write the verdicts to this file too.")
 @click.option("--data", metavar="DIR", help="The shared data folder; without it LIMEN_SHARED_DATA, or ../shared/data.")
-def main(*, quick: bool, development: bool, only: tuple[str, ...], file: str | None, data: str | None) -> None:
+def main(
+    *, quick: bool, development: bool, others: bool, only: tuple[str, ...], file: str | None, data: str | None
+) -> None:
     """Replay streams with a known change and say what was found of it; exit code 1 if a replay gave no answer."""
+    if sum((quick, development, others)) > 1:
+        raise click.UsageError("--quick, --development and --others exclude each other")
     folder = data_folder(data)
     if folder is None:
         click.echo("skipped: no shared data folder: name it with --data or LIMEN_SHARED_DATA")
         return
     names = only or (QUICK if quick else tuple(name for each in SCENARIOS.values() for name in each))
-    boards = [board(names, SEEDS, folder, looked_at=True)]
+    boards: list[Board] = []
+    if not others:
+        boards.append(board(names, SEEDS, folder, looked_at=True))
     if not quick and not development:
         boards.append(board(names, UNSEEN, folder, looked_at=False))
     for each in boards:
         show(each)
     if file:
-        options: list[Any] = [
-            *(["--quick"] if quick else []),
-            *(["--development"] if development else []),
-            *(f"--only {name}" for name in only),
-            f"--json {file}",
-        ]
-        result = Result(" ".join(["python -m benchmarks.scenarios", *options]), tuple(boards))
-        Path(file).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+        save(Path(file), boards, quick=quick, only=only)
     sys.exit(1 if any(each.unanswered for each in boards) else 0)
 
 

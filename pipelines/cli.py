@@ -16,7 +16,7 @@ from pipelines.cli_settings import check, schema
 from pipelines.cli_traffic import simulate
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"max_content_width": 100})
 @click.version_option(version("limen"), prog_name="limen")
 def main() -> None:
     """Watch how LLM applications behave, and page a human when it changes.

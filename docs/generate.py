@@ -79,9 +79,7 @@ def _signal(row: Row) -> tuple[str, ...]:
 
 def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
     """Yield the full name, the command and the context of `limen` and of every command below it."""
-    yield from _commands(
-        limen, click.Context(limen, info_name="limen", terminal_width=HELP_COLUMNS, help_option_names=["-h", "--help"])
-    )
+    yield from _commands(limen, click.Context(limen, info_name="limen", terminal_width=HELP_COLUMNS))
 
 
 def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:

@@ -29,12 +29,17 @@ class SignalTable(msgspec.Struct, frozen=True):
     falls: Bools
 
 
-class Pairs(msgspec.Struct, frozen=True):
-    """A sparse matrix: row `to[k]` contains the cell in row `at[k]` with `weight[k]` trials."""
+class Shares(msgspec.Struct, frozen=True):
+    """How rows are made of cells, as a sparse matrix of shares from 0 to 1.
+
+    Of the events of the cell in row `at[k]`, row `to[k]` holds the share `now[k]` in this minute, and `usual[k]` as a
+    rule.
+    """
 
     to: Ints
     at: Ints
-    weight: Floats
+    now: Floats
+    usual: Floats
 
 
 class State(msgspec.Struct):
@@ -91,7 +96,7 @@ class Detector(Protocol):
     def learn(self, baseline: State, panel: Panel, where: Bools) -> State:
         """Move the baseline by one older minute, only in the rows where it is safe."""
 
-    def mixed(self, baseline: State, panel: Panel, now: Pairs, usual: Pairs) -> tuple[Floats, Floats]:
+    def mixed(self, baseline: State, panel: Panel, shares: Shares) -> tuple[Floats, Floats]:
         """Give what the mix of cells makes expected of each row: `Panel.mix` (0: no shift) and `Panel.within`."""
 
     def forget(self, baseline: State, evidence: State, where: Bools) -> tuple[State, State]:
@@ -110,15 +115,14 @@ def grown(array: Floats, size: int, fill: float) -> Floats:
     return np.concatenate([array, more])
 
 
-def mean_of_cells(pairs: Pairs, value: Floats) -> Floats:
-    """Give the weighted mean of the cells' values for each row, NaN for rows without cells.
+def mean_of_cells(to: Ints, weight: Floats, value: Floats, size: int) -> Floats:
+    """Give the weighted mean of the cells' values for each of `size` rows, NaN for rows without cells.
 
-    >>> pairs = Pairs(np.array([0, 0]), np.array([1, 2]), np.array([3.0, 1.0]))
-    >>> mean_of_cells(pairs, np.array([0.0, 0.2, 0.6]))
-    array([0.3, nan, nan])
+    >>> mean_of_cells(np.array([0, 0]), np.array([3.0, 1.0]), np.array([0.2, 0.6]), 2)
+    array([0.3, nan])
     """
-    total = np.bincount(pairs.to, pairs.weight, len(value))
-    sums = np.bincount(pairs.to, pairs.weight * value[pairs.at], len(value))
+    total = np.bincount(to, weight, size)
+    sums = np.bincount(to, weight * value, size)
     return np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan)
 
 

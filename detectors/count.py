@@ -53,6 +53,7 @@ class CountDetector(Counted):
     """Finds a rate of events per turn that has changed by a factor, up or down."""
 
     kinds: ClassVar[tuple[SignalKind, ...]] = ("count",)
+    ceiling = np.inf
     family = NegativeBinomial()
     shifts = np.log([1.3, 1.7, 2.5, 4.5, 12.0])
     """Factors sought, above and below the tolerated edge."""

@@ -6,11 +6,13 @@ where its siblings stand, as firmly as the siblings agree with each other. A ser
 posterior on the log scale: it takes hits, and not silence, to know a small rate.
 """
 
+from typing import ClassVar
+
 import numpy as np
 
 from detectors import wander
 from detectors.base import State
-from detectors.filtered import Filtered, Scatter
+from detectors.filtered import BAND_Z, Filtered, Scatter
 from schemas.arrays import Floats
 from schemas.panel import Panel
 
@@ -32,9 +34,10 @@ RATE_MIN = 1e-6
 
 
 class Counted(Filtered):
-    """Shared by rates and counts; subclasses give the scale on which a shift is additive."""
+    """Shared by rates and counts; subclasses give the scale on which a shift is additive, and the largest mean."""
 
     sums = ("hits", "trials")
+    ceiling: ClassVar[float]
 
     def mean_rate(self, baseline: State, panel: Panel) -> tuple[Floats, Floats]:
         """Give each row's posterior mean rate at its usual mix, and the hits (own and the prior's) it rests on."""
@@ -109,3 +112,19 @@ class Counted(Filtered):
     def ratio(self, since_x: Floats, since_e: Floats) -> Floats:
         """Give observed over expected with half a hit of caution on either side."""
         return (since_x + 0.5) / (since_e + 0.5)
+
+    def band(self, level: Floats, variance: Floats) -> tuple[Floats, Floats]:
+        """Give the range of quiet minutes from a gamma law of the same mean and variance, none below zero.
+
+        On the scale of levels few hits would scatter symmetrically, and the range of a thin minute would reach nearly
+        everything. The quantiles are those of Wilson and Hilferty (1931): a gamma's cube root is nearly normal.
+        """
+        mean = self.in_unit(level)
+        spread = self.trial_variance(mean) * np.sqrt(variance)
+        # A share near the ceiling is read from there: the misses are few.
+        far = mean > self.ceiling / 2.0
+        near = np.where(far, self.ceiling - mean, mean)
+        ninth = (spread / np.maximum(near, RATE_MIN)) ** 2 / 9.0
+        low, high = (near * np.maximum(1.0 - ninth + z * np.sqrt(ninth), 0.0) ** 3 for z in (-BAND_Z, BAND_Z))
+        high = np.minimum(high, self.ceiling)
+        return np.where(far, self.ceiling - high, low), np.where(far, self.ceiling - low, high)

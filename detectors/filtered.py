@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors import bank, wander
-from detectors.base import Pairs, SignalTable, State, grown, mean_of_cells, nothing
+from detectors.base import Shares, SignalTable, State, grown, mean_of_cells, nothing
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.score import Reason, Scores
@@ -110,16 +110,13 @@ class Filtered:
         scores.onset[active] = verdict.onset.astype(np.int64)
         scores.n_since[active] = verdict.since_n
         scores.effect[active], scores.excess[active] = self.effect(verdict)
-        spread = BAND_Z * np.sqrt(rows.sd**2 + rows.q + rows.rho + rows.sampling)
+        wander, minute = rows.sd**2 + rows.q, rows.rho + rows.sampling
         scores.observed[active] = self.observed(rows)
         scores.expected[active] = self.in_unit(rows.level)
-        scores.lower[active] = self.in_unit(rows.level - spread)
-        scores.upper[active] = self.in_unit(rows.level + spread)
+        scores.lower[active], scores.upper[active] = self.band(rows.level, wander + minute)
         # A mean over the trials since the onset scatters less than one minute does.
         share = rows.trials / np.maximum(verdict.since_n, rows.trials)
-        spread = BAND_Z * np.sqrt(rows.sd**2 + rows.q + share * (rows.rho + rows.sampling))
-        scores.since_lower[active] = self.in_unit(rows.level - spread)
-        scores.since_upper[active] = self.in_unit(rows.level + spread)
+        scores.since_lower[active], scores.since_upper[active] = self.band(rows.level, wander + share * minute)
         scores.reason[active] = np.where(verdict.known, Reason.NORMAL, Reason.LEARNING)
 
     def learn(self, baseline: State, panel: Panel, where: Bools) -> State:
@@ -154,11 +151,16 @@ class Filtered:
         """Refit the subclass's own pools."""
         return {"strength": baseline.pools["strength"]}
 
-    def mixed(self, baseline: State, panel: Panel, now: Pairs, usual: Pairs) -> tuple[Floats, Floats]:
+    def mixed(self, baseline: State, panel: Panel, shares: Shares) -> tuple[Floats, Floats]:
         """Give how far today's mix of cells, each at its own normal, stands from the usual mix, in level units."""
-        normal = self.normal(baseline, panel)
-        shift = self.in_level(mean_of_cells(now, normal)) - self.in_level(mean_of_cells(usual, normal))
-        return np.clip(np.nan_to_num(shift), -MIX_MAX, MIX_MAX), mean_of_cells(now, self.within(baseline, panel))
+        size, to, at = len(panel.n), shares.to, shares.at
+        normal = self.normal(baseline, panel)[at]
+        now = shares.now * panel.n[at]
+        usual = shares.usual * baseline.rows["trials"][at]
+        moved = self.in_level(mean_of_cells(to, now, normal, size))
+        shift = moved - self.in_level(mean_of_cells(to, usual, normal, size))
+        within = mean_of_cells(to, now, self.within(baseline, panel)[at], size)
+        return np.clip(np.nan_to_num(shift), -MIX_MAX, MIX_MAX), within
 
     def within(self, baseline: State, panel: Panel) -> Floats:
         """Give the variance of one event where it does not follow from the level, else NaN."""
@@ -201,3 +203,8 @@ class Filtered:
     def in_unit(self, level: Floats) -> Floats:
         """Turn a level into the signal's unit."""
         raise NotImplementedError
+
+    def band(self, level: Floats, variance: Floats) -> tuple[Floats, Floats]:
+        """Give the range of quiet minutes, in the signal's unit, round levels with a variance in level units."""
+        spread = BAND_Z * np.sqrt(variance)
+        return self.in_unit(level - spread), self.in_unit(level + spread)

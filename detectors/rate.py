@@ -59,6 +59,7 @@ class RateDetector(Counted):
     """Finds a rate that has changed by a factor in its odds, up or down."""
 
     kinds: ClassVar[tuple[SignalKind, ...]] = ("rate",)
+    ceiling = 1.0
     family = BetaBinomial()
     shifts = np.log([1.35, 1.8, 2.7, 5.0, 15.0])
     """Odds ratios sought, above and below the tolerated edge; between them the loss is small (research section 3)."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from detectors.base import Pairs, SignalTable, State, grown, nothing
+from detectors.base import Shares, SignalTable, State, grown, nothing
 from schemas.arrays import Bools, Floats
 from schemas.panel import Panel
 from schemas.score import Reason, Scores
@@ -105,6 +105,6 @@ class SilenceDetector:
         moved.rows["last"][where] = -1.0
         return base, moved
 
-    def mixed(self, baseline: State, panel: Panel, now: Pairs, usual: Pairs) -> tuple[Floats, Floats]:
+    def mixed(self, baseline: State, panel: Panel, shares: Shares) -> tuple[Floats, Floats]:
         """Give no shift: silence is not a matter of mix."""
         return np.zeros(len(panel.n)), np.full(len(panel.n), np.nan)

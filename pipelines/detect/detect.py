@@ -13,7 +13,7 @@ from detectors.budget import Budget, log_weights
 from pipelines.detect.changes import Changes
 from pipelines.detect.history import history_row, in_unit
 from pipelines.detect.limits import LimitRule
-from pipelines.detect.mix import Leaves, Mix
+from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
 from pipelines.detect.series import VERSION_DIMENSIONS, Roster
 from pipelines.detect.watch import Watch
@@ -25,7 +25,7 @@ from schemas.score import Candidate, Finding, Level, Reason, Scores
 from schemas.settings import Settings
 from schemas.signal import Signal, SignalKind
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 """Format version of the detect wing's snapshot; another one is refused."""
 SNAPSHOT_LEVEL = 1
 """The lightest compression: most of a state is repetition, and a snapshot should not be felt."""
@@ -80,11 +80,11 @@ class Detect:
         if minute.scored:
             if minute.minute % WEIGHTS_MINUTES == 0 or self._newcomers(shown):
                 self._reweigh(shown)
-            leaves = self._mix.place(self.roster, minute)
+            self._mix.step(self.roster, minute)
             for kind in list(shown):
                 watch = self._watch(kind)
                 if watch is not None:
-                    shown[kind], scores = self._score(watch, shown[kind], leaves)
+                    shown[kind], scores = self._score(watch, shown[kind])
                     judged.append((shown[kind], scores))
                     findings += self._judge(watch, shown[kind], scores, minute)
                     audit += watch.audit(scores.log_r, self._log_weights[kind] > -np.inf)
@@ -103,10 +103,10 @@ class Detect:
             audit_observed=float(audit[1]),
         )
 
-    def _score(self, watch: Watch, panel: Panel, leaves: Leaves) -> tuple[Panel, Scores]:
+    def _score(self, watch: Watch, panel: Panel) -> tuple[Panel, Scores]:
         """Score one panel, and give it with what its mix of cells makes expected."""
-        now = self._mix.pairs(self.roster, panel, leaves)
-        mix, within = watch.mixed(panel, len(self.roster.signals), now)
+        shares = self._mix.shares(self.roster, panel.kind)
+        mix, within = watch.mixed(panel, len(self.roster.signals), shares)
         panel = msgspec.structs.replace(panel, mix=mix, within=within)
         return panel, self._average(watch.step(panel))
 
@@ -240,6 +240,7 @@ class Detect:
             "weights": {kind: w.astype("<f8").tobytes() for kind, w in self._log_weights.items()},
             "limits": {limit.rule.name: limit.dump() for limit in self._limits},
             "changes": self._changes.dump(),
+            "mix": self._mix.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
 
@@ -252,6 +253,7 @@ class Detect:
             raise ValueError(message)
         self.roster.load(saved["roster"])
         self._changes.load(saved["changes"])
+        self._mix.load(saved["mix"])
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"

@@ -135,7 +135,8 @@ class Roster:
 
     def _kind_of(self, signal: int) -> Kind:
         """Give the rows of a signal's kind, with room for all that is known."""
-        kind = self.kinds.setdefault(self.signals[signal].kind, Kind())
+        name = self.signals[signal].kind
+        kind = self.kinds.get(name) or self.kinds.setdefault(name, Kind())
         kind.make_room(len(self.signals), len(self.cohorts))
         return kind
 

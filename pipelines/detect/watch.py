@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.base import Detector, Pairs, State, decode, encode, grown
-from pipelines.detect.mix import Usual
+from detectors.base import Detector, Shares, State, decode, encode, grown
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.score import Scores
@@ -36,18 +35,16 @@ class Watch:
         self.baselines: list[State] = [d.baseline() for d in detectors]
         self.evidence: list[State] = [d.evidence() for d in detectors]
         self._ring = {name: np.zeros((RING, 0)) for name in RING_FIELDS}
-        self.usual = Usual()
         self.born = np.zeros(0)
         self.suspicious_at = np.zeros(0)
         self.frozen_since = np.zeros(0)
         self.traffic = np.zeros(0)
         self.above = np.zeros(0)
 
-    def mixed(self, panel: Panel, signals: int, now: Pairs) -> tuple[Floats, Floats]:
+    def mixed(self, panel: Panel, signals: int, shares: Shares) -> tuple[Floats, Floats]:
         """Grow to the panel, and give what its mix of cells makes expected (`Panel.mix` and `Panel.within`)."""
         self._grow(panel, signals)
-        self.usual.keep(panel.minute, now, RING)
-        return self.detectors[0].mixed(self.baselines[0], panel, now, self.usual.pairs)
+        return self.detectors[0].mixed(self.baselines[0], panel, shares)
 
     def step(self, panel: Panel) -> list[Scores]:
         """Score the panel with every detector, and keep it for learning."""
@@ -106,7 +103,6 @@ class Watch:
         if not where.any():
             return
         old = self._older(panel, (pointer % RING).astype(np.int64))
-        self.usual.learn(pointer, where)
         self.traffic = self.traffic + np.where(where, old.n, 0.0)
         for k, detector in enumerate(self.detectors):
             self.baselines[k] = detector.learn(self.baselines[k], old, where)
@@ -124,7 +120,6 @@ class Watch:
         """Take the present behaviour of some rows as the new normal: old level and evidence are dropped."""
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
-        self.usual.forget(where)
         self.suspicious_at[where] = -1.0
         self.frozen_since[where] = -1.0
 
@@ -133,7 +128,6 @@ class Watch:
         return {
             "baselines": [encode(s) for s in self.baselines],
             "evidence": [encode(s) for s in self.evidence],
-            "usual": self.usual.dump(),
             "own": encode(State(1, self._own(), {})),
         }
 
@@ -152,7 +146,6 @@ class Watch:
                     name = type(detector).__name__
                     message = f"{name} state of version {state.version}, this Limen reads {detector.version}"
                     raise ValueError(message)
-        self.usual.load(saved["usual"])
         own = decode(saved["own"]).rows
         self._ring = {name: own[f"ring_{name}"].T.copy() for name in RING_FIELDS}
         for name in OWN_FIELDS:

@@ -10,7 +10,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from detectors import DETECTORS
-from detectors.base import Pairs, decode, encode
+from detectors.base import Shares, decode, encode
 from schemas.score import Reason
 from tests.detectors.made_up import (
     SHAPES,
@@ -48,13 +48,13 @@ def test_the_verbs_are_pure(name, kind):
     detector, made = driven.detector, panels[-1]
     before = (frozen(driven.baseline), frozen(driven.evidence), msgspec.msgpack.encode(_plain(made)))
     everywhere = np.full(3, True)
-    pairs = Pairs(np.array([0, 0]), np.array([1, 2]), np.array([3.0, 1.0]))
+    shares = Shares(np.array([0, 0]), np.array([1, 2]), np.array([0.3, 1.0]), np.array([0.5, 0.5]))
 
     def call():
         stepped, scores = detector.step(driven.baseline, driven.evidence, made)
         learned = detector.learn(driven.baseline, made, everywhere)
         forgot = detector.forget(driven.baseline, driven.evidence, everywhere)
-        mixed = detector.mixed(driven.baseline, made, pairs, pairs)
+        mixed = detector.mixed(driven.baseline, made, shares)
         return frozen(stepped), body(scores), frozen(learned), [*map(frozen, forgot)], [a.tobytes() for a in mixed]
 
     assert call() == call()

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import chi2
 
 from detectors import DETECTORS
-from detectors.base import Pairs
+from detectors.base import Shares
 from pipelines.detect.watch import Watch
 from schemas.score import Reason
 from tests.detectors.made_up import panel, table
@@ -27,7 +27,7 @@ NULLS = ("iid", "overdispersed", "wandering")
 SIGNAL = np.repeat(np.arange(len(NULLS)), SERIES)
 VALUES_MAX = 20
 NAMES = {kind: name for name, detector in DETECTORS.items() for kind in detector.kinds}
-NO_MIX = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+NO_MIX = Shares(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
 
 
 def wander(rng, sd, tau, minutes, size):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors.base import Pairs
-from pipelines.detect.mix import Usual, cell_set
+from pipelines.detect.mix import cell_set
 from schemas.score import Level
 from schemas.settings import DEFAULT_SETS
 from tests.pipelines.detect.by_hand import DAY, Story, cohort, levels, settings
@@ -37,26 +36,3 @@ def test_behaviour_that_changes_under_a_new_mix_is_found():
 def test_cells_are_the_finest_set_without_versions():
     """By default a cell is a tenant, a region and a surface."""
     assert cell_set(DEFAULT_SETS) == ("tenant", "region", "surface")
-
-
-def test_the_usual_mix_is_what_was_learned():
-    """Weights of kept minutes are added where and when they are learned, once each, and can be forgotten."""
-    usual = Usual()
-    for at, weight in ((0, 2.0), (1, 4.0)):
-        usual.keep(at, Pairs(np.array([0, 1]), np.array([2, 2]), np.full(2, weight)), 10)
-    usual.learn(np.array([0.0, 0.0]), np.array([True, True]))
-    usual.learn(np.array([1.0, 1.0]), np.array([True, False]))
-    assert usual.pairs.to.tolist() == [0, 1]
-    assert usual.pairs.at.tolist() == [2, 2]
-    assert usual.pairs.weight.round(2).tolist() == [6.0, 2.0]
-    usual.forget(np.array([True, False]))
-    assert usual.pairs.weight.round(2).tolist() == [0.0, 2.0]
-
-
-def test_minutes_are_kept_for_a_limited_time():
-    """A kept minute is dropped after its time, also where minutes between were passed over."""
-    usual = Usual()
-    nothing = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
-    for at in (0, 1, 5, 12):
-        usual.keep(at, nothing, 10)
-    assert sorted(usual._ring) == [5, 12]

@@ -61,6 +61,8 @@ class Finding(msgspec.Struct, frozen=True):
     `log_return_period` is in minutes of this series; `log_fleet` the same in minutes of the whole fleet (what the
     budget compares). `level` is what the budget allows, NONE while only watched. `detector` names the rule: a
     detector for budgeted evidence, or `limit:<rule>` for an absolute limit. `n` and `excess` are sums since onset.
+    `inside` are watched cohorts that hold all events of this one and more, whatever dimensions they name: the model
+    that a tenant has only ever used.
     """
 
     signal: str
@@ -80,6 +82,7 @@ class Finding(msgspec.Struct, frozen=True):
     onset_ms: int
     detected_ms: int
     reason: Reason
+    inside: tuple[Cohort, ...] = ()
 
 
 class Candidate(msgspec.Struct, frozen=True):

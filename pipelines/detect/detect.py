@@ -23,7 +23,7 @@ from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Candidate, Finding, Level, Reason, Scores
 from schemas.settings import Settings
-from schemas.signal import Signal, SignalKind
+from schemas.signal import Cohort, Signal, SignalKind
 
 SNAPSHOT_VERSION = 2
 """Format version of the detect wing's snapshot; another one is refused."""
@@ -90,6 +90,7 @@ class Detect:
                     audit += watch.audit(scores.log_r, self._log_weights[kind] > -np.inf)
             findings = sorted(findings, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             findings += self._broken_limits(shown, minute)
+            findings = self._placed(findings)
         else:
             for watch in self.watches.values():
                 watch.skip(minute.minute)
@@ -109,6 +110,14 @@ class Detect:
         mix, within = watch.mixed(panel, len(self.roster.signals), shares)
         panel = msgspec.structs.replace(panel, mix=mix, within=within)
         return panel, self._average(watch.step(panel))
+
+    def _placed(self, findings: list[Finding]) -> list[Finding]:
+        """Tell of each finding which cohorts hold its events."""
+        inside: dict[Cohort, tuple[Cohort, ...]] = {}
+        for cohort in {f.cohort for f in findings}:
+            holders = self._mix.containing(self.roster.place_of(cohort))
+            inside[cohort] = tuple(sorted(self.roster.cohorts[place] for place in holders))
+        return [msgspec.structs.replace(f, inside=inside[f.cohort]) for f in findings]
 
     def _broken_limits(self, shown: dict[SignalKind, Panel], minute: Minute) -> list[Finding]:
         """Give the series that break a limit now."""

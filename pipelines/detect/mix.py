@@ -19,6 +19,8 @@ from schemas.signal import Cohort, SignalKind
 
 KEEP = 2.0 ** (-1.0 / (7 * 1440.0))
 """The usual mix has the half-life of the levels it goes with: a week."""
+INSIDE = 0.98
+"""A cohort lies in another if so much of its events is there; a handful of stray events changes no belonging."""
 LEAVES_MAX = 50_000
 """Most leaves whose place in the cohorts is remembered; over it the memory begins anew."""
 
@@ -98,6 +100,22 @@ class Mix:
         rows = self._rows_of(roster, kind)
         usual = self._events / np.maximum(self._cell_events[self._pairs[:, 1]], 1e-9)
         return Shares(rows.to, rows.at, self._now[rows.pair], usual[rows.pair])
+
+    def containing(self, place: int) -> Ints:
+        """Give the places of the cohorts that hold a cohort's events and more, whatever dimensions they name.
+
+        A tenant that has only ever used one model lies in that model. Versions are known by their cells: a cohort is
+        found to hold one only where it holds all of its cells.
+        """
+        cohort, cell = self._pairs.T
+        own = np.bincount(cell[cohort == place], self._events[cohort == place], len(self._cell_events))
+        if not own.any():
+            own[place] = self._cell_events[place]
+        share = self._events / np.maximum(self._cell_events[cell], 1e-9)
+        held = np.bincount(cohort, own[cell] * share, len(own)) + own
+        size = np.bincount(cohort, self._events, len(own)) + np.where(own > 0, self._cell_events, 0.0)
+        total = own.sum()
+        return np.flatnonzero((held >= INSIDE * total) & (size * INSIDE > total) & (np.arange(len(own)) != place))
 
     def _rows_of(self, roster: Roster, kind: SignalKind) -> Rows:
         """Give the rows that the pairs join; they are looked up again when there are more of either."""

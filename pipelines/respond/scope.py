@@ -4,7 +4,8 @@ Which node of the lattice explains the alerts of one signal is decided in five s
 
 1. A cohort that holds a version seen for the first time near the onset says *what* changed, not *where*. It is left
    out if another one has at least half its evidence.
-2. A node explains an ancestor that alerts too if its excess (observed minus expected since the onset) is at least
+2. Ancestors are the cohorts that hold a node's events: they name less, or what they name is all that the node ever
+   uses. A node explains an ancestor that alerts too if its excess (observed minus expected since the onset) is at least
    80 % of the ancestor's; else there is more outside it. Ancestors with less than half of its evidence do not count:
    their excess is mostly noise.
 3. Of the nodes that explain all their ancestors the one with the most evidence (log return period) wins, since
@@ -12,9 +13,12 @@ Which node of the lattice explains the alerts of one signal is decided in five s
 4. Nodes that contain it, or lie in it, and have at least 90 % of its evidence are as good; the coarsest is preferred
    whose remainder moved too. The remainder of a node outside a finer one moved if it is small (below a tenth of the
    trials), or holds at least half of the excess that would be its share. Where there is no further trial at all, the
-   finer one names where the signal lives: tool calls of a region may all be those of its agents.
+   finer one names where the signal lives: tool calls of a region may all be those of its agents. A change that was
+   seen near the onset settles it: just the node that it covers is the scope, if that contains the best one, has at
+   least half of its evidence, and its remainder moved by at least a quarter of what would be its share.
 5. If a sibling (one dimension differs) alerts alike, with at least half of the evidence in fleet terms, the cause is
-   wider than either: the scope climbs to their parent.
+   wider than either: the scope climbs to their parent. Silence climbs only to a parent that alerts too: rates need
+   trials to move visibly, but a parent that still has traffic is not silent, and small tenants often go home together.
 """
 
 import math
@@ -37,22 +41,31 @@ TRIALS_ENOUGH = 50
 """With so many trials and none outside, at most 6 % of them are elsewhere (95 %)."""
 SAME_PAST = 1e-4
 """Evidence this close comes from the same trials ever since; only the prior from the parent differs."""
+HALF, QUARTER = 0.5, 0.25
+"""A remainder moved with this share of what it would have with the same effect: half by itself; where a change covers
+it, a quarter, since effects of one change differ."""
 COMPARABLE = 0.5
 """Evidence below this share of another's is too weak to be set against it."""
 WITHIN = {"model_version": "model"}
 """A dimension whose values each lie within one value of another."""
+SILENCE = "silence"
+"""The detector of cohorts without any traffic."""
 LIMIT_STRENGTH = 1.0
 """A broken limit has no odds; all breaches of one signal count alike."""
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One cohort that alerts: evidence on its own ruler and on the fleet's, the size of its excess, and trials."""
+    """One cohort that alerts: evidence on its own ruler and on the fleet's, the size of its excess, and trials.
+
+    `inside` are the cohorts that hold its events under other names.
+    """
 
     cohort: Cohort
     strength: float
     fleet: float
     excess: float
     trials: float
+    inside: tuple[Cohort, ...] = ()
 
 
 def overlap(a: Cohort, b: Cohort) -> bool:
@@ -76,15 +89,22 @@ def explaining(alerts: Iterable[Alert], changes: Sequence[Candidate]) -> Cohort:
 
     `changes` are those near the onset.
     """
+    alerts = list(alerts)
     # Sorted by evidence: where a limit and the budget watch the same cohort, the stronger stands for it below.
     nodes = sorted(_placed([node_of(alert) for alert in alerts], changes), key=lambda node: node.strength)
     by_cohort = {node.cohort: node for node in nodes}
     able = [node for node in nodes if _explains(node, by_cohort)]
     best = max(able, key=lambda node: (node.strength, _coarseness(node.cohort)))
     as_good = [node for node in able if _nested(node, best) and node.strength >= AS_STRONG * best.strength]
+    covered = [tuple(sorted(change.cohort.items())) for change in changes]
+    changed = [node for node in able if node.cohort in covered and _is_of_change(node, best)]
     whole = [node for node in as_good if all(_moved_outside(node, finer) for finer in as_good)] or [best]
+    whole = changed if len(changed) == 1 else whole
     best = max(whole, key=lambda node: (_contained(node, whole), _coarseness(node.cohort), node.strength))
-    return _climbed(best, nodes)
+    climbed = _climbed(best, nodes)
+    if any(alert.peak.detector == SILENCE for alert in alerts) and climbed not in {alert.cohort for alert in alerts}:
+        return best.cohort
+    return climbed
 
 
 def node_of(alert: Alert) -> Node:
@@ -97,6 +117,7 @@ def node_of(alert: Alert) -> Node:
         fleet=LIMIT_STRENGTH if limit else peak.log_fleet,
         excess=abs(peak.excess),
         trials=float(peak.n),
+        inside=peak.inside,
     )
 
 
@@ -110,7 +131,8 @@ def _placed(nodes: list[Node], changes: Sequence[Candidate]) -> list[Node]:
 
 def _explains(node: Node, by_cohort: dict[Cohort, Node]) -> bool:
     """Say whether the node holds most of the excess of its ancestors that alert."""
-    ancestors = (by_cohort.get(pairs) for size in range(len(node.cohort)) for pairs in combinations(node.cohort, size))
+    named = (pairs for size in range(len(node.cohort)) for pairs in combinations(node.cohort, size))
+    ancestors = (by_cohort.get(cohort) for cohort in (*named, *node.inside))
     return all(
         node.excess >= EXPLAINED * ancestor.excess
         for ancestor in ancestors
@@ -120,33 +142,39 @@ def _explains(node: Node, by_cohort: dict[Cohort, Node]) -> bool:
 
 def _nested(a: Node, b: Node) -> bool:
     """Say whether one of two nodes contains the other; each contains itself."""
-    return a.cohort == b.cohort or _is_coarser(a.cohort, b.cohort) or _is_coarser(b.cohort, a.cohort)
+    return a.cohort == b.cohort or _is_coarser(a, b) or _is_coarser(b, a)
 
 
-def _moved_outside(node: Node, finer: Node) -> bool:
+def _is_of_change(node: Node, best: Node) -> bool:
+    """Say whether a node that a change covers holds the best one, and moved outside it as well."""
+    coarser = _is_coarser(node, best) and node.strength >= COMPARABLE * best.strength
+    return node.cohort == best.cohort or (coarser and _moved_outside(node, best, QUARTER))
+
+
+def _moved_outside(node: Node, finer: Node, least: float = HALF) -> bool:
     """Say whether what is in the node but outside a finer one moved too; true where there is nothing finer."""
-    if not _is_coarser(node.cohort, finer.cohort) or not node.trials or not node.excess:
+    if not _is_coarser(node, finer) or not node.trials or not node.excess:
         return True
     same_past = math.isclose(finer.strength, node.strength, rel_tol=SAME_PAST)
     if finer.trials == node.trials and (same_past or node.trials >= TRIALS_ENOUGH):
         return False
     remainder = 1 - finer.trials / node.trials
     excess = 1 - finer.excess / node.excess
-    return remainder < REMAINDER_SMALL or excess >= remainder / 2
+    return remainder < REMAINDER_SMALL or excess >= least * remainder
 
 
-def _is_coarser(a: Cohort, b: Cohort) -> bool:
-    """Say whether a contains b: it names less, or the model where b names a version of it."""
-    if set(a) < set(b):
+def _is_coarser(a: Node, b: Node) -> bool:
+    """Say whether a contains b: it names less, or the model where b names a version of it, or it holds b's events."""
+    if set(a.cohort) < set(b.cohort) or a.cohort in b.inside:
         return True
-    kept = {(dimension, value) for dimension, value in b if dimension not in WITHIN}
-    named = dict(a).keys()
-    return named != dict(b).keys() and named == {WITHIN.get(d, d) for d, _ in b} and kept <= set(a)
+    kept = {(dimension, value) for dimension, value in b.cohort if dimension not in WITHIN}
+    named = dict(a.cohort).keys()
+    return named != dict(b.cohort).keys() and named == {WITHIN.get(d, d) for d, _ in b.cohort} and kept <= set(a.cohort)
 
 
 def _contained(node: Node, nodes: list[Node]) -> int:
     """Count the nodes that this one contains."""
-    return sum(_is_coarser(node.cohort, other.cohort) for other in nodes)
+    return sum(_is_coarser(node, other) for other in nodes)
 
 
 def _coarseness(cohort: Cohort) -> tuple[int, Cohort]:

@@ -1,6 +1,5 @@
 """The mix: what moves because its parts' shares move is expected to move."""
 
-import numpy as np
 import pytest
 
 from pipelines.detect.mix import cell_set
@@ -36,3 +35,15 @@ def test_behaviour_that_changes_under_a_new_mix_is_found():
 def test_cells_are_the_finest_set_without_versions():
     """By default a cell is a tenant, a region and a surface."""
     assert cell_set(DEFAULT_SETS) == ("tenant", "region", "surface")
+
+
+def test_a_finding_tells_which_cohorts_hold_its_events():
+    """Tenant a has only ever used model m, which b uses too; c has a model of its own, that is c by another name."""
+    story = Story(settings(((), ("tenant",), ("model",))))
+    traffic = [cohort(tenant=tenant, model=model) for tenant, model in (("a", "m"), ("b", "m"), ("b", "k"), ("c", "o"))]
+    story.run(DAY, dict.fromkeys(traffic, (50, 0.03)))
+    found = {f.cohort: f.inside for judged in story.run(60, dict.fromkeys(traffic, (50, 0.3))) for f in judged.findings}
+    model = cohort(model="m")
+    assert found[A] == ((), model)
+    assert found[B] == found[model] == found[cohort(tenant="c")] == ((),)
+    assert found[()] == ()

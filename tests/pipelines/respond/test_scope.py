@@ -13,10 +13,13 @@ ACME, EU_ACME, EU_HOOLI = cohort(tenant="acme"), cohort(region="eu", tenant="acm
 EU_GPT4, EU_0613 = cohort(region="eu", model="gpt-4"), cohort(region="eu", model_version="0613")
 
 
-def alert(where, strength, excess, trials=400):
+GPT4, INITECH, UMBRELLA = cohort(model="gpt-4"), cohort(tenant="initech"), cohort(tenant="umbrella")
+
+
+def alert(where, strength, excess, trials=400, inside=()):
     """Make an alert with this log return period and this excess over ten minutes."""
     found = finding(10, "refusal_rate", where, "page", log_return_period=strength, excess=excess, onset=0,
-                    n=trials, log_fleet=strength - 5)  # fmt: skip
+                    n=trials, log_fleet=strength - 5, inside=inside)  # fmt: skip
     (made,) = advance(None, found, Policy(0, 0), START_MINUTE + 10, detected_at_ms(10))
     return made
 
@@ -58,6 +61,26 @@ def test_the_highest_node_that_explains_the_alerts_is_the_scope(alerts, scope):
     assert explaining([alert(*one) for one in reversed(alerts)], ()) == scope
 
 
+def test_a_tenant_lies_in_the_only_model_that_it_uses():
+    """The model explains the tenant though it names another dimension, unless the tenant holds nearly all of it."""
+    initech = alert(INITECH, 25.0, 20.0, 300, (GPT4,))
+    assert explaining([initech, alert(GPT4, 24.0, 30.0, 450)], ()) == GPT4
+    assert explaining([initech, alert(GPT4, 20.0, 21.0, 900)], ()) == INITECH
+    assert explaining([initech, alert(UMBRELLA, 20.0, 10.0), alert(GPT4, 24.0, 30.0, 450)], ()) == GPT4
+
+
+@pytest.mark.parametrize(("excess", "scope"), [(23.0, GPT4), (21.0, INITECH)])
+def test_a_change_near_the_onset_shows_where_it_happened(excess, scope):
+    """One tenant holds most of the effect; its model is the scope where that changed and the rest moved a little too.
+
+    The rest holds 30 % of the trials and 13 % or 5 % of the excess: more than a quarter of its share, or less.
+    """
+    alerts = [alert(INITECH, 25.0, 20.0, 300, (GPT4,)), alert(GPT4, 21.0, excess, 429)]
+    change = Candidate("model_version", "0613", "1106", at_ms(0), {"model": "gpt-4"})
+    assert explaining(alerts, [change]) == scope
+    assert explaining(alerts, []) == INITECH
+
+
 def test_a_new_version_says_what_changed_and_not_where():
     """A cohort made by a change is the scope only if no other has at least half its evidence."""
     change = (Candidate("model_version", "0301", "0613", at_ms(0)),)
@@ -76,3 +99,18 @@ def test_broken_limits_of_several_tenants_have_their_parent_as_scope():
 
     assert explaining([broken(EU_ACME)], ()) == EU_ACME
     assert explaining([broken(EU_ACME), broken(EU_HOOLI)], ()) == EU
+
+
+def test_silence_climbs_only_to_a_cohort_that_is_silent_itself():
+    """Two tenants that go silent together do not make a silent fleet: all traffic must have stopped for that."""
+
+    def silent(where):
+        found = finding(10, "traffic", where, "ticket", direction="down", effect=0.0, detector="silence", n=0)
+        return advance(None, found, Policy(0, 0), START_MINUTE + 10, detected_at_ms(10))[0]
+
+    hooli = cohort(tenant="hooli")
+    assert explaining([silent(ACME)], ()) == ACME
+    assert explaining([silent(ACME), silent(hooli)], ()) in (ACME, hooli)
+    assert explaining([silent(ACME), silent(hooli), silent(ALL)], ()) == ALL
+    assert explaining([silent(EU_ACME), silent(EU_HOOLI)], ()) in (EU_ACME, EU_HOOLI)
+    assert explaining([silent(EU_ACME), silent(EU_HOOLI), silent(EU)], ()) == EU

@@ -17,10 +17,13 @@ from pipelines.ingest.simulate import PARTITION, Simulator
 from pipelines.run import FastClock, Stopper, SystemClock, run
 from pipelines.run_line import Hooks, Line
 from pipelines.store import StoreError
+from pipelines.store_lease import Lease
 from schemas.settings import Cohorts, Serve, Settings, Storage
 
 FOLDER = Path(".limen-demo")
 """Where the demo keeps its store and its exports, made anew at each start."""
+STORE = "limen.db"
+"""The file of the demo's store in it."""
 FIRST_MINUTE = 29_459_520
 """2026-01-05, a Monday: the demo's time is its own, so that the same seed always shows the same."""
 DAY_MINUTES = 1_440
@@ -139,7 +142,7 @@ def _settings(port: int) -> Settings:
     return msgspec.structs.replace(
         Settings(),
         cohorts=Cohorts(sets=SETS),
-        storage=Storage(url=f"sqlite:///{FOLDER}/limen.db", checkpoint_seconds=CHECKPOINT_SECONDS),
+        storage=Storage(url=f"sqlite:///{FOLDER}/{STORE}", checkpoint_seconds=CHECKPOINT_SECONDS),
         serve=Serve(port=port),
         notifiers=(),
     )
@@ -149,12 +152,24 @@ def _made(settings: Settings) -> build.Live:
     """Make a Limen in a fresh folder."""
     try:
         if FOLDER.exists():
-            shutil.rmtree(FOLDER)
+            _clear()
         FOLDER.mkdir()
         return build.live(settings, recoverable=False)
     except (OSError, StoreError) as error:
         what = error.strerror if isinstance(error, OSError) else error
         raise Unreachable(f"{FOLDER}: {what}: the demo needs a folder that it can make in the current one") from None
+
+
+def _clear() -> None:
+    """Remove what an earlier demo left, but not under a demo that still runs."""
+    lease = Lease(str(FOLDER / STORE))
+    try:
+        lease.take()
+    except StoreError:
+        advice = "stop that one, or start this one in another folder"
+        raise Unreachable(f"{FOLDER}: another demo runs here, or the folder cannot be written: {advice}") from None
+    shutil.rmtree(FOLDER)
+    lease.give_back()
 
 
 def _free_port(wanted: int) -> int:

@@ -96,8 +96,7 @@ def show_incident(config: str | None, form: str, incident_id: str) -> None:
     settings = settings_of(config)
     with reading(settings) as store:
         incident = _find(store, incident_id)
-        members = set(incident.alert_ids)
-        shown = [alert_json(alert) for alert in store.alerts(None, LIMIT_MAX) if alert.id in members]
+        shown = [alert_json(alert) for alert in store.alerts_of(incident.alert_ids[:LIMIT_MAX])]
     if form == JSON:
         click.echo(json_text(incident_json(incident) | {"alerts": shown}))
         return

@@ -1,12 +1,14 @@
 """The command `run`: Limen live, until it is asked to stop."""
 
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import click
 import structlog
 
 from pipelines import build
-from pipelines.cli_print import Failure, Misuse, Unreachable
+from pipelines.cli_print import Failure, Misuse, Unreachable, clean
 from pipelines.cli_settings import config_option, settings_of
 from pipelines.run import Stopper, run
 from pipelines.serve.guard import bind_problem
@@ -56,12 +58,21 @@ def run_live(config: str | None, *, insecure: bool) -> None:
 
 def configure_log() -> None:
     """Write logs to standard error: for people on a terminal, as JSON lines everywhere else."""
-    colours = sys.stderr.isatty()
+    people = sys.stderr.isatty()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer(colors=colours) if colours else structlog.processors.JSONRenderer(),
+            *([spelled_out, structlog.dev.ConsoleRenderer()] if people else [structlog.processors.JSONRenderer()]),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def spelled_out(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    r"""Spell out what would steer the terminal: titles and scopes hold names that come from outside.
+
+    >>> spelled_out(None, "info", {"event": "incident.opened", "scope": "tenant a\x1b[2J", "n": 1})
+    {'event': 'incident.opened', 'scope': 'tenant a\\x1b[2J', 'n': 1}
+    """
+    return {name: clean(value) if isinstance(value, str) else value for name, value in line.items()}

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from pipelines.respond.wording import change_in_words
+from pipelines.respond.wording import change_in_words, expectation
 from schemas.incident import Incident
 from schemas.signal import Signal
-from schemas.words import between, moment, odds, quantity, rfc3339, where
+from schemas.words import moment, odds, quantity, rfc3339, where
 
 
 def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
@@ -15,14 +15,13 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         signal = signal_of(incident.lead_signal)
     except KeyError:  # the settings no longer measure it
         signal = Signal(incident.lead_signal, "level", effect.unit, "", incident.category, "")
-    seen, usual = quantity(effect.observed, signal), quantity(effect.expected, signal)
+    seen = quantity(effect.observed, signal)
     lines = [f"{incident.severity}  {incident.title}", f"  where     {where(incident.scope)}"]
     if incident.level == "limit":
-        lines.append(f"  what      {signal.name} is {seen}, and its limit is {usual}")
+        lines.append(f"  what      {signal.name} is {seen}, and its limit is {quantity(effect.expected, signal)}")
     else:
-        band = between(effect.lower, effect.upper, signal)
         series, fleet = odds(incident.log_return_period), odds(incident.log_fleet)
-        lines.append(f"  what      {signal.name} is {seen}, and {usual} was expected (usually {band})")
+        lines.append(f"  what      {signal.name} is {seen}, and {expectation(effect, signal)}")
         lines.append(f"  odds      by chance about {series} on this series, {fleet} in the whole fleet")
     since, detected = (moment(rfc3339(ms)) for ms in (incident.onset_ms, incident.detected_ms))
     lines.append(f"  since     {since}, detected {detected} (event time, UTC)")

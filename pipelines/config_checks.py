@@ -4,10 +4,12 @@ Each check is a function from the settings and a `report(path, message)` to noth
 """
 
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, SIGNALS, rows
 from pipelines.config_reader import Place, nearest
+from pipelines.respond.alerts import ANOMALY
+from pipelines.serve.guard import is_loopback
 from schemas.event import DIMENSIONS, Event
 from schemas.settings import Notifier, Rule, Settings
 from schemas.signal import CATEGORIES
@@ -20,7 +22,7 @@ STORES = ("sqlite",)
 
 def check(settings: Settings, report: Report) -> None:
     """Report everything in the settings that does not fit together."""
-    for one in (_source, _signals, _cohorts, _budget, _categories, _notifiers, _storage):
+    for one in (_source, _signals, _cohorts, _budget, _categories, _notifiers, _storage, _serve):
         one(settings, report)
     for place, rule in enumerate(settings.rules):
         _rule(settings, rule, ("rules", place), report)
@@ -96,8 +98,34 @@ def _notifiers(settings: Settings, report: Report) -> None:
 def _webhook(notifier: Notifier, path: Place, report: Report) -> None:
     if bool(notifier.url) == bool(notifier.url_file):
         report(path, f'notifier "{notifier.name}" is a webhook and needs exactly one of url and url_file')
-    if notifier.url and (urlsplit(notifier.url).scheme not in {"http", "https"} or not urlsplit(notifier.url).hostname):
-        report((*path, "url"), f'the url of notifier "{notifier.name}" must begin with https:// or http:// and a host')
+    if notifier.url:
+        _web_address(notifier.url, (*path, "url"), f'the url of notifier "{notifier.name}"', report)
+        parts = _split(notifier.url)
+        if parts and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            message = "is spoken to this machine only; use https"
+            report((*path, "url"), f'the url of notifier "{notifier.name}" begins with http, which {message}')
+
+
+def _serve(settings: Settings, report: Report) -> None:
+    if settings.serve.public_url:
+        _web_address(settings.serve.public_url, ("serve", "public_url"), "serve.public_url", report)
+
+
+def _web_address(url: str, path: Place, what: str, report: Report) -> None:
+    parts = _split(url)
+    if parts is None:
+        report(path, f"{what} cannot be read; write https://, a host, and if need be a port and a path")
+    elif parts.scheme not in {"http", "https"} or not parts.hostname:
+        report(path, f"{what} must begin with https:// or http:// and a host")
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take an address apart, None where its host or port makes no sense."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port else None
+    except ValueError:
+        return None
 
 
 def _storage(settings: Settings, report: Report) -> None:
@@ -107,14 +135,22 @@ def _storage(settings: Settings, report: Report) -> None:
 
 
 def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
+    if rule.name == ANOMALY:
+        report((*path, "name"), f'the name "{ANOMALY}" is that of all evidence that is no limit; choose another name')
     if rule.above is None and rule.below is None:
         report(path, f'rule "{rule.name}" has no limit; give it above or below')
+    if rule.above is not None and rule.below is not None and rule.above < rule.below:
+        report(path, f'rule "{rule.name}" is broken by every value: above must not be less than below')
     signals = [row.signal.name for row in SIGNALS] + [signal.name for signal in settings.signals.custom]
     if rule.signal in settings.signals.off:
         report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, which signals.off turns off')
     elif rule.signal not in signals and not rule.signal.startswith((CATEGORY_PREFIX, EVALUATION_PREFIX)):
         message = f'rule "{rule.name}" names the unknown signal "{rule.signal}"; {nearest(rule.signal, signals)}'
         report((*path, "signal"), message)
+    kinds = {row.signal.name: row.signal.kind for row in SIGNALS}
+    kinds |= {signal.name: signal.kind for signal in settings.signals.custom}
+    if kinds.get(rule.signal) == "mix":
+        report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, a mix, which has no one value to limit')
     known = _dimensions(settings)
     _known_dimensions(list(rule.match), known, (*path, "match"), f'rule "{rule.name}"', report)
     _known_dimensions(rule.by, known, (*path, "by"), f'rule "{rule.name}"', report)
@@ -137,5 +173,7 @@ def _known_dimensions(names: Sequence[str], known: list[str], path: Place, where
 
 def _once(names: list[str], path: Place, report: Report) -> None:
     for place, name in enumerate(names):
-        if name in names[:place]:
+        if not name:
+            report((*path, place, "name"), f"an entry of {path[0]} has an empty name; give it one")
+        elif name in names[:place]:
             report((*path, place, "name"), f'the name "{name}" is taken by an earlier entry of {path[0]}')

@@ -184,6 +184,19 @@ class Store:
         query = select(columns.body).order_by(columns.pending_ms.desc(), columns.id).limit(limit)
         return self._bodies(query if states is None else query.where(columns.state.in_(states)), _alert)
 
+    def alerts_of(self, alert_ids: Collection[str]) -> list[Alert]:
+        """Give the alerts of these ids, the oldest first."""
+        columns = t.ALERTS.c
+        query = select(columns.body).where(columns.id.in_(alert_ids)).order_by(columns.pending_ms, columns.id)
+        return self._bodies(query, _alert)
+
+    def alert_counts(self, states: Collection[str]) -> dict[str, int]:
+        """Give the number of alerts in each of these states."""
+        column = t.ALERTS.c.state
+        query = select(column, func.count().label("total")).where(column.in_(states)).group_by(column)
+        with self._reading() as connection:
+            return dict.fromkeys(states, 0) | {row.state: row.total for row in connection.execute(query)}
+
     def series(self) -> list[SeriesInfo]:
         """Give all series by number."""
         return self._bodies(select(t.SERIES.c.body).order_by(t.SERIES.c.number), _series)
@@ -215,18 +228,8 @@ class Store:
         )
         order = (columns.created_ms, columns.incident_id, columns.sequence)
         place = func.row_number().over(partition_by=columns.sink, order_by=order)
-        due = (
-            select(
-                columns.body,
-                columns.created_ms,
-                columns.incident_id,
-                columns.sequence,
-                columns.sink,
-                place.label("place"),
-            )
-            .where(and_(columns.state == "waiting", columns.next_attempt_ms <= now_ms, ~earlier))
-            .subquery()
-        )
+        waiting = and_(columns.state == "waiting", columns.next_attempt_ms <= now_ms, ~earlier)
+        due = select(t.DELIVERIES, place.label("place")).where(waiting).subquery()
         query = select(due.c.body).where(due.c.place <= limit)
         query = query.order_by(due.c.created_ms, due.c.incident_id, due.c.sequence, due.c.sink)
         return self._bodies(query, _delivery)

@@ -22,14 +22,22 @@ _LEFT_OUT = ("timeline", "alerts")
 
 
 def notices(
-    before: Incident | None, after: Incident, signal_of: Callable[[str], Signal], sinks: Sequence[Notifier]
+    before: Incident | None,
+    after: Incident,
+    signal_of: Callable[[str], Signal],
+    sinks: Sequence[Notifier],
+    public_url: str = "",
 ) -> list[Notification]:
-    """Give one message to each sink that is to hear of a change; `before` is None where the incident is new."""
+    """Give one message to each sink that is to hear of a change; `before` is None where the incident is new.
+
+    `public_url` is the address of the pages; a message links to the incident's page where it is known, else not.
+    """
     made: list[Notification] = []
     for sink in sinks:
         kind = _type(before, after, sink)
         if kind is not None:
             data = {k: v for k, v in incident_json(after).items() if k not in _LEFT_OUT}
+            data["url"] = f"{public_url.rstrip('/')}/incidents/{after.id}" if public_url else None
             data["explanation"] = explain(after, signal_of(after.lead_signal))
             body = {"type": kind, "timestamp": rfc3339(after.updated_ms), "data": data}
             made.append(

@@ -100,7 +100,8 @@ class Respond:
                 continue
             incidents.append(incident)
             before = case.base if case.base.version else None
-            messages += notices(before, incident, self._triage.signal_of, self._settings.notifiers)
+            sinks, public_url = self._settings.notifiers, self._settings.serve.public_url
+            messages += notices(before, incident, self._triage.signal_of, sinks, public_url)
             self._incidents[incident.id] = incident
             if incident.state == "resolved":
                 del self._incidents[incident.id]

@@ -42,6 +42,11 @@ def moved(effect: Effect, direction: str) -> str:
     return f"{direction} {number(round(abs(effect.ratio - 1) * 100))} %"
 
 
+def is_silence(signal: Signal, effect: Effect) -> bool:
+    """Say whether the effect is that there is no traffic at all."""
+    return signal.kind == "traffic" and effect.observed == 0
+
+
 def title_of(signal: Signal, effect: Effect, direction: str, scope: dict[str, str], *, limit: bool) -> str:
     """Give the title of an incident: what moved, by how much, where, from and to.
 
@@ -51,8 +56,13 @@ def title_of(signal: Signal, effect: Effect, direction: str, scope: dict[str, st
     'Refusal rate up x3.06 in region eu, model gpt-4 (3.2 % -> 9.8 %)'
     >>> title_of(rate, effect, "up", {}, limit=True)
     'Refusal rate above its limit in all traffic (9.8 %, limit 3.2 %)'
+    >>> traffic = Signal("traffic", "traffic", "events/min", "", "silence", "traffic")
+    >>> title_of(traffic, Effect(0.0, 12.0, 0.0, math.inf, "", 0.0), "down", {"tenant": "acme"}, limit=False)
+    'Silence in tenant acme (0 events/min, expected 12 events/min)'
     """
     observed, expected = quantity(effect.observed, signal), quantity(effect.expected, signal)
+    if is_silence(signal, effect) and not limit:
+        return f"Silence in {where(scope)} ({observed}, expected {expected})"
     if limit:
         side = "above" if direction == "up" else "below"
         return f"{name_of(signal)} {side} its limit in {where(scope)} ({observed}, limit {expected})"
@@ -69,9 +79,10 @@ def explain(incident: Incident, signal: Signal) -> str:
     if incident.level == "limit":
         said[0] += f", past the limit of {quantity(effect.expected, signal)}"
     else:
-        band = between(effect.lower, effect.upper, signal)
-        said[0] += f" where {quantity(effect.expected, signal)} was expected (usually {band})"
-    said[0] += f", n = {effect.n:,}, since {moment(rfc3339(incident.onset_ms))} UTC."
+        said[0] += f" where {expectation(effect, signal)}"
+    if not is_silence(signal, effect):
+        said[0] += f", n = {effect.n:,}"
+    said[0] += f", since {moment(rfc3339(incident.onset_ms))} UTC."
     if incident.level == "limit":
         said.append("A limit is stated by people and has no odds.")
     else:
@@ -84,6 +95,20 @@ def explain(incident: Incident, signal: Signal) -> str:
         told = "; ".join(change_in_words(change) for change in incident.changes[:_CHANGES_TOLD])
         said.append(f"Changed near the onset (which does not prove a cause): {told}.")
     return " ".join(said)
+
+
+def expectation(effect: Effect, signal: Signal) -> str:
+    """Say what was expected, with the band around it where there is one: silence has none.
+
+    >>> latency = Signal("latency_ms", "level", "ms", "", "performance", "speed")
+    >>> expectation(Effect(900.0, 400.0, 350.0, 460.0, "ms", 2.25), latency)
+    '400 ms was expected (usually 350 to 460 ms)'
+    >>> expectation(Effect(0.0, 400.0, 0.0, math.inf, "ms", 0.0), latency)
+    '400 ms was expected'
+    """
+    expected = f"{quantity(effect.expected, signal)} was expected"
+    known = math.isfinite(effect.lower) and math.isfinite(effect.upper)
+    return expected + (f" (usually {between(effect.lower, effect.upper, signal)})" if known else "")
 
 
 def change_in_words(change: Candidate) -> str:

@@ -79,6 +79,7 @@ def incident_shape(incident: Incident) -> IncidentShape:
         title=incident.title,
         signals=incident.signals,
         lead_signal=incident.lead_signal,
+        lead_alert=incident.lead_alert,
         direction=incident.direction,
         scope=incident.scope,
         onset=rfc3339(incident.onset_ms),

@@ -1,6 +1,7 @@
 """The guard stands before every answer: what may be bound, which hosts are answered, which headers go out."""
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
@@ -53,15 +54,19 @@ def bind_problem(host: str, *, insecure: bool) -> str:
 
 
 class Guard:
-    """Refuses foreign host names where only this machine is served, and adds the security headers to every answer.
+    """Refuses foreign host names where Limen knows its own, and adds the security headers to every answer.
 
     A web page elsewhere can point its own name at 127.0.0.1 and read a local service through the visitor's browser
-    (DNS rebinding); that request carries the foreign name in its Host header, and is refused here.
+    (DNS rebinding); that request carries the foreign name in its Host header, and is refused here. On a public address
+    Limen knows its name from `public_url`; besides that it then answers to addresses, and to names without a dot,
+    which other containers use and no stranger owns. Without `public_url` a public address answers to every name.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, public_url: str = "") -> None:
         self._app = app
         self._local = is_loopback(host)
+        self._own = urlsplit(public_url).hostname or ""
+        self._open_at = public_url if public_url and not self._local else "http://127.0.0.1 with the same port"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,14 +82,28 @@ class Guard:
             await send(message)
 
         host = Headers(scope=scope).get("host", "")
-        if self._local and not is_loopback(_without_port(host)):
-            problem = Problem(
-                f"host {ascii(host)[1:-1][:60]}: not served here; open http://127.0.0.1 with the same port"
-            )
+        if not self._answers_to(_without_port(host)):
+            problem = Problem(f"host {ascii(host)[1:-1][:60]}: not served here; open {self._open_at}")
             refusal = Response(msgspec.json.encode(problem), 421, media_type="application/json")
             await refusal(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
+
+    def _answers_to(self, name: str) -> bool:
+        """Say whether a request under this name was meant for Limen."""
+        if is_loopback(name):
+            return True
+        if self._local:
+            return bool(self._own) and name.lower() == self._own
+        return not self._own or name.lower() == self._own or "." not in name.rstrip(".") or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _without_port(host: str) -> str:

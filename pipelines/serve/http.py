@@ -31,6 +31,7 @@ from pipelines.store import Store, StoreError
 from schemas.settings import Settings
 from schemas.signal import Signal
 from schemas.status import Status
+from schemas.words import rfc3339
 
 ROWS_DEFAULT, ROWS_MAX = 100, 1_000
 OFFSET_MAX = 100_000
@@ -70,7 +71,7 @@ def app(
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Guard, host=settings.serve.host),
+            Middleware(Guard, host=settings.serve.host, public_url=settings.serve.public_url),
             Middleware(GZipMiddleware, minimum_size=COMPRESS_BYTES_MIN, compresslevel=COMPRESS_LEVEL),
         ],
         exception_handlers={HTTPException: _refused(pages), StoreError: _failed(pages)},
@@ -159,7 +160,9 @@ class PageRoutes:
     def series(self, request: Request) -> Response:
         """Show one series."""
         detail = _series_detail(self._sources, request)
-        return _html(self._pages.series(detail, pinned="until" in request.query_params))
+        # Read already, so it is a time; given back in our own form.
+        until_ms = Query(request, ["range", "until", "points"]).time_ms("until")
+        return _html(self._pages.series(detail, pinned="" if until_ms is None else rfc3339(max(until_ms, 0)) or ""))
 
     def incident(self, request: Request) -> Response:
         """Show one incident."""
@@ -187,7 +190,7 @@ class Probes:
         status = self._status()
         if status.ready:
             return PlainTextResponse("ready\n")
-        reason = status.source_failure or "the state is being restored; ask again"
+        reason = status.source_failure or status.store_failure or "the state is being restored; ask again"
         return PlainTextResponse(f"not ready: {reason}\n", 503)
 
 
@@ -242,7 +245,9 @@ def _refused(pages: Pages) -> Callable[[Request, Any], Response]:
     def handle(request: Request, error: HTTPException) -> Response:
         own = error.detail if error.detail not in {"Not Found", "Method Not Allowed"} else ""
         message = own or f"{request.scope['path'][:60]!a}: {words.get(error.status_code, error.detail)}"
-        return _problem(pages, request, error.status_code, message)
+        answer = _problem(pages, request, error.status_code, message)
+        answer.headers.update(error.headers or {})  # 405 names the methods that are allowed
+        return answer
 
     return handle
 

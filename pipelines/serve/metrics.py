@@ -52,11 +52,12 @@ FAMILIES = (
     Family("limen_start_timestamp_seconds", "gauge", (), "When the engine started."),
     Family("limen_heartbeat_timestamp_seconds", "gauge", (), "When the engine last finished a step."),
     Family("limen_source_failing", "gauge", (), "1 while the source cannot be read."),
-    Family("limen_store_failing", "gauge", (), "1 when the store could not be read for this scrape."),
+    Family("limen_store_failing", "gauge", (), "1 while the store cannot be written, or could not be read."),
     Family("limen_events_read", "counter", (), "Records read; the sum of limen_events_total over its outcomes."),
     Family("limen_events", "counter", ("outcome",), "Records by what became of them, each counted once."),
     Family("limen_rejects", "counter", ("reason",), "Records that are not an event, by reason."),
     Family("limen_consumer_lag_records", "gauge", _PARTITION, "Records not read yet; absent where unknown."),
+    Family("limen_records_gone", "gauge", _PARTITION, "Records gone before they were read; -1: an unknown number."),
     Family("limen_partition_position", "gauge", _PARTITION, "Offset of the next record to read."),
     Family("limen_partition_idle", "gauge", _PARTITION, "1 while the partition is read up and quiet."),
     Family("limen_watermark_timestamp_seconds", "gauge", _PARTITION, "Event time that the partition has reached."),
@@ -74,7 +75,7 @@ FAMILIES = (
     Family("limen_cohorts_left_out", "gauge", (), "Cohorts without them, because of cohorts.metrics_max."),
     Family("limen_overflow", "counter", ("cap",), "What went to __other__ because of a cap, by cap."),
     Family("limen_incidents_open", "gauge", ("severity",), "Incidents in triage, acknowledged or mitigated."),
-    Family("limen_alerts", "gauge", ("state",), "Alerts that are pending or firing; more than 1,000 count as 1,000."),
+    Family("limen_alerts", "gauge", ("state",), "Alerts that are pending or firing."),
     Family("limen_notifications", "gauge", ("sink", "state"), "Notifications in the outbox: waiting, sent or dead."),
     Family("limen_stage_seconds", "counter", ("step",), "Seconds of work by step of the line."),
     Family("limen_commits", "counter", (), "Transactions written to the store."),
@@ -113,7 +114,7 @@ class Collector:
         except StoreError:
             yield "limen_store_failing", (), 1
         else:
-            yield "limen_store_failing", (), 0
+            yield "limen_store_failing", (), bool(status.store_failure)
             yield from stored
         yield from _series(status, firing, self._sources.settings.cohorts.metrics_max)
 
@@ -178,6 +179,9 @@ def _records(status: Status) -> Iterator[Sample]:
         yield "limen_partition_idle", labels, partition.idle
         if partition.watermark_ms >= 0:
             yield "limen_watermark_timestamp_seconds", labels, partition.watermark_ms / 1_000
+    for name, lost in sorted(status.gaps.items()):
+        source, _, number = name.rpartition("/")
+        yield "limen_records_gone", (source, number), lost
     if status.closed_minute >= 0:
         yield "limen_closed_timestamp_seconds", (), (status.closed_minute + 1) * MINUTE_MS / 1_000
     yield "limen_minute_closes", (), status.minutes_closed
@@ -219,15 +223,14 @@ def _stored(sources: Sources) -> tuple[list[Sample], set[Cohort]]:
     """Read what the store knows at once, and name the cohorts with a firing alert; raises `StoreError`."""
     store = sources.store
     severities: list[str] = [incident.severity for incident in store.incidents(OPEN_STATES, INCIDENTS_MAX)]
-    alerts = store.alerts(ACTIVE_ALERTS, ACTIVE_ALERTS_MAX)
-    states: list[str] = [alert.state for alert in alerts]
+    firing = store.alerts(("firing",), ACTIVE_ALERTS_MAX)
     samples: list[Sample] = [
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),
-        *_each("limen_alerts", {name: states.count(name) for name in ACTIVE_ALERTS}),
+        *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
     ]
     for sink, counts in sorted(store.delivery_counts().items()):
         samples += (("limen_notifications", (sink, state), count) for state, count in sorted(counts.items()))
-    return samples, {alert.cohort for alert in alerts if alert.state == "firing"}
+    return samples, {alert.cohort for alert in firing}
 
 
 def _each(name: str, counts: Mapping[str, int]) -> Iterable[Sample]:

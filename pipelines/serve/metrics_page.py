@@ -36,7 +36,7 @@ _FOOT = """
 * A rare event: `limen_signal_log_return_period > 9.2` is a minute that chance alone shows once in a week.
 * The chance model itself: `limen_audit_observed_total / limen_audit_expected_total` stays at or below 1.
 * Limen is alive: `time() - limen_heartbeat_timestamp_seconds` stays below a minute.
-* Nothing is lost: `limen_events_read_total - sum(limen_events_total)` is 0.
+* Nothing is lost: `limen_events_read_total - sum(limen_events_total)` is 0, and `limen_records_gone` is absent.
 """
 
 

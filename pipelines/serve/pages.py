@@ -46,7 +46,7 @@ class Pages:
         """Draw the overview."""
         return self._draw("overview.html", view=view, search=search, groups=worst_first(view.incidents))
 
-    def series(self, view: SeriesDetail, *, pinned: bool = False) -> str:
+    def series(self, view: SeriesDetail, *, pinned: str = "") -> str:
         """Draw one series, `pinned` to a time that was asked for; without JavaScript a still picture is the chart."""
         points = view.points
         still = picture(points.observed, points.lower, points.upper, points.expected, PICTURE_WIDTH, PICTURE_HEIGHT)

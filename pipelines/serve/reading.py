@@ -18,7 +18,7 @@ VOID_STATES = ("cancelled", "merged")
 """The states of what was no incident after all, or is told by another one."""
 ACTIVE_ALERTS = ("pending", "firing")
 ACTIVE_ALERTS_MAX = 1_000
-"""Most active alerts that are looked at for one answer; an incident folds a hundred, so this is a very bad day."""
+"""Most active alerts that are looked at for one scrape; the cohorts shown are a tenth of that by default."""
 INCIDENTS_MAX = 1_000
 """Most incidents that are looked at for one answer."""
 

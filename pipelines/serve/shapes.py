@@ -12,6 +12,7 @@ from schemas.alert import AlertState
 from schemas.incident import IncidentState, Severity
 from schemas.signal import SignalKind
 
+StateName = Literal["starting", "quiet", "blind", "incidents"]
 RangeName = Literal["6h", "24h", "3d", "all"]
 
 
@@ -45,7 +46,7 @@ class EffectShape(msgspec.Struct, frozen=True):
 
 
 class IncidentShape(msgspec.Struct, frozen=True):
-    """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet."""
+    """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet, figures are of `lead_alert`."""
 
     id: str
     kind: Literal["real", "drill", "replay"]
@@ -58,6 +59,7 @@ class IncidentShape(msgspec.Struct, frozen=True):
     title: str
     signals: tuple[str, ...]
     lead_signal: str
+    lead_alert: str
     direction: Literal["up", "down"]
     scope: dict[str, str]
     onset: str | None
@@ -161,13 +163,16 @@ class Overview(msgspec.Struct, frozen=True):
     """Everything at a glance: what is open, what is unusual, and whether Limen itself is well.
 
     `judged_until` is the end of the last closed minute in event time; `started_at` and `heartbeat_at` are wall-clock
-    times. `incidents` are the open ones, worst first, at most 100 of `incidents_total`; `recent` the last few others.
+    times. `gaps` counts records that were gone before they could be read, by partition, -1 where the number is
+    unknown. `incidents` are the open ones, worst first, at most 100 of `incidents_total`; `recent` the last few others.
     """
 
-    state: Literal["starting", "quiet", "incidents"]
+    state: StateName
     title: str
     ready: bool
     source_failure: str
+    store_failure: str
+    gaps: dict[str, int]
     judged_until: str | None
     started_at: str | None
     heartbeat_at: str | None

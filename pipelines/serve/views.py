@@ -18,7 +18,6 @@ from pipelines.serve.convert import (
 )
 from pipelines.serve.reading import (
     ACTIVE_ALERTS,
-    ACTIVE_ALERTS_MAX,
     INCIDENTS_MAX,
     OPEN_STATES,
     VOID_STATES,
@@ -40,6 +39,7 @@ from pipelines.serve.shapes import (
     SeriesDetail,
     SeriesList,
     SeriesShape,
+    StateName,
     UnusualShape,
 )
 from schemas.alert import Alert
@@ -61,6 +61,8 @@ SPARK_BYTES_MAX = 64 * 2**20
 CHART_BYTES_MAX = 2**30
 """Most history read for one chart: six hours of 100,000 series, about two seconds."""
 CHILDREN_MAX = 20
+INCIDENT_ALERTS_MAX = 1_000
+"""Most alerts shown of one incident; by default it lists a tenth of that."""
 
 
 def overview(sources: Sources, search: str = "") -> Overview:
@@ -69,23 +71,21 @@ def overview(sources: Sources, search: str = "") -> Overview:
     incidents = sorted(sources.store.incidents(OPEN_STATES, INCIDENTS_MAX), key=lambda i: (i.severity, -i.onset_ms))
     latest_of_all = sources.store.incidents(None, OVERVIEW_INCIDENTS_MAX)
     ended = [incident for incident in latest_of_all if incident.state not in OPEN_STATES]
-    active: list[str] = [alert.state for alert in sources.store.alerts(ACTIVE_ALERTS, ACTIVE_ALERTS_MAX)]
-    if incidents:
-        title = "1 incident open" if len(incidents) == 1 else f"{len(incidents):,} incidents open"
-    else:
-        title = "All quiet" if status.latest else "Waiting for the first closed minute"
+    state, title = _state(status, len(incidents))
     return Overview(
-        state="incidents" if incidents else "quiet" if status.latest else "starting",
+        state=state,
         title=title,
         ready=status.ready,
         source_failure=status.source_failure,
+        store_failure=status.store_failure,
+        gaps=dict(sorted(status.gaps.items())),
         judged_until=_end_of(status.closed_minute),
         started_at=rfc3339(status.started_ms),
         heartbeat_at=rfc3339(status.heartbeat_ms),
         incidents=tuple(incident_shape(incident) for incident in incidents[:OVERVIEW_INCIDENTS_MAX]),
         incidents_total=len(incidents),
         recent=tuple(incident_shape(incident) for incident in ended[:RECENT_INCIDENTS]),
-        alerts={state: active.count(state) for state in ACTIVE_ALERTS},
+        alerts=sources.store.alert_counts(ACTIVE_ALERTS),
         unusual=_unusual(sources, status, search),
         partitions=tuple(partition_shape(partition) for partition in status.partitions),
         counters=counters_shape(status.counters),
@@ -174,11 +174,7 @@ def incident_detail(sources: Sources, incident_id: str) -> IncidentDetail | None
     incident = sources.store.incident(incident_id)
     if incident is None:
         return None
-    recent = sources.store.alerts(None, ACTIVE_ALERTS_MAX)
-    alerts = sorted(
-        (alert for alert in recent if alert.incident_id == incident_id or alert.id in incident.alert_ids),
-        key=lambda alert: (alert.pending_ms, alert.id),
-    )
+    alerts = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX])
     numbers = _numbers(sources.status().series, alerts)
     return IncidentDetail(
         incident=incident_shape(incident),
@@ -193,6 +189,15 @@ def worst_first(incidents: Iterable[IncidentShape]) -> dict[str, list[IncidentSh
     for incident in incidents:
         groups.setdefault(incident.severity, []).append(incident)
     return dict(sorted(groups.items()))
+
+
+def _state(status: Status, incidents_total: int) -> tuple[StateName, str]:
+    """Give the state of everything and its title; while nothing can be read or written, nobody may call it quiet."""
+    if incidents_total:
+        return "incidents", "1 incident open" if incidents_total == 1 else f"{incidents_total:,} incidents open"
+    if status.source_failure or status.store_failure:
+        return "blind", "Nothing is judged at the moment"
+    return ("quiet", "All quiet") if status.latest else ("starting", "Waiting for the first closed minute")
 
 
 def _unusual(sources: Sources, status: Status, search: str) -> tuple[UnusualShape, ...]:

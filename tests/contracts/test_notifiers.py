@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import inspect
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -124,11 +125,13 @@ def test_a_failing_network_is_tried_again_and_no_secret_is_told(kind, error, det
 
 
 @pytest.mark.parametrize("kind", WITH_TRANSPORT)
-def test_nobody_listens(kind, stub, tmp_path):
+def test_nobody_listens(kind, tmp_path):
     """A closed port is a value to retry."""
-    stub.server_close()
-    notifier = NOTIFIERS[kind](configured(kind, tmp_path, url=f"http://127.0.0.1:{stub.server_port}/hook"))
-    assert notifier.send(MESSAGE, NOW_MS) == Outcome("retry", "no connection (ConnectError)")
+    with socket.socket() as held:  # bound, so that nobody else takes the port, and not listening
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/hook"
+        outcome = NOTIFIERS[kind](configured(kind, tmp_path, url=url)).send(MESSAGE, NOW_MS)
+    assert outcome == Outcome("retry", "no connection (ConnectError)")
 
 
 @pytest.mark.parametrize("kind", WITH_TRANSPORT)

@@ -11,6 +11,7 @@ from pipelines import build, cli_demo
 from pipelines.cli import main
 from pipelines.cli_demo_watch import Goal, Watch
 from pipelines.cli_export import standalone
+from pipelines.cli_print import Unreachable
 from pipelines.cli_traffic import CHANGE_REGION, CHANGE_SIGNAL, CHANGE_VERSION, MINUTE_MS
 from pipelines.run import Stopper
 from schemas.effects import Commit, Effects
@@ -135,6 +136,20 @@ def test_without_a_change_only_a_page_is_a_failure(limen, tmp_path, severity, re
     assert stopper()
     assert stopper.reason.startswith(reason)
     assert bool(stopper.reason) == bool(reason)
+
+
+def test_a_demo_that_runs_keeps_its_folder(tmp_path, monkeypatch):
+    """A second demo in the same folder is refused, and takes nothing away; after the first it starts afresh."""
+    monkeypatch.chdir(tmp_path)
+    settings = cli_demo._settings(0)
+    first = cli_demo._made(settings)
+    (tmp_path / ".limen-demo" / "kept").touch()
+    with pytest.raises(Unreachable, match="another demo runs here"):
+        cli_demo._made(settings)
+    assert (tmp_path / ".limen-demo" / "kept").exists()
+    first.store.close()
+    cli_demo._made(settings).store.close()
+    assert not (tmp_path / ".limen-demo" / "kept").exists()
 
 
 def test_a_port_in_use_gives_the_next_free_one(capsys):

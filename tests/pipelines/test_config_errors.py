@@ -135,6 +135,35 @@ WRONG = [
         "notifiers: [{name: h, url: 'https://x.example'}]",
         'f.yaml:1: notifier "h" only writes to the log and takes no address or secret',
     ),
+    (
+        "notifiers: [{name: h, kind: webhook, url: 'http://hooks.example/a'}]",
+        'f.yaml:1: the url of notifier "h" begins with http, which is spoken to this machine only; use https',
+    ),
+    (
+        "notifiers: [{name: h, kind: webhook, url: 'https://[x'}]",
+        'f.yaml:1: the url of notifier "h" cannot be read; write https://, a host, and if need be a port and a path',
+    ),
+    (
+        "notifiers: [{name: h, kind: webhook, url: 'https://x.example:99999/'}]",
+        'f.yaml:1: the url of notifier "h" cannot be read; write https://, a host, and if need be a port and a path',
+    ),
+    (
+        "serve: {public_url: limen.example}",
+        "f.yaml:1: serve.public_url must begin with https:// or http:// and a host",
+    ),
+    ("notifiers: [{name: ''}]", "f.yaml:1: an entry of notifiers has an empty name; give it one"),
+    (
+        "rules: [{name: anomaly, signal: refusal_rate, above: 1}]",
+        'f.yaml:1: the name "anomaly" is that of all evidence that is no limit; choose another name',
+    ),
+    (
+        "rules: [{name: a, signal: refusal_rate, above: 0.1, below: 0.5}]",
+        'f.yaml:1: rule "a" is broken by every value: above must not be less than below',
+    ),
+    (
+        "rules: [{name: a, signal: tool_mix, below: 0.5}]",
+        'f.yaml:1: rule "a" looks at tool_mix, a mix, which has no one value to limit',
+    ),
     ("storage: {url: mysql://h/db}", "f.yaml:1: storage.url must begin with sqlite://"),
 ]
 

@@ -287,3 +287,13 @@ def test_only_one_store_of_a_file_has_the_lease(tmp_path):
     first.close()
     second.lease()
     second.close()
+
+
+def test_alerts_are_counted_by_state_and_found_by_id():
+    """Counts name every state that was asked for, and ids that are gone are left out."""
+    store = Store.open("sqlite://")
+    found = (alert("b", "firing", 2), alert("a", "firing", 1), alert("c", "resolved", 3))
+    store.commit(Commit(positions=(), effects=effects(alerts=found)))
+    assert store.alert_counts(("pending", "firing")) == {"pending": 0, "firing": 2}
+    assert [one.id for one in store.alerts_of(("c", "gone", "a"))] == ["a", "c"]
+    assert store.alerts_of(()) == []

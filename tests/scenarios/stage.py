@@ -29,6 +29,7 @@ SIGNALS = {
         Signal("cost_usd", "level", "USD", "", "cost", "cost"),
         Signal("leak_hit_rate", "rate", "share", "", "data_leak", "leak"),
         Signal("quiet_rate", "rate", "share", "", "bias", "quiet", page=False),
+        Signal("traffic", "traffic", "events/min", "", "silence", "traffic"),
     )
 }
 

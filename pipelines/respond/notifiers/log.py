@@ -32,5 +32,6 @@ class Log:
             detected_at=data["detected_at"],
             explanation=data["explanation"],
             runbook=data["runbook"],
+            url=data.get("url"),  # a message of an earlier version may wait without one
         )
         return Outcome("done")

@@ -51,9 +51,9 @@ class World:
         """Give the same world with another status."""
         return replace(self, status=msgspec.structs.replace(self.status, **changes))
 
-    def with_host(self, host: str) -> "World":
-        """Give the same world bound to another address."""
-        return replace(self, settings=Settings(serve=Serve(host=host)))
+    def with_host(self, host: str, public_url: str = "") -> "World":
+        """Give the same world bound to another address, and known under another one."""
+        return replace(self, settings=Settings(serve=Serve(host=host, public_url=public_url)))
 
 
 def history_row(minute: int, *arrays: list[float]) -> HistoryRow:
@@ -188,7 +188,9 @@ def small(folder: Path) -> World:
         )
         for minute in range(10)
     ]
-    hit = incident("i1", "Refusals tripled in region eu", {"region": "eu"}, FIRST_MS + 120_000)
+    hit = incident(
+        "i1", "Refusals tripled in region eu", {"region": "eu"}, FIRST_MS + 120_000, alert_ids=("a1",), lead_alert="a1"
+    )
     over = incident(
         "i0",
         f"Refusals of {EVIL}",

@@ -71,8 +71,17 @@ def _effects(onset_ms: int, *, quiet: bool) -> Effects:
     if quiet:
         return Effects(incidents=(over,))
     scope = {"region": "eu"}
-    page = incident("9f1c44b0a7d2e638", "Refusal rate tripled in region eu", scope, onset_ms, severity="sev1")
-    evil = incident("71aa0c5be92f4d13", f"Errors of tenant {EVIL} rose", {"tenant": EVIL}, onset_ms + 3_600_000)
+    page = incident(
+        "9f1c44b0a7d2e638",
+        "Refusal rate tripled in region eu",
+        scope,
+        onset_ms,
+        severity="sev1",
+        alert_ids=("a1", "a2"),
+    )
+    evil = incident(
+        "71aa0c5be92f4d13", f"Errors of tenant {EVIL} rose", {"tenant": EVIL}, onset_ms + 3_600_000, alert_ids=("a3",)
+    )
     evil = msgspec.structs.replace(evil, lead_signal="error_rate", signals=("error_rate",), level="limit")
     eu, chat = (("region", "eu"),), (("region", "eu"), ("surface", "chat"))
     return Effects(

@@ -27,6 +27,28 @@ def test_any_name_is_answered_on_a_public_address(world, ask):
 
 
 @pytest.mark.parametrize(
+    ("bound", "host", "status"),
+    [
+        ("0.0.0.0", "limen.example", 200),
+        ("0.0.0.0", "LIMEN.example:8321", 200),
+        ("0.0.0.0", "127.0.0.1:8321", 200),
+        ("0.0.0.0", "10.0.0.7:8321", 200),
+        ("0.0.0.0", "[fd00::7]:8321", 200),
+        ("0.0.0.0", "limen:8321", 200),  # another container
+        ("0.0.0.0", "evil.example", 421),
+        ("0.0.0.0", "limen.example.evil.example", 421),
+        ("127.0.0.1", "limen.example", 200),  # a proxy on the same machine
+        ("127.0.0.1", "evil.example", 421),
+        ("127.0.0.1", "limen", 421),
+    ],
+)
+def test_a_limen_that_knows_its_name_refuses_others(world, ask, bound, host, status):
+    """With serve.public_url a foreign name is refused on a public address too: it may lead a browser astray."""
+    client = ask(world.with_host(bound, "https://limen.example/"))
+    assert client.get("/-/healthy", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
     "path", ["/", "/api/v1/overview", "/metrics", "/-/ready", "/static/limen.css", "/static/plotly.min.js", "/nothing"]
 )
 def test_every_answer_carries_the_security_headers(client, path):

@@ -9,9 +9,10 @@ import pytest
 
 from pipelines.serve.metrics import FAMILIES
 from pipelines.serve.metrics_page import page
+from schemas.effects import Commit, Effects
 from schemas.history import SeriesInfo
 from schemas.settings import Cohorts, Settings
-from tests.pipelines.serve.made_up import EVIL, FIRST_MINUTE, history_row
+from tests.pipelines.serve.made_up import EVIL, FIRST_MINUTE, FIRST_MS, alert, history_row
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = ROOT / "docs" / "metrics.md"
@@ -78,6 +79,24 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         "limen_audit_expected_total": 10,
         "limen_audit_observed_total": 9,
     }
+
+
+def test_alerts_are_counted_however_many_there_are(world, ask):
+    """Fifteen hundred firing alerts are 1,501, on the page and in the metric."""
+    many = tuple(alert(f"m{i}", "refusal_rate", (("tenant", f"t{i}"),), FIRST_MS, "i1") for i in range(1_500))
+    world.store.commit(Commit(positions=(), effects=Effects(alerts=many)))
+    client = ask(world)
+    assert samples(client.get("/metrics").text)['limen_alerts{state="firing"}'] == 1_501
+    assert client.get("/api/v1/overview").json()["alerts"] == {"pending": 0, "firing": 1_501}
+
+
+def test_a_store_that_cannot_be_written_and_lost_records_are_metrics(world, ask):
+    """The engine's own trouble with the store counts as much as the scrape's, and so do records that were gone."""
+    troubled = world.with_status(store_failure="limen.db: the disk is full", gaps={"kafka:a/b/3": 4, "stdin/0": -1})
+    found = samples(ask(troubled).get("/metrics").text)
+    assert found["limen_store_failing"] == 1
+    assert found['limen_records_gone{partition="3",source="kafka:a/b"}'] == 4
+    assert found['limen_records_gone{partition="0",source="stdin"}'] == -1
 
 
 def test_series_carry_value_expectation_band_and_return_period(client):

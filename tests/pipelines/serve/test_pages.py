@@ -7,7 +7,9 @@ import re
 import msgspec
 import pytest
 
-from tests.pipelines.serve.made_up import EVIL
+from schemas.effects import Commit, Effects
+from schemas.incident import Effect
+from tests.pipelines.serve.made_up import EVIL, FIRST_MS, alert
 from tests.pipelines.serve.made_up_days import busy
 
 
@@ -54,6 +56,56 @@ def test_troubles_of_limen_itself_are_said_on_top(world, ask):
     assert "Records are not all accounted for" in page
 
 
+def test_a_limen_that_sees_nothing_is_never_called_quiet(tmp_path, ask):
+    """With a store that cannot be written, or a source that cannot be read, the title says so, and why."""
+    quiet = busy(tmp_path, quiet=True)
+    page = ask(quiet.with_status(ready=False, store_failure="limen.db: <full>", gaps={"kafka:e/0": 1200})).get("/").text
+    assert "All quiet" not in page
+    assert "Nothing is judged at the moment" in page
+    assert "Store: limen.db: &lt;full&gt;." in page
+    assert "kafka:e/0: 1,200 records were gone before they could be read." in page
+    blind = ask(quiet.with_status(source_failure="kafka: no broker")).get("/api/v1/overview").json()
+    assert (blind["state"], blind["title"]) == ("blind", "Nothing is judged at the moment")
+
+
+def put(world, **changes):
+    """Put the tiny world's incident into its store with changes."""
+    found = world.store.incident("i1")
+    world.store.commit(Commit(positions=(), effects=Effects(incidents=(msgspec.structs.replace(found, **changes),))))
+
+
+def test_a_limit_is_told_as_a_limit(world, ask):
+    """A limit is no expectation: no band is called normal, and nothing is "instead of" it."""
+    put(world, level="limit", effect=Effect(0.12, 0.04, 0.04, 0.04, "share", 3.0))
+    text = text_of(ask(world).get("/incidents/i1").text)
+    assert "refusal_rate : 12 % against a limit of 4 %. A limit is stated by people and has no odds." in text
+    assert "is normal" not in text
+    assert "12 % against a limit of 4 %" in text_of(ask(world).get("/").text)
+
+
+def test_silence_has_no_band(world, ask):
+    """Where the band has no upper edge, none is shown, rather than that none was normal."""
+    put(world, lead_signal="traffic", effect=Effect(0.0, 12.0, 0.0, float("inf"), "events/min", 0.0))
+    text = text_of(ask(world).get("/incidents/i1").text)
+    assert "0 events/min instead of 12 events/min. By chance" in text
+    assert "normal" not in text
+
+
+def test_the_chart_behind_an_incident_is_that_of_its_figures(world, ask):
+    """The link leads to the series of the lead alert, not to whichever alert of that signal came first."""
+    first = alert("a0", "refusal_rate", (), FIRST_MS, "i1")
+    world.store.commit(Commit(positions=(), effects=Effects(alerts=(first,))))
+    put(world, alert_ids=("a0", "a1"))
+    assert '<a class="name" href="/series/1?range=24h">refusal_rate</a>' in ask(world).get("/incidents/i1").text
+
+
+def test_an_old_incident_keeps_its_alerts(world, ask):
+    """However many alerts came later, an incident shows its own."""
+    later = tuple(alert(f"m{i}", "error_rate", (), FIRST_MS + 10**9 + i, "", state="resolved") for i in range(1_100))
+    world.store.commit(Commit(positions=(), effects=Effects(alerts=later)))
+    assert [one["id"] for one in ask(world).get("/api/v1/incidents/i1").json()["alerts"]] == ["a1"]
+
+
 def test_the_series_page_links_ranges_and_neighbours(client):
     """Ranges are links, the chart's data is in the page, and a still picture stands in without scripts."""
     page = client.get("/series/1?range=24h").text
@@ -71,6 +123,16 @@ def test_a_series_page_that_is_pinned_keeps_its_time(client):
     """A chart of the past stays in the past when its range is changed."""
     page = client.get("/series/1?until=2026-01-05T00:05:00Z").text
     assert '<a href="?range=3d&amp;until=2026-01-05T00:05:00Z">3d</a>' in page
+
+
+def test_a_time_before_the_series_keeps_its_links(client):
+    """A chart pinned to before the first minute says so, and its ranges still lead somewhere."""
+    page = client.get("/series/1?until=2026-01-04T23:00:00%2B01:00").text
+    assert "No minute of this series had closed by then." in page
+    (link,) = re.findall(r'href="(\?range=3d[^"]*)"', page)
+    assert html.unescape(link) == "?range=3d&until=2026-01-04T22:00:00Z"
+    assert client.get(f"/series/1{html.unescape(link)}").status_code == 200
+    assert client.get("/series/1?until=0001-01-01T00:00:00Z").status_code == 200
 
 
 def test_the_incident_page(client):

@@ -42,6 +42,7 @@ def test_nothing_can_be_written(client):
     """Serving reads only: any other method is refused."""
     answer = client.post("/api/v1/incidents")
     assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
     assert answer.json() == {"error": "'/api/v1/incidents': only GET and HEAD are answered here"}
     assert client.head("/api/v1/incidents").status_code == 200
 
@@ -68,3 +69,5 @@ def test_probes(world, client, ask):
     assert waiting.get("/-/healthy").status_code == 200
     assert waiting.get("/-/ready").status_code == 503
     assert waiting.get("/-/ready").text == "not ready: kafka 127.0.0.1:9092: no broker; start it\n"
+    full = ask(world.with_status(ready=False, store_failure="limen.db: the disk is full; free some space"))
+    assert full.get("/-/ready").text == "not ready: limen.db: the disk is full; free some space\n"

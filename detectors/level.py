@@ -56,7 +56,7 @@ class LevelDetector(Filtered):
     family = StudentT()
     shifts = np.log2([1.15, 1.35, 1.7, 2.5, 5.0])
     """Factors sought, above and below the tolerated edge."""
-    sums = ("sum", "trials", "within")
+    sums = ("sum", "trials", "within", "freedom")
 
     def level(self, baseline: State, panel: Panel, scatter: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:
         """Give the decayed mean of log2(1 + v), and its standard deviation."""
@@ -74,10 +74,10 @@ class LevelDetector(Filtered):
         rows, count = baseline.rows, len(baseline.pools["q"])
         top = panel.parent < 0
         squares = np.bincount(panel.signal[top], rows["within"][top], count) + WITHIN_PRIOR * WITHIN_PRIOR_EVENTS
-        events = np.bincount(panel.signal[top], rows["trials"][top], count) + WITHIN_PRIOR_EVENTS
+        events = np.bincount(panel.signal[top], rows["freedom"][top], count) + WITHIN_PRIOR_EVENTS
         prior = (squares / events)[panel.signal]
         total = rows["within"] + prior * WITHIN_PRIOR_EVENTS
-        own = np.maximum(total / (rows["trials"] + WITHIN_PRIOR_EVENTS), WITHIN_MIN)
+        own = np.maximum(total / (rows["freedom"] + WITHIN_PRIOR_EVENTS), WITHIN_MIN)
         return np.where(np.isnan(panel.within), own, panel.within)
 
     def rows(
@@ -100,8 +100,15 @@ class LevelDetector(Filtered):
         return panel.n * (panel.mean_log - level), panel.n, panel.n * self.within(baseline, panel)
 
     def additions(self, panel: Panel) -> tuple[tuple[str, Floats], ...]:
-        """Give the minute's sum of logs, events, and sum of squared deviations within the minute."""
-        return (("sum", panel.n * panel.mean_log), ("trials", panel.n), ("within", panel.n * panel.var_log))
+        """Give the minute's sum of logs, events, squared deviations within the minute, and their degrees of freedom.
+
+        A minute of one event has no deviation and says nothing of the scatter.
+        """
+        squares, freedom = panel.n * panel.var_log, np.maximum(panel.n - 1.0, 0.0)
+        return (
+            ("sum", panel.n * panel.mean_log), ("trials", panel.n),
+            ("within", np.where(freedom > 0, squares, 0.0)), ("freedom", freedom),
+        )  # fmt: skip
 
     def effect(self, verdict: bank.Verdict) -> tuple[Floats, Floats]:
         """Give the factor of the typical size, and the sum of log2 differences, since the onset."""

@@ -202,12 +202,14 @@ def _pooled_design(moments: dict[str, Floats]) -> Floats:
 def design(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> Floats:
     """Give the design effect of every series: what its thin blocks scatter beyond the signal's wander, shrunk to it.
 
-    The worst block length counts: sessions show at their own length and not at the others.
+    The worst block length counts, each taken a standard error lower (a mean of N squares has variance 2 / N): sessions
+    show at their own length and not at the others, and the largest of four noisy numbers is no session.
     """
     v = block_model(pools["q"], pools["tau"], pools["rho"])[signal][:, DESIGN_BLOCKS]
     own = rows["thin_sum"][:, DESIGN_BLOCKS] - v * rows["thin_wander"][:, DESIGN_BLOCKS]
     pool = pools["design"][signal][:, None]
-    each = (own + pool * SHRINK_BLOCKS) / (rows["thin_blocks"][:, DESIGN_BLOCKS] + SHRINK_BLOCKS)
+    blocks = rows["thin_blocks"][:, DESIGN_BLOCKS] + SHRINK_BLOCKS
+    each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 / blocks))
     return np.asarray(np.clip(INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
 
 

@@ -39,7 +39,7 @@ class Judged(msgspec.Struct, frozen=True):
     """What one closed minute gave: findings, changes of the last day, new series, and a row for the charts.
 
     `learning` is the number of series without a judgement yet; `audit_expected` is how many excursions over a return
-    period of a day chance explains in this minute, `audit_observed` how many began.
+    period of a week chance explains in this minute, `audit_observed` how many ended without having paged.
     """
 
     findings: tuple[Finding, ...]
@@ -84,10 +84,13 @@ class Detect:
             for kind in list(shown):
                 watch = self._watch(kind)
                 if watch is not None:
-                    shown[kind], scores = self._score(watch, shown[kind])
+                    shown[kind], plain = self._score(watch, shown[kind])
+                    scores = watch.calibrated(shown[kind], plain)
+                    level, found = self._judge(watch, shown[kind], scores, minute)
                     judged.append((shown[kind], scores))
-                    findings += self._judge(watch, shown[kind], scores, minute)
-                    audit += watch.audit(scores.log_r, self._log_weights[kind] > -np.inf)
+                    findings += found
+                    voice = self._log_weights[kind] > -np.inf
+                    audit += watch.audit(shown[kind], plain, voice, level >= Level.PAGE)
             findings = sorted(findings, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             findings += self._broken_limits(shown, minute)
             findings = self._placed(findings)
@@ -203,14 +206,14 @@ class Detect:
             voice &= np.array(lasting)[cohort]
         return np.asarray(voice)
 
-    def _judge(self, watch: Watch, shown: Panel, scores: Scores, minute: Minute) -> list[Finding]:
+    def _judge(self, watch: Watch, shown: Panel, scores: Scores, minute: Minute) -> tuple[Ints, list[Finding]]:
         """Compare with the budget, let the calm rows learn, and report the others."""
         log_fleet = scores.log_r + self._log_weights[shown.kind]
         matters = self._matters(shown, scores)
         level = np.where(matters, self.budget.level(log_fleet), Level.NONE)
         watch.learn(shown, level >= Level.NOTE)
         report = np.flatnonzero((log_fleet >= self.budget.attention) & matters)
-        return list(self._findings(report, log_fleet, level, shown, scores, minute))
+        return level, list(self._findings(report, log_fleet, level, shown, scores, minute))
 
     def _matters(self, shown: Panel, scores: Scores) -> Bools:
         """Say which rows have moved further since their onset than the tolerance, in the direction of the evidence."""

@@ -7,8 +7,10 @@ does now becomes the new normal.
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from detectors import calibration
 from detectors.base import Detector, Shares, State, decode, encode, grown
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
@@ -19,10 +21,7 @@ LAG_MIN, LAG_MAX = 5, 60
 RING = LAG_MAX + 1
 """Minutes of panels kept for learning."""
 RING_FIELDS = ("n", "x", "mean_log", "var_log", "mix", "within")
-OWN_FIELDS = ("born", "suspicious_at", "frozen_since", "traffic", "above")
-AUDIT_MINUTES = 1440.0
-"""The audit looks at what should come once a day on a series: often enough to be counted, rare enough to mean it."""
-LOG_AUDIT = float(np.log(AUDIT_MINUTES))
+OWN_FIELDS = ("born", "suspicious_at", "frozen_since", "traffic", "away")
 
 
 class Watch:
@@ -39,7 +38,8 @@ class Watch:
         self.suspicious_at = np.zeros(0)
         self.frozen_since = np.zeros(0)
         self.traffic = np.zeros(0)
-        self.above = np.zeros(0)
+        self.away = np.zeros(0)
+        self.audited = calibration.pool_fields(0)
 
     def mixed(self, panel: Panel, signals: int, shares: Shares) -> tuple[Floats, Floats]:
         """Grow to the panel, and give what its mix of cells makes expected (`Panel.mix` and `Panel.within`)."""
@@ -61,22 +61,25 @@ class Watch:
         for array in self._ring.values():
             array[minute % RING] = 0.0
 
-    def audit(self, log_r: Floats, voice: Bools) -> tuple[float, float]:
-        """Give how many excursions over the audit's return period chance explains this minute, and how many began.
+    def calibrated(self, panel: Panel, scores: Scores) -> Scores:
+        """Take off the evidence what the audit says of the promise so far."""
+        correction = calibration.log_kappa(self.audited)[panel.signal]
+        return msgspec.structs.replace(scores, log_r=scores.log_r - correction)
 
-        An excursion ends only well below the period (half of it in log terms), so that hovering round it counts once.
-        """
-        judged = voice & (log_r > -np.inf)
-        began = judged & (log_r >= LOG_AUDIT) & (self.above == 0.0)
-        ended = log_r < LOG_AUDIT / 2.0
-        self.above = np.where(began, 1.0, np.where(ended, 0.0, self.above))
-        return float(judged.sum()) / AUDIT_MINUTES, float(began.sum())
+    def audit(self, panel: Panel, scores: Scores, voice: Bools, paged: Bools) -> tuple[float, float]:
+        """Count one minute of uncalibrated scores; gives the excursions promised of it, and those that ended."""
+        judged = voice & (scores.log_r > -np.inf)
+        self.away, ended = calibration.count(self.away, scores.log_r, judged, paged)
+        calm = judged & ~paged
+        self.audited = calibration.add(self.audited, panel.signal, ended, calm)
+        return float(calm.sum()) / calibration.AUDIT_MINUTES, float(ended.sum())
 
     def _grow(self, panel: Panel, signals: int) -> None:
         """Append fresh rows everywhere."""
         size = len(panel.n)
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.grow(self.baselines[k], self.evidence[k], size, signals)
+        self.audited = {name: grown(array, signals, 0.0) for name, array in self.audited.items()}
         more = size - self._ring["n"].shape[1]
         if more:
             self._ring = {name: np.pad(array, ((0, 0), (0, more))) for name, array in self._ring.items()}
@@ -84,7 +87,7 @@ class Watch:
             self.suspicious_at = grown(self.suspicious_at, size, -1.0)
             self.frozen_since = grown(self.frozen_since, size, -1.0)
             self.traffic = grown(self.traffic, size, 0.0)
-            self.above = grown(self.above, size, 0.0)
+            self.away = grown(self.away, size, calibration.QUIET)
 
     def learn(self, panel: Panel, suspicious: Bools) -> None:
         """Learn the minutes that have become old enough, where nothing suspicious has followed them."""
@@ -128,7 +131,7 @@ class Watch:
         return {
             "baselines": [encode(s) for s in self.baselines],
             "evidence": [encode(s) for s in self.evidence],
-            "own": encode(State(1, self._own(), {})),
+            "own": encode(State(1, self._own(), self.audited)),
         }
 
     def _own(self) -> dict[str, Floats]:
@@ -146,7 +149,8 @@ class Watch:
                     name = type(detector).__name__
                     message = f"{name} state of version {state.version}, this Limen reads {detector.version}"
                     raise ValueError(message)
-        own = decode(saved["own"]).rows
+        state = decode(saved["own"])
+        own, self.audited = state.rows, state.pools
         self._ring = {name: own[f"ring_{name}"].T.copy() for name in RING_FIELDS}
         for name in OWN_FIELDS:
             setattr(self, name, own[name])

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from detectors import DETECTORS
+from detectors.base import nothing
 from detectors.filtered import HALF_LIFE_MINUTES
 from pipelines.detect.detect import Detect
 from pipelines.detect.watch import LAG_MAX
-from schemas.score import Level, Scores
+from schemas.panel import Panel
+from schemas.score import Level, Reason, Scores
 from tests.pipelines.detect.by_hand import DAY, EU, KNOWN, US, Story, announced, levels, minute_of, settings
 
 QUIET = {EU: (60, 0.03), US: (60, 0.03)}
@@ -180,14 +182,40 @@ def test_several_detectors_of_a_series_are_averaged():
     assert both.onset.tolist() == [9]
 
 
+def blank_panel(size: int) -> Panel:
+    """Make a minute in which rates of one signal show nothing."""
+    zero = np.zeros(size)
+    return Panel(
+        kind="rate", minute=0, n=zero, x=zero, mean_log=zero, var_log=zero, parent=np.full(size, -1),
+        signal=np.zeros(size, dtype=np.int64), mix=zero, within=zero,
+    )  # fmt: skip
+
+
 def test_the_audit_counts_excursions_against_what_chance_explains():
-    """One excursion over a day counts once, however it hovers; rows without a voice or evidence count for nothing."""
+    """One excursion over a week counts once, when it ends, however it hovers; not if it paged or has no voice."""
     watch = Story(REGIONS).detect._watch("rate")
-    watch.above = np.zeros(3)
-    voice = np.array([True, True, False])
-    high, hovering, low = np.log([2_000.0, 1_000.0, 10.0])
-    told = [watch.audit(np.array([log_r, -np.inf, high]), voice) for log_r in (low, high, hovering, high, low, high)]
-    assert told == [(1 / 1_440, began) for began in (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)]
+    watch.away, watch.audited = np.zeros(4), {"seen": np.zeros(1), "promised": np.zeros(1)}
+    panel = blank_panel(4)
+    voice = np.array([True, True, True, False])
+    paged = np.array([False, False, True, False])
+    high, hovering, low = np.log([20_000.0, 5_000.0, 10.0])
+    plain = nothing(4, Reason.NORMAL)
+    told = []
+    for log_r in (low, high, hovering, high, low, high, low):
+        scores = msgspec.structs.replace(plain, log_r=np.array([log_r, -np.inf, log_r, log_r]))
+        told.append(watch.audit(panel, scores, voice, paged & (log_r == high))[1])
+    assert told == [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0]
+    # Two rows had a voice and evidence for seven minutes, one of them paged in three.
+    assert watch.audited["promised"].round(6).tolist() == [round(11 / 10_080, 6)]
+
+
+def test_evidence_is_corrected_by_what_the_audit_has_seen():
+    """A signal that keeps twice the promise with certainty has its return periods halved."""
+    watch = Story(REGIONS).detect._watch("rate")
+    watch.audited = {"seen": np.array([2e6]), "promised": np.array([1e6])}
+    panel = blank_panel(1)
+    scores = msgspec.structs.replace(nothing(1, Reason.NORMAL), log_r=np.log([1_000.0]))
+    assert np.exp(watch.calibrated(panel, scores).log_r).round().tolist() == [500.0]
 
 
 def test_every_detector_is_used_by_the_wing():

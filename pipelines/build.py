@@ -112,17 +112,16 @@ def live(settings: Settings, *, recoverable: bool = True) -> Live:
     store = Store.open(settings.storage.url)
     try:
         store.lease()
-        saved = store.load()
+        engine = Engine(
+            parts(settings, known, "real"),
+            store.load(),
+            snapshot_minutes=settings.detection.snapshot_minutes,
+            recoverable=recoverable,
+            seconds=SystemClock().monotonic,
+        )
     except StoreError:
         store.close()
         raise
-    engine = Engine(
-        parts(settings, known, "real"),
-        saved,
-        snapshot_minutes=settings.detection.snapshot_minutes,
-        recoverable=recoverable,
-        seconds=SystemClock().monotonic,
-    )
     board = Board(settings)
     outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
 

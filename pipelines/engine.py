@@ -4,7 +4,6 @@ It takes records in, and at each checkpoint gives one `Commit`. The caller write
 asks for the next one; a commit that could not be written is written again, never skipped.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -24,7 +23,8 @@ from schemas.record import Partition, Record
 
 MINUTE_MS = 60_000
 COMMIT_MINUTES_MAX = 60
-"""Most minutes judged for one commit: their rows for the charts are held together, 2.4 MB each at 100,000 series."""
+"""Most minutes closed and judged for one commit: each is held with all its cells, and its row for the charts alone
+takes 2.4 MB at 100,000 series."""
 NOTHING: tuple[Partition, ...] = ()
 
 
@@ -43,7 +43,7 @@ class Engine:
     """The line of one Limen, going on from what a store has saved.
 
     `snapshot_minutes` says how many closed minutes are kept to be judged again after a restart before the detectors'
-    whole state is written. One checkpoint judges at most `commit_minutes_max` of them; the others are `pending`. With
+    whole state is written. One checkpoint closes at most `commit_minutes_max` of them; the others are `pending`. With
     `recoverable` off nothing is kept for a restart, and with `history` off nothing for charts: a replay needs neither.
     `seconds` is a clock for the stage times, by default one that stands still. Raises `StoreError` when
     the saved state cannot be read.
@@ -71,7 +71,7 @@ class Engine:
         self._closed_minute = saved.closed_minute
         self._unsnapped = len(saved.minutes)
         self._known: tuple[str, ...] = ()
-        self._pending: deque[Minute] = deque()
+        self._pending = False
         self._readers: dict[Partition, Reader] = {}
         self._restore(saved)
 
@@ -110,9 +110,9 @@ class Engine:
         return self._closed_minute
 
     @property
-    def pending(self) -> int:
-        """Give how many closed minutes wait for the next checkpoints to be judged; a restart closes them again."""
-        return len(self._pending)
+    def pending(self) -> bool:
+        """Say whether the last checkpoint closed as many minutes as it may, so that the next one may find more."""
+        return self._pending
 
     @property
     def counters(self) -> Counters:
@@ -127,6 +127,15 @@ class Engine:
         """Give each partition's watermark in epoch milliseconds of event time, those without one left out."""
         known = {partition: self._parts.minutes.watermark_ms(partition) for partition in self._next}
         return {partition: watermark for partition, watermark in known.items() if watermark >= 0}
+
+    def begin(self, partition: Partition, offset: int) -> None:
+        """Hear where a source begins; of a partition never read before it becomes the position, read or not.
+
+        Otherwise a restart would not know where "latest" was, and would read what had been passed over.
+        """
+        if partition not in self._next and offset >= 0:
+            self._positions[partition] = Position(partition, offset, -1, Counters())
+            self._next[partition] = offset
 
     def feed(self, records: Sequence[Record]) -> int:
         """Decode records and take them in; gives how many were new.
@@ -179,14 +188,14 @@ class Engine:
             quiet = {*idle, *ended}
             partials = [self._cut(partition, final=final or partition in quiet) for partition in sorted(self._readers)]
             self._parts.minutes.expect(expected)
-            closed = self._parts.minutes.close(idle, ended, final=final)
+            minutes = self._parts.minutes.close(idle, ended, final=final, at_most=self._commit_minutes_max)
             if clock_ms is not None:
-                closed += self._parts.minutes.close_until(clock_ms)
-        if closed:
+                left = self._commit_minutes_max - len(minutes)
+                minutes += self._parts.minutes.close_until(clock_ms, at_most=left)
+        self._pending = len(minutes) == self._commit_minutes_max
+        if minutes:
             for reader in self._readers.values():
-                reader.closed(closed[-1].minute)
-        self._pending += closed
-        minutes = [self._pending.popleft() for _ in range(min(self._commit_minutes_max, len(self._pending)))]
+                reader.closed(minutes[-1].minute)
         judged = [self._judge(minute) for minute in minutes]
         if minutes:
             self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
@@ -196,8 +205,7 @@ class Engine:
         """Give the reader of a partition, made when its first batch comes."""
         if partition not in self._readers:
             position, partials = self._positions.get(partition), self._open.pop(partition, ())
-            closed = self._pending[-1].minute if self._pending else self._closed_minute
-            self._readers[partition] = self._parts.reader(partition, position, partials, closed)
+            self._readers[partition] = self._parts.reader(partition, position, partials, self._closed_minute)
         return self._readers[partition]
 
     def _cut(self, partition: Partition, *, final: bool) -> Partial | None:

@@ -56,12 +56,14 @@ class Minutes(Protocol):
         """Merge a partial that begins where its partition stands; anything else changes nothing."""
         ...
 
-    def close(self, idle: Collection[Partition], ended: Collection[Partition], *, final: bool = False) -> list[Minute]:
-        """Close every minute that the watermarks allow; idle and ended partitions hold nothing back."""
+    def close(
+        self, idle: Collection[Partition], ended: Collection[Partition], *, final: bool = False, at_most: int
+    ) -> list[Minute]:
+        """Close the oldest minutes that the watermarks allow; idle and ended partitions hold nothing back."""
         ...
 
-    def close_until(self, ms: int) -> list[Minute]:
-        """Close every minute that would be closed if all watermarks stood at this time."""
+    def close_until(self, ms: int, *, at_most: int) -> list[Minute]:
+        """Close the oldest minutes that would be closed if all watermarks stood at this time."""
         ...
 
     def watermark_ms(self, partition: Partition) -> int:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pipelines.engine import Engine, merged
 from pipelines.store import Store, StoreError
-from schemas.effects import Commit, Effects
+from schemas.effects import Commit, Effects, Position
 from schemas.record import Partition
 from schemas.status import PartitionStatus, Status
 
@@ -15,6 +15,8 @@ COMMIT_SECONDS_MAX = 600.0
 """How long a commit is tried again: time to free a full disk; after it the process ends, and nothing is lost."""
 PAUSE_SECONDS_MAX = 0.2
 """The longest sleep in one piece, so that a request to stop is heard at once."""
+FORGET_SECONDS = 300.0
+"""A failure so long after the one before has a cause of its own; attempts and the waits between them are shorter."""
 
 
 class Clock(Protocol):
@@ -34,7 +36,10 @@ class Clock(Protocol):
 
 
 class Backoff:
-    """How long to wait before the next attempt: doubling, with jitter, up to a longest wait and a last attempt."""
+    """How long to wait before the next attempt: doubling, with jitter, up to a longest wait and a last attempt.
+
+    Success begins anew, and so does a long time without a failure: not every success can be seen.
+    """
 
     def __init__(self, random: Random, seconds_max: float, first: float = 0.25, longest: float = 30.0) -> None:
         self._random = random
@@ -46,11 +51,14 @@ class Backoff:
     def succeeded(self) -> None:
         """Begin anew at the next failure."""
         self._began: float | None = None
+        self._latest = 0.0
         self._wait = self._first
 
     def failed(self, now: float) -> float | None:
         """Give the seconds to wait before the next attempt, None when it has failed for too long."""
-        self._began = now if self._began is None else self._began
+        if self._began is None or now - self._latest > FORGET_SECONDS:
+            self._began, self._wait = now, self._first
+        self._latest = now
         if now - self._began >= self._seconds_max:
             return None
         # Half of the wait is random, so that many that failed together do not come back together.
@@ -70,15 +78,16 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Hooks:
-    """Whom the line tells: `say` a line for a person, `effects` after each commit, `status` after each checkpoint.
+    """Whom the line tells: `say` what a person should look at, `note` what is good to know, a line each.
 
-    `stopping` is asked whether somebody wants the line to end.
+    `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end.
     """
 
     say: Callable[[str], None] = _ignore
     effects: Callable[[Effects], None] = _ignore
     status: Callable[[Status], None] = _ignore
     stopping: Callable[[], bool] = _never
+    note: Callable[[str], None] = _ignore
 
 
 def _unknown(_: Partition) -> int:
@@ -109,6 +118,7 @@ class Line:
         self._started_ms = clock.now_ms()
         self._commits = 0
         self._bytes = 0
+        self._written = self._standing()
         self._failure = ""
         self.publish()
 
@@ -127,14 +137,15 @@ class Line:
         A commit that fails is tried again for a while: meanwhile nothing is read, and the status says why. Many
         closed minutes take several commits; the wish to stop is heard between them.
         """
-        before = dict(self.engine.positions), self.engine.closed_minute
         commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms, journal=journal)
         done: list[Effects] = []
-        if journal or before != (self.engine.positions, self.engine.closed_minute):
+        if journal or self._written != self._standing():
             done.append(self._write(commit))
         while self.engine.pending and not self.hooks.stopping():
             self._tell()
-            done.append(self._write(self.engine.checkpoint(idle, ended, expected=expected, final=final)))
+            commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms)
+            if self._written != self._standing():
+                done.append(self._write(commit))
         return merged(done)
 
     def _write(self, commit: Commit) -> Effects:
@@ -154,10 +165,15 @@ class Line:
             else:
                 break
         self._commits += 1
+        self._written = self._standing()
         self._failure = ""
         self._backoff.succeeded()
         self.hooks.effects(commit.effects)
         return commit.effects
+
+    def _standing(self) -> tuple[dict[Partition, Position], int]:
+        """Give how far the engine has come."""
+        return dict(self.engine.positions), self.engine.closed_minute
 
     def pause(self, seconds: float) -> None:
         """Wait, unless somebody wants the line to end."""

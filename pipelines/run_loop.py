@@ -107,6 +107,8 @@ class Loop:
             self._open = self._reached = True
             self._opening = Backoff(self._random, REOPEN_SECONDS_MAX)
             self._arrived = self._clock.monotonic()
+            for partition in self._source.partitions():
+                self._line.engine.begin(partition, self._source.position(partition))
             return True
         self._wait(self._opening)
         return False
@@ -170,7 +172,7 @@ class Loop:
 
     def _silent(self, now: float) -> tuple[set[Partition], set[Partition]]:
         """Give the idle partitions, which have nothing to read and had nothing for a while, and those that ended."""
-        idle, ended = set(), set()
+        idle, ended = set(), self._gone()
         for partition in self._source.partitions():
             quiet = now - self._heard.setdefault(partition, now)
             if self._source.ended(partition):
@@ -179,11 +181,15 @@ class Loop:
                 idle.add(partition)
         return idle, ended
 
+    def _gone(self) -> set[Partition]:
+        """Give what was read before and is not of this source, such as another topic: nothing can come of it."""
+        return self._line.engine.positions.keys() - set(self._source.partitions())
+
     def _look_for_a_stall(self, now: float) -> None:
         """Open the source anew when records are there and none comes."""
-        if not self._live or self._failure or now - self._arrived < STALL_SECONDS:
-            return
-        if all(self._source.lag(partition) <= 0 for partition in self._source.partitions()):
+        if self._failure or all(self._source.lag(partition) <= 0 for partition in self._source.partitions()):
+            self._arrived = now  # there was nothing to wait for, so the wait begins later
+        if not self._live or now - self._arrived < STALL_SECONDS:
             return
         self._stalls += 1
         self._failure = f"no record came for {STALL_SECONDS:.0f} s although some are there: the source is opened anew"
@@ -199,14 +205,17 @@ class Loop:
             return
         self._pruned = now
         finished_before_ms = closed_minute * MINUTE_MS - storage.incidents_days * DAY_MS
-        self._line.store.prune(closed_minute - 60 * storage.history_hours, finished_before_ms)
+        try:
+            self._line.store.prune(closed_minute - 60 * storage.history_hours, finished_before_ms)
+        except StoreError as error:
+            self._line.hooks.say(str(error))  # it can wait: the next time drops it all
 
     def _finish(self) -> None:
         """Make the last checkpoint; when everything was read to its end, every minute closes."""
         if not self._reached:
             return
         known, over = self._source.partitions(), self._all_ended()
-        ended = known if over else [partition for partition in known if self._source.ended(partition)]
+        ended = self._gone() | {partition for partition in known if over or self._source.ended(partition)}
         self._line.checkpoint(ended=ended, expected=known, final=over)
         self._publish()
 

@@ -111,6 +111,7 @@ class WebServer:
             self._thread.join(0.05)
             if not self._thread.is_alive():
                 break
+        self._server.should_exit = True
         return f"{self._where}: cannot be served from: stop what uses the port, or set serve.port to another"
 
     @property

@@ -27,6 +27,8 @@ OVERFLOW_PREFIX = "overflow."
 """Fields that count events whose value (by dimension), leaf or name went to `__other__`."""
 LEAF = "leaf"
 """What overflow calls the cap on whole leaves."""
+COUNT_PART = ".n"
+"""End of a field that counts; it keeps a label that is called like another end from being taken for one."""
 BIN_PART = ".bin"
 """End of a field whose keys are histogram bins."""
 MIX_PART = ".cat"
@@ -145,7 +147,7 @@ def table(batch: Batch, rows: Ints, minute: Ints, caps: Caps, catalogue: Catalog
     out = Rows(group, len(places))
     for k, name in enumerate((*catalogue.dimensions, LEAF)):
         if replaced[:, k].any():
-            out.total(OVERFLOW_PREFIX + name, replaced[at, k].astype(np.int64))
+            out.total(f"{OVERFLOW_PREFIX}{name}{COUNT_PART}", replaced[at, k].astype(np.int64))
     _plain_columns(out, batch, rows, group, catalogue)
     # Ragged columns name rows of the batch; this finds the group of each, -1 for rows that are not counted here.
     group_of = np.full(len(batch.ts_ms), -1, dtype=np.int64)
@@ -177,7 +179,7 @@ def _named(
         codes = np.where(over, len(values), codes)
         values = (*values, OTHER)
         group = group_of[row[counted[over]]]
-        out.counts(OVERFLOW_PREFIX + signal.rstrip(":"), group, np.zeros(len(group), dtype=np.int64))
+        out.counts(f"{OVERFLOW_PREFIX}{signal.rstrip(':')}{COUNT_PART}", group, np.zeros(len(group), dtype=np.int64))
     return counted, codes, values
 
 

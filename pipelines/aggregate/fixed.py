@@ -31,10 +31,10 @@ _LOG_EDGES = _edges(LOG_UNIT, -0.5)
 def fixed(values: Floats, scale: int) -> Ints:
     """Give levels [N] in fixed units, rounded to the nearest; NaN and negative values become -1, absent.
 
-    >>> fixed(np.array([1.5, np.nan, 0.0, 1e30]), 1000).tolist()
-    [1500, -1, 0, 17592186044415]
+    >>> fixed(np.array([1.5, np.nan, 0.0, 1e30, 1e308]), 1000).tolist()
+    [1500, -1, 0, 17592186044415, 17592186044415]
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         scaled = np.minimum(np.rint(values * scale), LEVEL_MAX)
         return np.where(values >= 0, scaled, -1.0).astype(np.int64)
 

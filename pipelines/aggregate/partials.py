@@ -7,7 +7,7 @@ import numpy as np
 from pipelines.aggregate.cells import MIX_PART, REGISTER_PART, Table
 from pipelines.aggregate.signals import EVALUATION_PREFIX
 from schemas.arrays import Hashes, Ints
-from schemas.partial import PartialMinute
+from schemas.partial import Partial, PartialMinute
 
 FIELD = "field"
 CATEGORY = "category"
@@ -29,18 +29,21 @@ def merged(tables: Sequence[Table]) -> Table:
     minute, leaf, field, key, value = columns
     first, low = (int(a.min()) if len(a) else 0 for a in (minute, key))
     span = int(key.max()) - low + 1 if len(key) else 1
-    size = max(1, len(leaves))
-    assert (int(minute.max()) - first + 1 if len(minute) else 1) * size * max(1, len(fields)) * span < 2**63
-    place, inverse = np.unique(
-        (((minute - first) * size + leaf) * len(fields) + field) * span + (key - low), return_inverse=True
-    )
+    size, width = max(1, len(leaves)), max(1, len(fields)) * span
+    where = (minute - first) * size + leaf
+    wheres: Ints | None = None
+    if (int(where.max(initial=0)) + 1) * width >= 2**63:
+        # Far minutes times many leaves and names would not fit: number the places that there are.
+        wheres, where = np.unique(where, return_inverse=True)
+    place, inverse = np.unique(where * width + field * span + (key - low), return_inverse=True)
     total = np.zeros(len(place), dtype=np.int64)
     largest = np.zeros(len(place), dtype=np.int64)
     np.add.at(total, inverse, value)
     np.maximum.at(largest, inverse, value)
-    field_of = place // span % max(1, len(fields))
+    field_of = place % width // span
     peaks = np.array([name.endswith(REGISTER_PART) for name in fields], dtype=np.bool_)
-    groups, group = np.unique(place // span // max(1, len(fields)), return_inverse=True)
+    groups, group = np.unique(place // width, return_inverse=True)
+    groups = groups if wheres is None else wheres[groups]
     return Table(
         minute=groups // size + first, leaf=groups % size, leaves=leaves,
         group=group, field=field_of, key=place % span + low,
@@ -72,11 +75,14 @@ def _codes(values: Sequence[object], among: Sequence[object]) -> Ints:
 def on_the_wire(
     one: Table, dimensions: Sequence[str], ids_minute: Ints, ids: Hashes
 ) -> tuple[dict[str, list[str]], tuple[PartialMinute, ...]]:
-    """Give the dictionary and the minutes of a table; `ids` [I] are event-id hashes with the minute of each."""
+    """Give the dictionary and the minutes of a table; `ids` [I] are event-id hashes with the minute of each.
+
+    A minute that has ids and no cells (a change is no behaviour) is there for its ids.
+    """
     codes, dictionary = _leaf_codes(one.leaves, dimensions)
     dictionary |= {FIELD: list(one.fields), CATEGORY: list(one.names)}
-    minutes, first = np.unique(one.minute, return_index=True)
-    bounds = np.append(first, len(one.minute))
+    minutes = np.union1d(one.minute, ids_minute)
+    bounds = np.append(np.searchsorted(one.minute, minutes), len(one.minute))
     # 16 bits are sorted by radix, in linear time; a partial of more than 65,536 minutes takes the ordinary sort.
     number = np.searchsorted(minutes, one.minute)[one.group]
     order = np.argsort(number.astype(np.uint16) if len(minutes) < 2**16 else number, kind="stable")
@@ -122,10 +128,19 @@ def ints(body: bytes) -> Ints:
     return np.frombuffer(body, dtype="<i8").astype(np.int64, copy=False)
 
 
-def off_the_wire(minute: PartialMinute, dimensions: Sequence[str], dictionary: dict[str, list[str]]) -> Table:
-    """Give one minute of a partial as a table."""
-    codes = ints(minute.leaves).reshape(-1, len(dimensions))
-    columns = [[dictionary[d][code] for code in codes[:, k].tolist()] for k, d in enumerate(dimensions)]
+def off_the_wire(minute: PartialMinute, partial: Partial, dimensions: Sequence[str]) -> Table:
+    """Give one minute of a partial as a table of these dimensions.
+
+    The partial may be of another configuration: a dimension that it does not have is absent in every leaf, and leaves
+    that differ only in one that is no longer wanted are there several times.
+    """
+    codes = ints(minute.leaves).reshape(-1, len(partial.dimensions))
+    written = {name: codes[:, k].tolist() for k, name in enumerate(partial.dimensions)}
+    dictionary = partial.dictionary
+    columns = [
+        [dictionary[name][code] for code in written[name]] if name in written else [""] * len(codes)
+        for name in dimensions
+    ]
     return Table(
         minute=np.full(len(codes), minute.minute),
         leaf=np.arange(len(codes)),

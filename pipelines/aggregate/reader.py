@@ -51,7 +51,7 @@ class Reader:
         """Remember the ids and the leaves of a stored partial's minutes."""
         if partial.partition == self._partition:
             for minute in partial.minutes:
-                one = off_the_wire(minute, partial.dimensions, partial.dictionary)
+                one = off_the_wire(minute, partial, self._catalogue.dimensions)
                 self._ids.recall(minute.minute, ids_of(minute))
                 self._caps.recall(minute.minute, one.leaves, names_of(one))
 

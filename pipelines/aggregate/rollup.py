@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from pipelines.aggregate.cells import BIN_PART, EVENTS, MIX_PART, OVERFLOW_PREFIX, REGISTER_PART, Table
+from pipelines.aggregate.cells import BIN_PART, COUNT_PART, EVENTS, MIX_PART, OVERFLOW_PREFIX, REGISTER_PART, Table
 from pipelines.aggregate.leaves import Leaves
 from pipelines.aggregate.signals import (
     CATEGORY_PREFIX,
@@ -83,7 +83,7 @@ class Rollup:
             leaves=tuple(names[k] for k in by_key),
             leaf_events=events[by_key],
             overflow={
-                name.partition(".")[2]: int(dense[:, at].sum())
+                name.removeprefix(OVERFLOW_PREFIX).removesuffix(COUNT_PART): int(dense[:, at].sum())
                 for name, at in sorted(rows.fields.items())
                 if name.startswith(OVERFLOW_PREFIX)
             },

@@ -232,6 +232,10 @@ def category_of(name: str) -> str:
     return "harmful_output"
 
 
+RESERVED = frozenset({"events", "overflow"})
+"""Beginnings of the fields in which cells count events and what is over a cap: a signal of that name would mix them."""
+
+
 def catalogue(signals: Signals, cohorts: Cohorts) -> Catalogue:
     """Make the catalogue of a configuration: the table without what is off, and the custom signals.
 
@@ -241,6 +245,8 @@ def catalogue(signals: Signals, cohorts: Cohorts) -> Catalogue:
     for own in signals.custom:
         if own.name in names:
             raise ValueError(f'signals.custom: "{own.name}" is the name of another signal')
+        if own.name in RESERVED:
+            raise ValueError(f'signals.custom: "{own.name}" is a name that Limen uses itself')
         names.add(own.name)
     rows = SIGNALS + tuple(_custom_row(own) for own in signals.custom)
     off = frozenset(signals.off)

@@ -24,7 +24,7 @@ GRAM_WORDS = 4
 JSON_CHARS_MAX = 65_536
 """Longest text that is parsed to see whether it is JSON; a longer one is judged by its brackets."""
 CACHED_CHARS_MAX = 8_192
-"""Longest text that is remembered, so that the memory holds 32 MB at most."""
+"""Longest text that is remembered, so that the memory holds 32 MB at most, and 128 MB of the widest characters."""
 CACHED_TEXTS_MAX = 4_096
 """Most texts remembered."""
 

@@ -1,6 +1,7 @@
 """Windows: the readers decide partition by partition, and all partitions together close minutes, in order."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -22,8 +23,8 @@ __all__ = ["Minutes", "Reader"]
 TABLES_MAX = 32
 """Most tables kept of an open minute before they are merged: a partial every two seconds for a minute."""
 EMPTY_MINUTES_MAX = 20_160
-"""Most minutes in a row that are closed without an event, two weeks; what follows is skipped, because a clock that was
-wrong by years must not cost millions of minutes."""
+"""Most minutes in a row that are closed without an event, two weeks; those that follow stay open until one of them has
+an event and are skipped then, because a clock that was wrong by years must not cost millions of minutes."""
 
 
 class Minutes:
@@ -32,6 +33,7 @@ class Minutes:
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         """Begin without partitions."""
         self._lateness_ms = settings.detection.lateness_seconds * 1_000
+        self._dimensions = catalogue.dimensions
         self._rollup = Rollup(catalogue)
         self._positions: dict[Partition, Position] = {}
         self._expected: set[Partition] = set()
@@ -102,7 +104,9 @@ class Minutes:
         """Keep the minutes of a partial that are still open, and give the number of events in the others."""
         missed = 0
         for minute in partial.minutes:
-            one = off_the_wire(minute, partial.dimensions, partial.dictionary)
+            one = off_the_wire(minute, partial, self._dimensions)
+            if not len(one.leaves):
+                continue  # it is there for the ids of its changes
             if minute.minute <= self.closed_minute:
                 events = one.fields.index(EVENTS)
                 missed += int(one.value[one.field == events].sum())
@@ -116,38 +120,46 @@ class Minutes:
                 self._changes.setdefault(change.ts_ms // MINUTE_MS, []).append(change)
         return missed
 
-    def close(self, idle: Collection[Partition], ended: Collection[Partition], *, final: bool = False) -> list[Minute]:
-        """Close the minutes that every active partition has passed; with all ended, or `final`, close them all."""
+    def close(
+        self,
+        idle: Collection[Partition],
+        ended: Collection[Partition],
+        *,
+        final: bool = False,
+        at_most: int | None = None,
+    ) -> list[Minute]:
+        """Close the minutes that every active partition has passed; with all ended, or `final`, close them all.
+
+        With `at_most` the oldest so many of them; the others are closed by the next call.
+        """
         everyone = self._expected | set(self._positions)
         active = everyone - set(idle) - set(ended)
         if final or (everyone and everyone <= set(ended)):
             last = max([*self._open, *self._changes, self.closed_minute])
-            return [self._closed(minute, scored=minute < last) for minute in self._due(last)]
+            return [self._closed(minute, scored=minute < last) for minute in islice(self._due(last), at_most)]
         if not active:
             return []
-        return self.close_until(min(self.watermark_ms(partition) for partition in active))
+        return self.close_until(min(self.watermark_ms(partition) for partition in active), at_most=at_most)
 
-    def close_until(self, ms: int) -> list[Minute]:
-        """Close the minutes whose end plus lateness has come by this time."""
+    def close_until(self, ms: int, *, at_most: int | None = None) -> list[Minute]:
+        """Close the minutes whose end plus lateness has come by this time, `at_most` the oldest so many of them."""
         last = (ms - self._lateness_ms) // MINUTE_MS - 1
-        return [self._closed(minute, scored=True) for minute in self._due(last)]
+        return [self._closed(minute, scored=True) for minute in islice(self._due(last), at_most)]
 
-    def _due(self, last: int) -> list[int]:
-        """Give the minutes to close up to the last one, and mark them closed."""
+    def _due(self, last: int) -> Iterator[int]:
+        """Yield the minutes to close up to the last one, each marked closed as it is asked for."""
         busy = sorted(minute for minute in self._open.keys() | self._changes.keys() if minute <= last)
         at = self.closed_minute + 1 if self.closed_minute >= 0 else min(busy, default=last + 1)
-        due: list[int] = []
         for minute in [*busy, last + 1]:
-            quiet = range(at, minute)[: max(0, EMPTY_MINUTES_MAX - self._empty)]
-            due += quiet
-            self._empty += len(quiet)
+            for quiet in range(at, minute)[: max(0, EMPTY_MINUTES_MAX - self._empty)]:
+                self._empty += 1
+                self.closed_minute = quiet
+                yield quiet
             if minute <= last:
-                due.append(minute)
                 self._empty = 0
+                self.closed_minute = minute
+                yield minute
             at = max(at, minute + 1)
-        if due:
-            self.closed_minute = max(self.closed_minute, last)
-        return due
 
     def _closed(self, minute: int, *, scored: bool) -> Minute:
         """Roll one minute up."""

@@ -55,6 +55,9 @@ class FileSource:
         self.close()
         for path in self._paths:
             partition = partition_of(path)
+            if path != (shown := path.encode(errors="replace").decode()):
+                self.close()
+                return f"{shown}: its name is not UTF-8: rename it"
             if partition in self._logs:
                 self.close()
                 return f"{path}: is given twice: name each file once"

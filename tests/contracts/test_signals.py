@@ -193,6 +193,7 @@ def test_custom_signals_are_read_by_field_path():
             CustomSignal(name="refusal_rate", field="status"),
             'custom: "refusal_rate" is the name of another',
         ),
+        (CustomSignal(name="events", field="status"), 'custom: "events" is a name that Limen uses itself'),
         (CustomSignal(name="own", field="lable.plan"), '"lable.plan" does not begin with a field of the event'),
     ],
 )

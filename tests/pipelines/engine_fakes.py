@@ -166,24 +166,25 @@ class FakeMinutes:
         for partition in partitions:
             self._watermarks.setdefault(partition, -1)
 
-    def close(self, idle: set[Partition], ended: set[Partition], *, final: bool = False) -> list[Minute]:
+    def close(self, idle: set[Partition], ended: set[Partition], *, at_most: int, final: bool = False) -> list[Minute]:
         """Close by the lowest watermark."""
         active = [ms for partition, ms in self._watermarks.items() if partition not in {*idle, *ended}]
         if final:
             last = max(self._cells, default=self._closed)
-            return self._until_minute(last, unscored=last)
-        return self.close_until(min(active)) if active else []
+            return self._until_minute(last, at_most, unscored=last)
+        return self.close_until(min(active), at_most=at_most) if active else []
 
-    def close_until(self, ms: int) -> list[Minute]:
+    def close_until(self, ms: int, *, at_most: int) -> list[Minute]:
         """Close by a time."""
-        return self._until_minute((ms - LATENESS_MS) // MINUTE_MS - 1)
+        return self._until_minute((ms - LATENESS_MS) // MINUTE_MS - 1, at_most)
 
-    def _until_minute(self, last: int, unscored: int = -1) -> list[Minute]:
+    def _until_minute(self, last: int, at_most: int, unscored: int = -1) -> list[Minute]:
         if self._closed < 0 and not self._cells:
             return []
         first = self._closed + 1 if self._closed >= 0 else min(self._cells)
-        closed = [self._minute(minute, scored=minute != unscored) for minute in range(first, last + 1)]
-        self._closed = max(self._closed, last) if closed else self._closed
+        due = range(first, last + 1)[:at_most]
+        closed = [self._minute(minute, scored=minute != unscored) for minute in due]
+        self._closed = due[-1] if due else self._closed
         return closed
 
     def _minute(self, minute: int, *, scored: bool) -> Minute:

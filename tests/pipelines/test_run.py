@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from pipelines import run_threads
 from pipelines.engine import MINUTE_MS
 from pipelines.run import FastClock, Stopper, SystemClock, replay, run
 from pipelines.run_threads import Repeating, Watchdog, WebServer
@@ -125,6 +126,17 @@ def test_a_port_that_is_taken_is_told_before_anything_is_read(store):
         f"127.0.0.1:{port}: cannot be served from: stop what uses the port, or set serve.port to another",
     )
     assert source.opened == 0
+
+
+def test_a_web_server_that_is_too_slow_to_start_is_stopped(monkeypatch):
+    """It is told, and does not begin to serve later on."""
+    monkeypatch.setattr(run_threads, "START_SECONDS", 0.0)
+    server = WebServer(hello, "127.0.0.1", 0)
+    assert server.start().startswith("127.0.0.1:0: cannot be served from")
+    for thread in threading.enumerate():
+        if thread.name == "web":
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_a_signal_asks_to_stop():

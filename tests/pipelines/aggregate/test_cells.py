@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aggregate import codec
+from pipelines.aggregate.cells import Table
 from pipelines.aggregate.codec import decode_minute, decode_partial, encode_minute, encode_partial
 from pipelines.aggregate.fixed import LEVEL_MAX, bins, fixed, logs
 from pipelines.aggregate.partials import merged, off_the_wire, on_the_wire
@@ -29,7 +30,7 @@ def a_partial(items):
 
 def tables_of(partial):
     """Give the tables of a partial's minutes."""
-    return [off_the_wire(minute, partial.dimensions, partial.dictionary) for minute in partial.minutes]
+    return [off_the_wire(minute, partial, partial.dimensions) for minute in partial.minutes]
 
 
 def as_bytes(table):
@@ -81,6 +82,18 @@ def test_nothing_merges_to_nothing():
     nothing = merged([])
     assert len(nothing.minute) == 0
     assert as_bytes(merged([one, nothing])) == as_bytes(merged([one]))
+
+
+def test_minutes_far_apart_merge_although_their_places_do_not_fit_one_number():
+    """Two tables of minutes and keys too far apart for one 64-bit number keep every cell, and what agrees adds up."""
+    far, keys = np.array([0, 2**40]), np.array([-(2**30), 2**30])
+    table = Table(
+        minute=far, leaf=np.array([0, 1]), leaves=(("a",), ("b",)), group=np.array([0, 1]), field=np.array([0, 0]),
+        key=keys, value=np.array([3, 4]), fields=("own.bin",), names=(),
+    )  # fmt: skip
+    both = merged([table, table])
+    assert (both.minute.tolist(), both.leaf.tolist()) == ([0, 2**40], [0, 1])
+    assert (both.group.tolist(), both.key.tolist(), both.value.tolist()) == ([0, 1], keys.tolist(), [6, 8])
 
 
 @given(st.lists(st.one_of(st.integers(0, 2_000), st.integers(0, LEVEL_MAX)), min_size=1))

@@ -231,6 +231,13 @@ def test_a_missing_permission_is_one_clear_line(tmp_path, monkeypatch):
     assert FileSource(["a"], LIMIT).open({}) == "a: may not be read: give the user that runs this the right to read it"
 
 
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+    """Such a name could be opened, but neither stored nor shown."""
+    name = os.fsdecode(b"\xff.jsonl")
+    (tmp_path / name).write_bytes(b"x\n")
+    assert FileSource([name], LIMIT).open({}) == "?.jsonl: its name is not UTF-8: rename it"
+
+
 def test_the_partition_furthest_behind_is_read_next(tmp_path):
     """Unknown counts as furthest behind, ties go by the order of the paths, and ended files are left out."""
     for name in "abc":

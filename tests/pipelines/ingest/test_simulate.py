@@ -5,10 +5,9 @@ from collections import Counter, defaultdict
 import msgspec
 import pytest
 
-from pipelines.ingest.simulate import SimulatedSource, Simulator
-from pipelines.ingest.simulate_model import Shift, Traffic
+from pipelines.ingest.simulate import Simulator
+from pipelines.ingest.simulate_model import Shift
 from schemas.event import Event, event_time_ms
-from schemas.record import Partition
 
 MONDAY = 29_459_520  # Monday 2026-01-05, 00:00 UTC, in minutes since the epoch
 NEW_VERSION = Shift(
@@ -149,31 +148,3 @@ def test_a_scenario_that_means_nothing_is_refused():
         Shift(MONDAY, region="mars")
     with pytest.raises(AssertionError, match="take traffic away"):
         Shift(MONDAY, signal="traffic", factor=2.0)
-
-
-def test_the_source_delivers_every_line_once_and_resumes_anywhere():
-    """Offsets count lines from 0; opened at an offset, the source delivers the rest and then has ended."""
-    simulator = Simulator(7, traffic=Traffic(events_per_minute=20, events_minimum=0))
-    partition = Partition("simulate")
-    lines = [line for minute in range(3) for line in simulator.lines(MONDAY + minute)]
-    for start in (0, 1, len(lines) // 2, len(lines) - 1, len(lines)):
-        source = SimulatedSource(simulator, MONDAY, 3)
-        assert not source.poll(0.0, 0).records
-        assert source.open({partition: start}) == ""
-        delivered = []
-        while not source.ended(partition):
-            delivered += source.poll(0.0, 0).records
-        assert [record.value for record in delivered] == lines[start:]
-        assert [record.offset for record in delivered] == list(range(start, len(lines)))
-        assert source.position(partition) == len(lines)
-        assert source.caught_up(partition)
-
-
-def test_a_paused_source_delivers_nothing():
-    """Pause holds records back, and resume lets them go."""
-    source = SimulatedSource(Simulator(7), MONDAY, 1)
-    source.open({})
-    source.pause()
-    assert source.poll(0.0, 0).records == []
-    source.resume()
-    assert source.poll(0.0, 0).records[0].offset == 0

@@ -45,11 +45,19 @@ class Family(Protocol):
         """Give observed minus `eta` in level units, and its sampling variance."""
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Where S series stand: their level, and the standard deviation of what is not known of it, up and down."""
+
+    level: Floats
+    sd_rise: Floats
+    sd_fall: Floats
+
+
 class Rows(msgspec.Struct, frozen=True):
     """What the bank must know of A active rows.
 
-    `level` is at today's `mix`; `sd` is the standard deviation of what is not known of it, `sd_fall` the same from own
-    data alone (a drop must be from something). `q`, `tau` (minutes) and `rho` are the wandering. `n` [A] and
+    `level` is at today's `mix`; `sd_rise` and `sd_fall` are the standard deviations of what is not known of it, upwards
+    and downwards (a drop must be from something). `q`, `tau` (minutes) and `rho` are the wandering. `n` [A] and
     `x` [A x any] are the minute as the family reads it (events discounted by the design effect), `trials` the events
     themselves, `observed` and `expected` what is summed since the onset, and `sampling` the sampling variance of the
     minute at the level.
@@ -59,7 +67,7 @@ class Rows(msgspec.Struct, frozen=True):
     signal: Ints
     level: Floats
     mix: Floats
-    sd: Floats
+    sd_rise: Floats
     sd_fall: Floats
     q: Floats
     tau: Floats
@@ -108,13 +116,14 @@ def advance(
     decay = np.exp(-minutes / r.tau[:, None])
     mean = rows["mean"][i] * decay
     # What is not known of the level wanders with it: evidence must outgrow the doubt about the past, not only noise.
-    free = (r.q + r.sd**2)[:, None]
+    sd, side = np.stack([r.sd_rise, r.sd_fall], axis=1), np.repeat([0, 1], j)
+    doubt = r.q[:, None] + sd**2
+    free = np.concatenate([doubt, doubt[:, side]], axis=1)
     var = np.where(np.isnan(rows["var"][i]), free, rows["var"][i])
     var = var * decay**2 + (1.0 - decay**2) * free
 
-    edge = (EDGE_Z * r.sd + table.tolerance[r.signal])[:, None]
+    edge = EDGE_Z * sd + table.tolerance[r.signal][:, None]
     edges = (r.level - r.mix)[:, None] + edge * np.array([1.0, -1.0])
-    side = np.repeat([0, 1], j)
     # What is learned of the level moves the edges, not what the filters have seen: level + g stays where it was.
     # What the mix of cells does, on the other hand, is expected to be seen.
     moved = np.where(np.isnan(rows["edges"][i]), 0.0, rows["edges"][i] - edges)
@@ -158,7 +167,7 @@ def advance(
 
 def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:
     """Say which alternatives count: the direction matters and the level is known better than the shift."""
-    up = shifts[None, :] >= KNOWN_RATIO * r.sd[:, None]
+    up = shifts[None, :] >= KNOWN_RATIO * r.sd_rise[:, None]
     down = shifts[None, :] >= KNOWN_RATIO * r.sd_fall[:, None]
     rises, falls = table.rises[r.signal][:, None], table.falls[r.signal][:, None]
     return np.concatenate([up & rises, down & falls], axis=1)

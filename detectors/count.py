@@ -55,25 +55,24 @@ class CountDetector(Counted):
     kinds: ClassVar[tuple[SignalKind, ...]] = ("count",)
     ceiling = np.inf
     family = NegativeBinomial()
-    shifts = np.log([1.3, 1.7, 2.5, 4.5, 12.0])
+    shifts = np.log([1.3, 1.7, 2.7, 6.0, 40.0])
     """Factors sought, above and below the tolerated edge."""
 
-    def level(self, baseline: State, panel: Panel, scatter: Scatter) -> tuple[Floats, Floats]:
-        """Give the log of the posterior mean rate, and its standard deviation."""
+    def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
+        """Give the log of the posterior mean rate, and how well it is known."""
         rate, hits = self.mean_rate(baseline, panel)
-        return np.log(rate) + panel.mix, self.level_sd(baseline, panel, hits, scatter)
+        return bank.Standing(np.log(rate) + panel.mix, *self.known_by(baseline, panel, hits, scatter))
 
     def rows(
-        self, baseline: State, panel: Panel, active: Ints, level: Floats, sd: Floats, scatter: Scatter
+        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
     ) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is 1 / (n rate) in log units."""
         q, tau, rho = (value[active] for value in scatter)
         n, design = panel.n[active], self.design(baseline, panel)[active]
-        expected = n * np.exp(level[active])
+        expected = n * np.exp(standing.level[active])
         return bank.Rows(
-            index=active, signal=panel.signal[active], level=level[active],
-            mix=panel.mix[active], sd=sd[active],
-            sd_fall=self.fall_sd(baseline, sd)[active], q=q, tau=tau, rho=rho,
+            index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.mix[active],
+            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active], q=q, tau=tau, rho=rho,
             n=n / design, x=(panel.x[active] / design)[:, None], trials=n, observed=panel.x[active],
             expected=expected, sampling=design / expected,
         )  # fmt: skip

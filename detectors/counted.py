@@ -2,8 +2,8 @@
 
 A series with x hits of n trials (decayed sums A of B) and a parent at m has the posterior mean (A + m s) / (B + s);
 the prior strength s is fitted over the children of a signal by moments (empirical Bayes), so a tiny cohort stands
-where its siblings stand, as firmly as the siblings agree with each other. A series without hits keeps a wide
-posterior on the log scale: it takes hits, and not silence, to know a small rate.
+where its siblings stand, as firmly as the siblings agree with each other. A rate without hits is bounded from above by
+its trials, and not at all from below: a rise is one from "at most so much", a fall takes hits to fall from.
 """
 
 from typing import ClassVar
@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors import wander
+from detectors.bank import EDGE_Z
 from detectors.base import State
 from detectors.filtered import BAND_Z, Filtered, Scatter
 from schemas.arrays import Floats
@@ -27,6 +28,8 @@ MIX_HITS = 0.5
 PRIOR_HITS = 1.0
 """The prior never counts for more than one hit: a child may be quite unlike its parent (chats without tools), so only
 its own hits make it known."""
+LEAST_HITS = 0.5
+"""A level never rests on less than Jeffreys' half a hit: a thousand trials without one do not show a rate of zero."""
 TOP_TRIALS = 1.0
 """Weight, in trials, of the whole signal's rate in a parent's own rate."""
 RATE_MIN = 1e-6
@@ -44,7 +47,7 @@ class Counted(Filtered):
         hits, trials = baseline.rows["hits"], baseline.rows["trials"]
         prior = self._parent_rate(baseline, panel)
         strength = np.minimum(baseline.pools["strength"][panel.signal], PRIOR_HITS / prior)
-        rests_on = np.maximum(hits + prior * strength, RATE_MIN)
+        rests_on = np.maximum(hits + prior * strength, LEAST_HITS)
         return np.maximum(rests_on / (trials + strength), RATE_MIN), rests_on
 
     def normal(self, baseline: State, panel: Panel) -> Floats:
@@ -64,15 +67,18 @@ class Counted(Filtered):
         own = (hits + overall[signal] * TOP_TRIALS) / (trials + TOP_TRIALS)
         return np.where(top, overall[signal], own[np.maximum(parent, 0)])
 
-    def level_sd(self, baseline: State, panel: Panel, information: Floats, scatter: Scatter) -> Floats:
-        """Give the standard deviation of the level: counting noise (1 / information) and what wandering leaves."""
+    def known_by(self, baseline: State, panel: Panel, information: Floats, scatter: Scatter) -> tuple[Floats, Floats]:
+        """Give the standard deviation of the level up and down, from the hits that it rests on and what wander leaves.
+
+        A gamma law of few hits has a short tail upwards and a long one downwards. Upwards, its quantile at the edge of
+        the bank counts (Wilson and Hilferty, 1931); downwards 1 / hits, and only hits of its own.
+        """
         q, tau, rho = scatter
         left = wander.level_variance(q, tau, rho, baseline.rows["minutes"])
-        return np.asarray(np.sqrt(self.design(baseline, panel) / information + left))
-
-    def fall_sd(self, baseline: State, sd: Floats) -> Floats:
-        """Give the standard deviation from own hits alone: without them there is nothing to fall from."""
-        return np.asarray(np.sqrt(sd**2 + 1.0 / np.maximum(baseline.rows["hits"], RATE_MIN)))
+        hits = np.maximum(information / self.design(baseline, panel), LEAST_HITS)
+        up = 3.0 * np.log(1.0 - 1.0 / (9.0 * hits) + EDGE_Z / (3.0 * np.sqrt(hits))) / EDGE_Z
+        down = 1.0 / hits + 1.0 / np.maximum(baseline.rows["hits"], RATE_MIN)
+        return np.sqrt(up**2 + left), np.sqrt(down + left)
 
     def additions(self, panel: Panel) -> tuple[tuple[str, Floats], ...]:
         """Give the minute's hits and trials."""

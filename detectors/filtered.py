@@ -90,14 +90,15 @@ class Filtered:
         scores = nothing(size, Reason.NO_EVENTS)
         # Before some minutes are learned there is no level to speak of; the parent and the limits watch.
         scatter = self.scatter(baseline, panel.signal)
-        level, sd = self.level(baseline, panel, scatter)
-        learned = (baseline.rows["minutes"] >= LEARNED_MINUTES) & (bank.KNOWN_RATIO * sd <= self.shifts[-1])
+        standing = self.standing(baseline, panel, scatter)
+        least = np.minimum(standing.sd_rise, standing.sd_fall)
+        learned = (baseline.rows["minutes"] >= LEARNED_MINUTES) & (bank.KNOWN_RATIO * least <= self.shifts[-1])
         scores.reason[~learned] = Reason.LEARNING
         active = np.flatnonzero((panel.n > 0) & learned)
         evidence = evidence.copy()
         if not len(active):
             return evidence, scores
-        rows = self.rows(baseline, panel, active, level, sd, scatter)
+        rows = self.rows(baseline, panel, active, standing, scatter)
         verdict = bank.advance(evidence.rows, rows, panel.minute, self.family, self.shifts, self.table)
         self._fill(scores, active, verdict, rows)
         return evidence, scores
@@ -110,7 +111,7 @@ class Filtered:
         scores.onset[active] = verdict.onset.astype(np.int64)
         scores.n_since[active] = verdict.since_n
         scores.effect[active], scores.excess[active] = self.effect(verdict)
-        wander, minute = rows.sd**2 + rows.q, rows.rho + rows.sampling
+        wander, minute = rows.sd_rise**2 + rows.q, rows.rho + rows.sampling
         scores.observed[active] = self.observed(rows)
         scores.expected[active] = self.in_unit(rows.level)
         scores.lower[active], scores.upper[active] = self.band(rows.level, wander + minute)
@@ -123,7 +124,7 @@ class Filtered:
         """Move level and wander of the rows in `where` by one older minute; refit the wander every hour."""
         keep = 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
         rows, pools = baseline.rows, baseline.pools
-        level, _ = self.level(baseline, panel, self.scatter(baseline, panel.signal))
+        level = self.standing(baseline, panel, self.scatter(baseline, panel.signal)).level
         seen = where & (panel.n > 0)
         # The first minutes set the level; they say nothing of how far the series strays from it.
         ready = seen & (rows["minutes"] >= 1.0)
@@ -174,12 +175,12 @@ class Filtered:
         """Turn a mean of cells into level units."""
         raise NotImplementedError
 
-    def level(self, baseline: State, panel: Panel, scatter: Scatter) -> tuple[Floats, Floats]:
-        """Give each row's level and the standard deviation of what is not known of it."""
+    def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
+        """Give each row's level, and how well it is known."""
         raise NotImplementedError
 
     def rows(
-        self, baseline: State, panel: Panel, active: Ints, level: Floats, sd: Floats, scatter: Scatter
+        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
     ) -> bank.Rows:
         """Gather what the bank must know of the active rows."""
         raise NotImplementedError

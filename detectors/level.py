@@ -58,13 +58,13 @@ class LevelDetector(Filtered):
     """Factors sought, above and below the tolerated edge."""
     sums = ("sum", "trials", "within", "freedom")
 
-    def level(self, baseline: State, panel: Panel, scatter: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats]:
-        """Give the decayed mean of log2(1 + v), and its standard deviation."""
+    def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
+        """Give the decayed mean of log2(1 + v), and how well it is known, alike in both directions."""
         rows, (q, tau, rho) = baseline.rows, scatter
         trials = np.maximum(rows["trials"], 1e-9)
         left = wander.level_variance(q, tau, rho, rows["minutes"])
-        variance = self.design(baseline, panel) * self.within(baseline, panel) / trials + left
-        return panel.mix + rows["sum"] / trials, np.sqrt(variance)
+        sd = np.sqrt(self.design(baseline, panel) * self.within(baseline, panel) / trials + left)
+        return bank.Standing(panel.mix + rows["sum"] / trials, sd, sd)
 
     def within(self, baseline: State, panel: Panel) -> Floats:
         """Give the variance of one event, squared log2 units, shrunk to that of the whole signal.
@@ -81,17 +81,16 @@ class LevelDetector(Filtered):
         return np.where(np.isnan(panel.within), own, panel.within)
 
     def rows(
-        self, baseline: State, panel: Panel, active: Ints, level: Floats, sd: Floats, scatter: Scatter
+        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
     ) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is within / n."""
         q, tau, rho = (value[active] for value in scatter)
-        n, mean = panel.n[active], panel.mean_log[active]
+        n, mean, level = panel.n[active], panel.mean_log[active], standing.level[active]
         sampling = (self.design(baseline, panel) * self.within(baseline, panel))[active] / n
         return bank.Rows(
-            index=active, signal=panel.signal[active], level=level[active],
-            mix=panel.mix[active], sd=sd[active],
-            sd_fall=sd[active], q=q, tau=tau, rho=rho,
-            n=n, x=np.stack([mean, sampling], axis=1), trials=n, observed=n * mean, expected=n * level[active],
+            index=active, signal=panel.signal[active], level=level, mix=panel.mix[active],
+            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active], q=q, tau=tau, rho=rho,
+            n=n, x=np.stack([mean, sampling], axis=1), trials=n, observed=n * mean, expected=n * level,
             sampling=sampling,
         )  # fmt: skip
 

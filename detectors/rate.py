@@ -61,27 +61,26 @@ class RateDetector(Counted):
     kinds: ClassVar[tuple[SignalKind, ...]] = ("rate",)
     ceiling = 1.0
     family = BetaBinomial()
-    shifts = np.log([1.35, 1.8, 2.7, 5.0, 15.0])
+    shifts = np.log([1.35, 1.8, 3.0, 7.0, 40.0])
     """Odds ratios sought, above and below the tolerated edge; between them the loss is small (research section 3)."""
 
-    def level(self, baseline: State, panel: Panel, scatter: Scatter) -> tuple[Floats, Floats]:
-        """Give the log odds of the posterior mean, and their standard deviation."""
+    def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
+        """Give the log odds of the posterior mean, and how well they are known."""
         p, hits = self.mean_rate(baseline, panel)
         p = np.clip(p, P_EDGE, 1 - P_EDGE)
         # The variance of log odds is 1 / (trials p (1 - p)): near p = 1 the misses carry the information.
-        return logit(p) + panel.mix, self.level_sd(baseline, panel, hits * (1 - p), scatter)
+        return bank.Standing(logit(p) + panel.mix, *self.known_by(baseline, panel, hits * (1 - p), scatter))
 
     def rows(
-        self, baseline: State, panel: Panel, active: Ints, level: Floats, sd: Floats, scatter: Scatter
+        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
     ) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is 1 / (n p (1 - p)) in log odds."""
         q, tau, rho = (value[active] for value in scatter)
-        p = self.in_unit(level[active])
+        p = self.in_unit(standing.level[active])
         n, design = panel.n[active], self.design(baseline, panel)[active]
         return bank.Rows(
-            index=active, signal=panel.signal[active], level=level[active],
-            mix=panel.mix[active], sd=sd[active],
-            sd_fall=self.fall_sd(baseline, sd)[active], q=q, tau=tau, rho=rho,
+            index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.mix[active],
+            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active], q=q, tau=tau, rho=rho,
             n=n / design, x=(panel.x[active] / design)[:, None], trials=n, observed=panel.x[active], expected=n * p,
             sampling=design / (n * p * (1 - p)),
         )  # fmt: skip

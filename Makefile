@@ -12,6 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --no-emit-index-url --no-header
 
 WORKERS ?= 2
+BOARDS := scenarios null drift attribution nab tcpd
 ARGS ?=
 
 ##@ Use
@@ -72,19 +73,24 @@ lock: setup ## Renew the locks in requirements/; take newer versions with ARGS=-
 	@$(COMPILE) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) $(ARGS) pyproject.toml requirements/uv.in --extra dev \
 		-c requirements/uv.txt -c requirements/runtime.txt -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) requirements/rivals.in -o requirements/rivals.txt
 
 docs: setup ## Write the pages of docs/ that are made from the code.
 	@$(BIN)/python -m docs.generate
 
-bench: setup ## Replay three streams with a known change; all of them: ARGS="--json benchmarks/results/scenarios.json".
-	@$(BIN)/python -m benchmarks.scenarios $(or $(ARGS),--quick)
+bench: setup ## Run the quick form of every benchmark; one of them whole: python -m benchmarks.NAME --json benchmarks/results/NAME.json.
+	@for board in $(BOARDS); do echo "$$board:"; $(BIN)/python -m benchmarks.$$board --quick $(ARGS) || exit 1; done
+
+rivals: setup ## Make the rivals' environment in .venv-rivals; boards take it as --rivals .venv-rivals/bin/python.
+	@test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	@$(BIN)/uv pip sync --quiet --python .venv-rivals/bin/python --require-hashes requirements/rivals.txt
 
 programs: ## Install the real programs that some tests start: promtool, amtool, chromium (Debian, as root).
 	@deploy/install-programs
 
-clean: ## Remove everything that was made: environment, caches, builds, the broker's log.
+clean: ## Remove everything that was made: environment, caches, builds, the broker's log, the folder of the demo.
 	@$(PYTHON) deploy/kafka/broker.py stop >/dev/null 2>&1 || true
-	@rm -rf .venv .cache build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-rivals .cache .limen-demo build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run kafka kafka-stop test check format-check lint types imports format lock docs bench programs clean
+.PHONY: help setup run kafka kafka-stop test check format-check lint types imports format lock docs bench rivals programs clean

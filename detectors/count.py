@@ -63,9 +63,7 @@ class CountDetector(Counted):
         rate, hits = self.mean_rate(baseline, panel)
         return bank.Standing(np.log(rate) + panel.mix, *self.known_by(baseline, panel, hits, scatter))
 
-    def rows(
-        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
-    ) -> bank.Rows:
+    def rows(self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is 1 / (n rate) in log units."""
         q, tau, rho = (value[active] for value in scatter)
         n, design = panel.n[active], self.design(baseline, panel)[active]

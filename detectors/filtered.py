@@ -179,9 +179,7 @@ class Filtered:
         """Give each row's level, and how well it is known."""
         raise NotImplementedError
 
-    def rows(
-        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
-    ) -> bank.Rows:
+    def rows(self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter) -> bank.Rows:
         """Gather what the bank must know of the active rows."""
         raise NotImplementedError
 

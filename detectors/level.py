@@ -80,9 +80,7 @@ class LevelDetector(Filtered):
         own = np.maximum(total / (rows["freedom"] + WITHIN_PRIOR_EVENTS), WITHIN_MIN)
         return np.where(np.isnan(panel.within), own, panel.within)
 
-    def rows(
-        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
-    ) -> bank.Rows:
+    def rows(self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is within / n."""
         q, tau, rho = (value[active] for value in scatter)
         n, mean, level = panel.n[active], panel.mean_log[active], standing.level[active]

@@ -71,9 +71,7 @@ class RateDetector(Counted):
         # The variance of log odds is 1 / (trials p (1 - p)): near p = 1 the misses carry the information.
         return bank.Standing(logit(p) + panel.mix, *self.known_by(baseline, panel, hits * (1 - p), scatter))
 
-    def rows(
-        self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter
-    ) -> bank.Rows:
+    def rows(self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is 1 / (n p (1 - p)) in log odds."""
         q, tau, rho = (value[active] for value in scatter)
         p = self.in_unit(standing.level[active])

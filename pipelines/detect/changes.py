@@ -1,5 +1,6 @@
 """Changes seen in the stream: announced ones, and versions that a context shows for the first time."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ WATCHED = {
 """Watched dimension -> the dimensions that are no part of its context (what may change together)."""
 KEEP_MS = 24 * 3_600_000
 """Changes are remembered for a day: older ones are no cause of something that begins now."""
+FRESH_MS = 6 * 3_600_000
+"""A change has a larger share of the budget for six hours: what it does shows by then, or is small."""
 CANDIDATES_MAX = 200
 """Most changes remembered; the oldest go first."""
 CONTEXTS_MAX = 20_000
@@ -27,6 +30,17 @@ VALUE_MINUTES = 24 * 60
 """A value unseen for this long makes way for a new one where there is no more room."""
 SETTLED_MINUTES = 30
 """A context must have been seen for this long before something in it can be new."""
+
+
+def touched(cohort: Cohort, changes: Iterable[Candidate]) -> bool:
+    """Say whether all of a cohort's events lie where one of the changes happened.
+
+    >>> change = Candidate("model_version", "v1", "v2", 0, {"region": "eu"})
+    >>> touched((("region", "eu"), ("tenant", "acme")), [change]), touched((("region", "us"),), [change])
+    (True, False)
+    """
+    pairs = set(cohort)
+    return any(change.cohort.items() <= pairs for change in changes)
 
 
 class Seen(msgspec.Struct):
@@ -80,6 +94,11 @@ class Changes:
         announced = {(c.what, c.to) for c in self._found if c.seen == "announced"}
         told = [c for c in self._found if c.seen == "announced" or (c.what, c.to) not in announced]
         return tuple(sorted(told, key=lambda c: (c.at_ms, c.what, c.to or "")))
+
+    def fresh(self, minute: int) -> tuple[Candidate, ...]:
+        """Give the changes of the last hours that happened somewhere: one of everything favours nobody."""
+        horizon = minute * 60_000 - FRESH_MS
+        return tuple(change for change in self._found if change.at_ms >= horizon and change.cohort)
 
     def _places_of(self, leaf: Cohort) -> list[Place]:
         """Give what a leaf shows of each watched dimension, worked out once a leaf."""

@@ -10,7 +10,7 @@ import zstandard
 from detectors import DETECTORS
 from detectors.base import SignalTable
 from detectors.budget import Budget, log_weights
-from pipelines.detect.changes import Changes
+from pipelines.detect.changes import Changes, touched
 from pipelines.detect.history import history_row, in_unit
 from pipelines.detect.limits import LimitRule
 from pipelines.detect.mix import Mix
@@ -68,6 +68,7 @@ class Detect:
         self._log_weights: dict[SignalKind, Floats] = {}
         self._limits = [LimitRule(rule) for rule in settings.rules]
         self._changes = Changes()
+        self._favoured: tuple[Candidate, ...] = ()
 
     def step(self, minute: Minute) -> Judged:
         """Judge one closed minute; an unscored one is registered and otherwise left alone."""
@@ -78,7 +79,9 @@ class Detect:
         shown = panels(self.roster, minute, places)
         audit = np.zeros(2)
         if minute.scored:
-            if minute.minute % WEIGHTS_MINUTES == 0 or self._newcomers(shown):
+            fresh = self._changes.fresh(minute.minute)
+            if minute.minute % WEIGHTS_MINUTES == 0 or fresh != self._favoured or self._newcomers(shown):
+                self._favoured = fresh
                 self._reweigh(shown)
             self._mix.step(self.roster, minute)
             for kind in list(shown):
@@ -176,7 +179,7 @@ class Detect:
         return Scores(**pick)
 
     def _reweigh(self, shown: dict[SignalKind, Panel]) -> None:
-        """Share the budget over all judged series by past traffic; twins have no share."""
+        """Share the budget over all judged series by past traffic and fresh changes; twins have no share."""
         kinds = [kind for kind in shown if self._watch(kind) is not None]
         if not kinds:
             return
@@ -184,7 +187,9 @@ class Detect:
         signal = np.concatenate([shown[k].signal for k in kinds])
         eligible = np.concatenate([self._eligible(shown[k], speaks) for k in kinds])
         traffic = np.concatenate([self._traffic(k, len(shown[k].n)) for k in kinds])
-        weights = log_weights(signal, traffic, eligible, len(self.roster.signals))
+        favoured = np.array([touched(cohort, self._favoured) for cohort in self.roster.cohorts])
+        changed = np.concatenate([favoured[self.roster.kinds[k].columns.cohort] for k in kinds])
+        weights = log_weights(signal, traffic, eligible, changed, len(self.roster.signals))
         parts = np.split(weights, np.cumsum([len(shown[k].n) for k in kinds])[:-1])
         self._log_weights = dict(zip(kinds, parts, strict=True))
 
@@ -252,6 +257,7 @@ class Detect:
             "weights": {kind: w.astype("<f8").tobytes() for kind, w in self._log_weights.items()},
             "limits": {limit.rule.name: limit.dump() for limit in self._limits},
             "changes": self._changes.dump(),
+            "favoured": msgspec.to_builtins(self._favoured),
             "mix": self._mix.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
@@ -265,6 +271,7 @@ class Detect:
             raise ValueError(message)
         self.roster.load(saved["roster"])
         self._changes.load(saved["changes"])
+        self._favoured = msgspec.convert(saved["favoured"], tuple[Candidate, ...])
         self._mix.load(saved["mix"])
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)

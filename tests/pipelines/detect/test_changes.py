@@ -1,9 +1,11 @@
 """Changes in the stream: which version is new, where, since when; and how long that is remembered."""
 
+import numpy as np
+
 from pipelines.detect import changes as module
 from pipelines.detect.changes import Changes
 from schemas.score import Candidate
-from tests.pipelines.detect.by_hand import announced, cohort, minute_of
+from tests.pipelines.detect.by_hand import EU, US, Story, announced, cohort, minute_of, settings
 
 SETTLED = 30
 OLD = {"region": "eu", "tenant": "a", "prompt_version": "p1"}
@@ -87,3 +89,22 @@ def test_the_memory_survives_a_restart():
     again.load(changes.dump())
     after = seen(SETTLED + 1, new, OLD)
     assert again.step(after) == changes.step(after) != ()
+
+
+def test_a_fresh_change_gives_its_cohort_a_larger_share_for_six_hours():
+    """The region that has just seen a new version needs less evidence than the other, until it is old news."""
+    story = Story(settings(((), ("region",), ("region", "model_version"))))
+    old = {cohort(region=region, model_version="v1"): (40, 0.03) for region in ("eu", "us")}
+    story.run(120, old)
+
+    def weight(place):
+        kind = story.detect.roster.kinds["rate"]
+        row = kind.rows_of(story.detect.roster.signal_index("refusal_rate"), story.detect.roster.place_of(place))
+        return float(np.exp(story.detect._log_weights["rate"][int(row)]))
+
+    assert round(weight(EU) / weight(US), 6) == 1.0
+    moved = old | {cohort(region="eu", model_version="v2"): (40, 0.03)}
+    story.run(1, moved)
+    assert weight(EU) / weight(US) > 1.4
+    story.run(6 * 60, moved)
+    assert weight(EU) / weight(US) < 1.2

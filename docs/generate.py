@@ -5,12 +5,14 @@ commands from their own help, metrics from the table of metric families, benchma
 `benchmarks/results`. Each page is text made from values, so writing it twice changes nothing.
 """  # noqa: INP001 - a script of the documentation, no package
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
+from benchmarks import attribution, drift_page, nab, null, null_page, tcpd
 from benchmarks.scenarios import COLUMNS, Board, Result, cells
 from detectors import DETECTORS
 from docs.generate_settings import settings_page
@@ -21,7 +23,7 @@ from pipelines.serve import metrics_page
 from schemas.signal import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "scenarios.json"
+RESULTS = ROOT / "benchmarks" / "results"
 HELP_COLUMNS = 100
 """Width of the help texts on the page."""
 
@@ -85,7 +87,9 @@ def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
 def _commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
     yield context.command_path, command, context
     if isinstance(command, click.Group):
-        for name, below in sorted(command.commands.items()):
+        for name in sorted(command.list_commands(context)):
+            below = command.get_command(context, name)
+            assert below is not None, name
             yield from _commands(below, click.Context(below, info_name=name, parent=context))
 
 
@@ -102,16 +106,35 @@ def commands_page() -> str:
 
 def benchmarks_page() -> str:
     """Give the page of benchmarks from the results of the last full run."""
-    result = msgspec.json.decode(RESULTS.read_bytes(), type=Result)
-    head = _BENCHMARKS.format(source=generated(f"`{RESULTS.relative_to(ROOT).as_posix()}`"), command=result.command)
+    result = msgspec.json.decode((RESULTS / "scenarios.json").read_bytes(), type=Result)
+    head = _BENCHMARKS.format(source=generated("`benchmarks/results`"), command=result.command)
     notes = {row.scenario: row.note for board in result.boards for row in board.rows}
     changes = "### What changes\n\n" + table(("scenario", "change"), notes.items())
-    return "\n".join([head, *map(_board, result.boards), changes])
+    return "\n".join([head, *map(_board, result.boards), changes, *(_section(*board) for board in _BOARDS)])
+
+
+_BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
+    ("null.json", null.Result, null_page.page),
+    ("drift.json", drift_page.Result, drift_page.page),
+    ("attribution.json", attribution.Result, attribution.page),
+    ("nab.json", nab.Result, nab.page),
+    ("tcpd.json", tcpd.Result, tcpd.page),
+)
+"""File of a board's result, what is in it, and what makes its section."""
+
+
+def _section(file: str, kind: type[Any], page: Callable[[Any], str]) -> str:
+    """Give the section of one board."""
+    return page(msgspec.json.decode((RESULTS / file).read_bytes(), type=kind))
 
 
 _BENCHMARKS = """# Benchmarks
 
 {source}
+Every board is one command, seeded, with dummies and rivals beside ours; what was chosen on which data is said with it.
+The rivals' own packages lie in an environment of their own (`make rivals`). Where a board needs data of the shared
+folder and it is not there, the command says so and ends.
+
 ## Scenarios
 
 Whole streams with a known change, replayed with `limen replay` under the default configuration. The streams are made

@@ -1,33 +1,64 @@
 """The command `limen`: its commands, what they share, and nothing of what they do.
 
-Exit codes: 0 all is well; 1 a check failed, or not all of the input could be read; 2 the command, a file name or the
-configuration is wrong; 3 a broker, a database or an address cannot be reached.
+Exit codes: 0 all is well; 1 a check failed, not all of the input could be read, or not every message was delivered; 2
+the command, a file name or the configuration is wrong; 3 a broker, a database or an address cannot be reached.
 """
 
+import os
+import sys
+from importlib import import_module
 from importlib.metadata import version
 
 import click
 
-from pipelines.cli_demo import demo
-from pipelines.cli_files import decode, replay_files
-from pipelines.cli_incidents import alerts, incidents
-from pipelines.cli_run import run_live
-from pipelines.cli_settings import check, schema
-from pipelines.cli_traffic import simulate
+COMMANDS = {
+    "alerts": "cli_incidents:alerts",
+    "check": "cli_settings:check",
+    "decode": "cli_files:decode",
+    "demo": "cli_demo:demo",
+    "incidents": "cli_incidents:incidents",
+    "replay": "cli_files:replay_files",
+    "run": "cli_run:run_live",
+    "schema": "cli_settings:schema",
+    "simulate": "cli_traffic:simulate",
+}
+"""Command -> its module in `pipelines` and its name there; a module is imported when needed: most take seconds."""
 
 
-@click.group(context_settings={"max_content_width": 100})
+class Lazy(click.Group):
+    """A group whose commands are imported when they are needed, and which ends well when nobody reads on."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(f"pipelines.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run a command; that the reader of its output has gone, as `head` does, is its end and no error."""
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered would fail again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=Lazy, context_settings={"max_content_width": 100})
 @click.version_option(version("limen"), prog_name="limen")
 def main() -> None:
     """Watch how LLM applications behave, and page a human when it changes.
 
-    Exit codes: 0 all is well, 1 a check failed or not all of the input could be read, 2 the command or the
-    configuration is wrong, 3 a broker, a database or an address cannot be reached.
+    Exit codes: 0 all is well, 1 a check failed, not all of the input could be read, or not every message was
+    delivered, 2 the command or the configuration is wrong, 3 a broker, a database or an address cannot be reached.
     """
-
-
-for command in (demo, run_live, replay_files, decode, simulate, incidents, alerts, check, schema):
-    main.add_command(command)
 
 
 if __name__ == "__main__":

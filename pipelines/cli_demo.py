@@ -64,9 +64,9 @@ def demo(
 ) -> None:
     """Show Limen at work on simulated traffic, without Kafka or a configuration.
 
-    Three days pass in some seconds, then time runs 60 times as fast as real time. After a minute of that, one region
-    gets a new model version, and its refusals triple; the incident is told here, and on its page. Ctrl-C ends it.
-    With --no-change, --exit-on-incident ends with code 0 if nobody was paged by the limit.
+    Three days pass in about half a minute, then time runs 60 times as fast as real time. After a minute of that, one
+    region gets a new model version, and its refusals triple; the incident is told here, and on its page. Ctrl-C ends
+    it. With --no-change, --exit-on-incident ends with code 0 if nobody was paged by the limit.
     """
     stopper = Stopper()
     stopper.listen()
@@ -80,7 +80,8 @@ def demo(
         goal = Goal(None if no_change else change_minute, change_minute + limit_minutes, exit_on_incident)
         watch = Watch(limen, goal, stopper, FOLDER)
         _pass_days(limen, simulator, live_minute, watch, stopper)
-        say(f"Pages: http://{settings.serve.host}:{settings.serve.port}/   Ctrl-C ends the demo.")
+        if not stopper() and not exit_on_incident:
+            say(f"Pages: http://{settings.serve.host}:{settings.serve.port}/   Ctrl-C ends the demo.")
         clock = FastClock(live_minute * MINUTE_MS, speed)
         ended = run(
             settings,
@@ -97,7 +98,8 @@ def demo(
     finally:
         limen.store.close()
     if ended.failures:
-        raise Failure("\n".join(ended.failures))
+        raise (Failure if ended.reached else Unreachable)("\n".join(ended.failures))
+    say(f"The demo has ended; what it kept is in {FOLDER}/, until the next one begins.")
 
 
 def _pass_days(limen: build.Live, simulator: Simulator, until: int, watch: Watch, stopper: Stopper) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from pipelines.build import Live
 from pipelines.cli_export import export, series_of
 from pipelines.cli_print import say
-from pipelines.cli_story import story
+from pipelines.cli_story import PAGING, story
 from pipelines.cli_traffic import CHANGE_REGION, CHANGE_SIGNAL, CHANGE_VERSION, MINUTE_MS
 from pipelines.run import Stopper
 from pipelines.serve.reading import Sources
@@ -16,8 +16,6 @@ from schemas.effects import Effects
 from schemas.incident import Incident
 from schemas.status import Status
 
-PAGING = ("sev1", "sev2")
-"""Severities that page somebody."""
 BEFORE_MINUTES = 15
 """An onset is an estimate: so much earlier than the change it may lie and still be meant."""
 
@@ -94,10 +92,12 @@ class Watch:
         say(first, style="bold red")
         for line in rest:
             say(line)
-        serve = self._limen.settings.serve
-        pages = f"http://{serve.host}:{serve.port}"
-        number = series_of(self._sources, incident)
-        say(f"  page      {pages}/incidents/{incident.id}" + ("" if number is None else f"   {pages}/series/{number}"))
+        if not self._goal.ends:  # else nobody could follow a link before the server stops
+            serve = self._limen.settings.serve
+            pages = f"http://{serve.host}:{serve.port}"
+            number = series_of(self._sources, incident)
+            chart = "" if number is None else f"   {pages}/series/{number}"
+            say(f"  page      {pages}/incidents/{incident.id}{chart}")
         for path in export(self._sources, incident, self._folder):
             say(f"  file      {click.format_filename(path)}")
         say()

@@ -1,6 +1,7 @@
 """An incident as files that need nothing else: its facts as JSON, and its chart as one page with everything inside."""
 
 import re
+from html import escape
 from pathlib import Path
 
 from pipelines.cli_print import json_text
@@ -25,7 +26,7 @@ def export(sources: Sources, incident: Incident, folder: Path) -> list[Path]:
     if view is None:
         return [facts]
     chart = folder / f"incident-{incident.id}.html"
-    chart.write_text(standalone(Pages(sources).series(view)), encoding="utf-8")
+    chart.write_text(titled(standalone(Pages(sources).series(view)), incident.title), encoding="utf-8")
     return [facts, chart]
 
 
@@ -38,6 +39,17 @@ def series_of(sources: Sources, incident: Incident) -> int | None:
             if info.signal == incident.lead_signal and info.cohort == cohort:
                 return info.number if find(series, info.number) else None
     return None
+
+
+def titled(page: str, title: str) -> str:
+    """Put the title of an incident over a page, and into the name of its tab.
+
+    >>> titled("<title>s</title><main id=m><h1>s</h1></main>", "a<b")
+    '<title>a&lt;b</title><main id=m><h1>a&lt;b</h1><h1>s</h1></main>'
+    """
+    shown = escape(title)
+    page = re.sub(r"<title>.*?</title>", lambda _: f"<title>{shown}</title>", page, count=1, flags=re.DOTALL)
+    return re.sub(r"<main[^>]*>", lambda match: f"{match.group()}<h1>{shown}</h1>", page, count=1)
 
 
 def standalone(page: str) -> str:

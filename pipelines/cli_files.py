@@ -1,6 +1,6 @@
 """The commands that read files from beginning to end: `replay` and `decode`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from pipelines.cli_settings import config_option, settings_of
 from pipelines.cli_story import story
 from pipelines.ingest.files import STDIN, FileSource
 from pipelines.run import Replayed, replay
+from pipelines.run_words import in_words
 from schemas.settings import Settings
 from schemas.signal import Signal
 from schemas.status import Status
@@ -49,11 +50,12 @@ def replay_files(files: tuple[str, ...], config: str | None, form: str) -> None:
     """Judge the events in files as if they came live, as fast as the machine goes.
 
     Each file is a log of its own: JSON lines, plain or compressed (.gz, .zst); - is standard input. Records that are
-    no events are counted and do no harm. Exit code 2 if a file cannot be opened, and 1 if one turns out to be damaged:
-    what could be read of it is judged and printed all the same.
+    no events are counted and do no harm. Exit code 2 if a file cannot be opened, and 1 if one turns out to be damaged
+    or none of its records could be read: what could be read is judged and printed all the same. An empty file is no
+    error.
     """
     settings = settings_of(config)
-    source = _opened(files, settings)
+    source = opened(files, settings)
     with _progress() as progress:
         task = progress.add_task("", total=None)
 
@@ -78,7 +80,8 @@ def replay_files(files: tuple[str, ...], config: str | None, form: str) -> None:
 def decode(files: tuple[str, ...], config: str | None, name: str | None) -> None:
     """Show how Limen reads each record: the event in canonical fields with its measures, or why it is none.
 
-    Writes one JSON object a line. Exit codes are those of `replay`.
+    Writes one JSON object a line. Exit code 2 if a file cannot be opened, and 1 if one turns out to be damaged; a
+    reject is no error, it is what this command is there to show.
     """
     settings = settings_of(config)
     if name is not None:
@@ -89,7 +92,7 @@ def decode(files: tuple[str, ...], config: str | None, name: str | None) -> None
         except msgspec.ValidationError:
             raise Misuse(f"--format: there is no format {name}: `limen schema config` lists them") from None
         settings = msgspec.structs.replace(settings, source=source_settings)
-    source = _opened(files, settings)
+    source = opened(files, settings)
     source.open({})
     take = build.measuring(settings)
     failures: list[str] = []
@@ -103,7 +106,7 @@ def decode(files: tuple[str, ...], config: str | None, name: str | None) -> None
         raise Failure("\n".join(failures))
 
 
-def _opened(files: tuple[str, ...], settings: Settings) -> FileSource:
+def opened(files: Sequence[str], settings: Settings) -> FileSource:
     """Give the source of these files, after a look whether each can be opened; one that cannot ends the command."""
     real = [path for path in files if path != STDIN]
     if real:
@@ -150,8 +153,7 @@ def _tell(found: Replayed, signal_of: Callable[[str], Signal]) -> None:
     parts = [f"{getattr(found, name):,} {name.replace('_', ' ')}" for name in Result.__struct_fields__[1:6]]
     say(f"{found.events:,} records: {', '.join(parts)}; {found.minutes:,} minutes")
     if found.rejects:
-        reasons = [f"{reason} ({count:,})" for reason, count in sorted(found.rejects.items())]
-        say(f"rejected because: {', '.join(reasons)}")
+        say(f"rejected because: {in_words(found.rejects)}")
     say(f"incidents: {len(found.incidents):,}, alerts: {len(found.alerts):,}")
     for incident in found.incidents:
         say()

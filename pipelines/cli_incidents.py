@@ -1,5 +1,6 @@
 """The commands `incidents` and `alerts`: what is in the store, for people and for programs."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,15 +21,24 @@ from pipelines.cli_print import (
 )
 from pipelines.cli_settings import config_option, settings_of
 from pipelines.cli_story import story
+from pipelines.respond.alerts import ANOMALY
 from pipelines.serve.reading import ACTIVE_ALERTS, OPEN_STATES
 from pipelines.store import Store, StoreError
 from schemas.incident import Incident
 from schemas.settings import Settings
 from schemas.views import alert_json, incident_json
-from schemas.words import moment, number, rfc3339, where
+from schemas.words import moment, number, odds, rfc3339, where
 
 LIMIT_MAX = 10_000
 """Most rows of one listing; whoever wants more wants an export."""
+
+
+def _by_chance(rule: str, log_minutes: float | None) -> str:
+    """Say how often chance alone shows this on one series; a limit is stated by people and has no odds."""
+    if rule != ANOMALY:
+        return "a limit"
+    return odds(math.nan if log_minutes is None else log_minutes)
+
 
 _INCIDENTS: Columns = (
     ("id", lambda row: row["id"]),
@@ -47,6 +57,7 @@ _ALERTS: Columns = (
     ("signal", lambda row: row["signal"]),
     ("cohort", lambda row: where(row["cohort"])),
     ("ratio", lambda row: "none" if row["ratio"] is None else number(row["ratio"])),
+    ("by chance", lambda row: _by_chance(row["rule"], row["log_return_period"])),
     ("since", lambda row: moment(row["pending_at"])),
     ("incident", lambda row: row["incident"]),
 )
@@ -92,13 +103,16 @@ def list_incidents(config: str | None, form: str, *, every: bool, limit: int) ->
 @output_option(TABLE, JSON)
 @click.argument("incident_id", metavar="ID")
 def show_incident(config: str | None, form: str, incident_id: str) -> None:
-    """Show one incident with its timeline and alerts; the beginning of its id is enough."""
+    """Show one incident with its timeline and alerts; the beginning of its id is enough.
+
+    As JSON it is what `incidents list` gives, and `alert_details` holds its alerts as `alerts` gives them.
+    """
     settings = settings_of(config)
     with reading(settings) as store:
         incident = _find(store, incident_id)
         shown = [alert_json(alert) for alert in store.alerts_of(incident.alert_ids[:LIMIT_MAX])]
     if form == JSON:
-        click.echo(json_text(incident_json(incident) | {"alerts": shown}))
+        click.echo(json_text(incident_json(incident) | {"alert_details": shown}))
         return
     for line in story(incident, catalogue(settings.signals, settings.cohorts).signal):
         say(line)

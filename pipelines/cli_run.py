@@ -8,11 +8,12 @@ import click
 import structlog
 
 from pipelines import build
+from pipelines.cli_files import opened
 from pipelines.cli_print import Failure, Misuse, Unreachable, clean
 from pipelines.cli_settings import config_option, settings_of
 from pipelines.run import Stopper, run
 from pipelines.serve.guard import bind_problem
-from pipelines.store import StoreError
+from pipelines.store import Store, StoreError
 
 log = structlog.get_logger()
 
@@ -23,13 +24,16 @@ log = structlog.get_logger()
 def run_live(config: str | None, *, insecure: bool) -> None:
     """Watch the configured source until SIGTERM or Ctrl-C, and serve pages, API and metrics.
 
-    It goes on where its store stands. Exit code 3 if the source or the store cannot be reached, 1 if something fails
-    later for good.
+    It goes on where its store stands. Exit code 2 if a file to read or a file of a secret is not there, 3 if the
+    broker, the store or the address to serve from is not to be had, 1 if something fails later for good, or if messages
+    are left undelivered when all files have been read.
     """
-    settings = settings_of(config)
+    settings = settings_of(config, files=True)
     problem = bind_problem(settings.serve.host, insecure=insecure)
     if problem:
         raise Misuse(problem)
+    if settings.source.kind == "files":
+        opened(settings.source.files.paths, settings)
     configure_log()
     stopper = Stopper()
     stopper.listen()
@@ -37,8 +41,13 @@ def run_live(config: str | None, *, insecure: bool) -> None:
         limen = build.live(settings)
     except StoreError as error:
         raise Unreachable(str(error)) from None
-    log.info("limen goes live", pages=f"http://{settings.serve.host}:{settings.serve.port}/", store=limen.store.where)
+
+    def serving() -> None:
+        where = f"http://{settings.serve.host}:{settings.serve.port}/"
+        log.info("limen goes live", pages=where, store=limen.store.where)
+
     try:
+        dead_before = _left(limen.store, "dead")
         ended = run(
             settings,
             build.source(settings),
@@ -46,14 +55,34 @@ def run_live(config: str | None, *, insecure: bool) -> None:
             limen.store,
             stopper=stopper,
             say=log.warning,
+            note=log.info,
+            serving=serving,
             status=limen.board.put,
             pump=limen.pump,
             app=limen.app,
         )
+        undelivered = "" if stopper() or not ended.reached else _undelivered(limen.store, dead_before)
+    except StoreError as error:
+        raise Failure(str(error)) from None
     finally:
         limen.store.close()
-    if ended.failures:
-        raise (Failure if ended.reached else Unreachable)("\n".join(ended.failures))
+    failures = [*ended.failures, *([undelivered] if undelivered else [])]
+    if failures:
+        raise (Failure if ended.reached else Unreachable)("\n".join(failures))
+
+
+def _undelivered(store: Store, dead_before: int) -> str:
+    """Say how many messages wait, and how many were given up in this run; "" if all were delivered."""
+    waiting, dead = _left(store, "waiting"), _left(store, "dead") - dead_before
+    if not waiting and not dead:
+        return ""
+    left = f"{waiting:,} waiting for the next run, {dead:,} given up"
+    return f"undelivered messages: {left}: mend the sinks that the log names"
+
+
+def _left(store: Store, state: str) -> int:
+    """Count the messages to all sinks in one state."""
+    return sum(counts.get(state, 0) for counts in store.delivery_counts().values())
 
 
 def configure_log() -> None:

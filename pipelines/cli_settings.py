@@ -29,10 +29,13 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def settings_of(config: str | None) -> Settings:
-    """Read the settings for a command; what is wrong with them ends it with exit code 2, one line for each problem."""
+def settings_of(config: str | None, *, files: bool = False) -> Settings:
+    """Read the settings for a command; what is wrong with them ends it with exit code 2, one line for each problem.
+
+    With `files` the files of secrets must be there too.
+    """
     try:
-        return load(config or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None), os.environ)
+        return load(config or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None), os.environ, files=files)
     except ConfigError as error:
         raise Misuse(str(error)) from None
 
@@ -43,11 +46,19 @@ def check() -> None:
 
 
 @check.command("config")
-@click.argument("file", default=DEFAULT_FILE)
-def check_config(file: str) -> None:
-    """Check a configuration, by default ./limen.yaml: exit code 0 if it is right, 1 with all that is wrong."""
+@click.argument("file", required=False)
+def check_config(file: str | None) -> None:
+    """Check a configuration, by default ./limen.yaml: exit code 0 if it is right, 1 with all that is wrong.
+
+    Files of secrets that it names must be there too. Without a file, and without ./limen.yaml, the defaults are in
+    force, which are right.
+    """
+    if file is None and not Path(DEFAULT_FILE).exists():
+        say(f"{DEFAULT_FILE}: is not in this folder: the defaults are in force")
+        return
+    file = file or DEFAULT_FILE
     try:
-        load(file, os.environ)
+        load(file, os.environ, files=True)
     except ConfigError as error:
         raise Failure(str(error)) from None
     say(f"{file}: the configuration is right")

@@ -1,11 +1,17 @@
 """An incident in plain words, one fact a line: where, how much, how rare, since when, what changed, who owns it."""
 
+import re
 from collections.abc import Callable
 
 from pipelines.respond.wording import change_in_words, expectation
 from schemas.incident import Incident
 from schemas.signal import Signal
 from schemas.words import moment, odds, quantity, rfc3339, where
+
+PAGING = ("sev1", "sev2")
+"""Severities that page somebody."""
+_PAGED = re.compile(rf"(opened at|raised from \w+ to) ({'|'.join(PAGING)})\b")
+"""How the timeline says that an incident has come to a severity that pages."""
 
 
 def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
@@ -24,10 +30,18 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         lines.append(f"  what      {signal.name} is {seen}, and {expectation(effect, signal)}")
         lines.append(f"  odds      by chance about {series} on this series, {fleet} in the whole fleet")
     since, detected = (moment(rfc3339(ms)) for ms in (incident.onset_ms, incident.detected_ms))
-    lines.append(f"  since     {since}, detected {detected} (event time, UTC)")
+    lines.append(f"  since     {since}, detected {detected}, {_paged(incident)} (event time, UTC)")
     lines += [f"  changed   {change_in_words(change)}" for change in incident.changes]
     lines.append(f"  owner     {incident.owner}")
     if incident.runbook:
         lines.append(f"  runbook   {incident.runbook}")
     lines.append(f"  incident  {incident.id}, alerts: {incident.alerts_total}")
     return lines
+
+
+def _paged(incident: Incident) -> str:
+    """Say when it came to a severity that pages: what begins as a ticket may do so later than it was detected."""
+    at = next((entry.at_ms for entry in incident.timeline if _PAGED.match(entry.what)), None)
+    if at is not None:
+        return f"paged {moment(rfc3339(at))}"
+    return "paged somebody" if incident.severity in PAGING else "paged nobody"

@@ -3,10 +3,10 @@
 Every setting has a default, so an empty file works. Secrets come from `*_file` settings or from `${NAME}` in a value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.config_checks import check
+from pipelines.config_checks import Report, check, check_files
 from pipelines.config_reader import Place, Reader, settings_type
 from pipelines.config_yaml import BYTES_MAX, ConfigError, Problem, compose
 from schemas.settings import Settings
@@ -15,9 +15,14 @@ EXAMPLE = "limen.example.yaml"
 """The file that names every setting with its default."""
 
 
-def load(path: str | None, env: Mapping[str, str]) -> Settings:
+Check = Callable[[Settings, Report], None]
+"""Looks through settings that are right one by one, and reports what does not fit."""
+
+
+def load(path: str | None, env: Mapping[str, str], *, files: bool = False) -> Settings:
     """Read the settings from a YAML file; without a path they are the defaults.
 
+    With `files` the files of secrets that they name must be there too: what only reads the store needs none of them.
     Raises `ConfigError` with every problem at once: a file that cannot be read, a value of the wrong type or out of
     bounds, an unknown or repeated name, a missing environment variable, settings that do not fit each other.
     """
@@ -29,7 +34,7 @@ def load(path: str | None, env: Mapping[str, str]) -> Settings:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError([Problem(path, 0, f"cannot be read ({reason}); name a readable file")]) from None
-    return parse(data, path, env)
+    return _parsed(data, path, env, [check, check_files] if files else [check])
 
 
 def parse(data: bytes, file: str, env: Mapping[str, str]) -> Settings:
@@ -38,6 +43,10 @@ def parse(data: bytes, file: str, env: Mapping[str, str]) -> Settings:
     >>> parse(b"serve: {port: 9000}", "limen.yaml", {}).serve.port
     9000
     """
+    return _parsed(data, file, env, [check])
+
+
+def _parsed(data: bytes, file: str, env: Mapping[str, str], checks: Sequence[Check]) -> Settings:
     root = compose(data, file)
     reader = Reader(file, env)
     settings = Settings() if root is None else reader.read(root, settings_type(Settings))
@@ -49,7 +58,8 @@ def parse(data: bytes, file: str, env: Mapping[str, str]) -> Settings:
             if all(reader.sound(place) for place in needs):
                 reader.report(path, message)
 
-        check(settings, report)
+        for each in checks:
+            each(settings, report)
     if reader.problems:
         raise ConfigError(reader.problems)
     assert isinstance(settings, Settings)

@@ -1,6 +1,7 @@
 """The cross checks: settings that are right one by one and do not fit each other.
 
-Each check is a function from the settings and a `report(path, message)` to nothing; what it finds, it reports.
+Each check is a function from the settings and a `report(path, message)` to nothing; what it finds, it reports. Only
+`check_files` looks at the machine.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, SIGNALS, rows
 from pipelines.config_reader import Place, nearest
 from pipelines.respond.alerts import ANOMALY
+from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of, text_in
 from pipelines.serve.guard import is_loopback
 from schemas.event import DIMENSIONS, Event
 from schemas.settings import Notifier, Rule, Settings
@@ -27,6 +29,26 @@ def check(settings: Settings, report: Report) -> None:
     for place, rule in enumerate(settings.rules):
         _rule(settings, rule, ("rules", place), report)
     _once([rule.name for rule in settings.rules], ("rules",), report)
+
+
+def check_files(settings: Settings, report: Report) -> None:
+    """Report every file of an address or a secret that cannot be read or holds none; no message holds what is in it."""
+    for place, notifier in enumerate(settings.notifiers):
+        for name in ("url_file", "secret_file"):
+            file = getattr(notifier, name)
+            if file is None:
+                continue
+            what = f'the {name} of notifier "{notifier.name}"'
+            try:
+                text = text_in(file)
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "no UTF-8 text"
+                report(("notifiers", place, name), f"{what}, {file}, cannot be read ({reason}); name a readable file")
+                continue
+            if name == "secret_file" and secret_of(text) is None:
+                report(("notifiers", place, name), f"{what}, {file}, {SECRET_FORM}")
+            if name == "url_file":
+                _web_address(text, ("notifiers", place, name), f"the address in {what}", report)
 
 
 def _source(settings: Settings, report: Report) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 
 from pipelines.engine import Engine
+from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
 from pipelines.run_line import Clock, Hooks, Line
 from pipelines.run_loop import Ended, Loop
 from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
-from pipelines.store import Store
+from pipelines.run_words import in_words
+from pipelines.store import Store, StoreError
 from schemas.alert import Alert
 from schemas.effects import Effects
 from schemas.incident import Incident
@@ -103,29 +105,33 @@ def run(
     clock: Clock | None = None,
     stopper: Stopper | None = None,
     say: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
     effects: Callable[[Effects], None] = lambda _: None,
     status: Callable[[Status], None] = lambda _: None,
+    serving: Callable[[], None] = lambda: None,
     pump: Callable[[int], object] | None = None,
     app: Any = None,
 ) -> Ended:
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
-    what is due at a time of day (epoch ms); `app` is served where the settings say. Never raises for what the outside
-    world does: the failures are in the result.
+    what is due at a time of day (epoch ms), once more after a source that ended; `app` is served where the settings
+    say, and `serving` is called when it is. Never raises for what the outside world does: the failures are in the
+    result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
     random = Random()  # noqa: S311 - jitter, not a secret
     with ExitStack() as stack:
         # The line tells its first status before anybody can ask for it.
-        line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper))
+        line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper, note))
         if app is not None:
             server = WebServer(app, settings.serve.host, settings.serve.port)
             failure = server.start()
             if failure:
-                return Ended((failure,))
+                return Ended((failure,), reached=False)
             stack.callback(server.stop)
+        serving()
         watchdog = Watchdog(time.monotonic, OVERRUN_SECONDS)
         threads = [Repeating("watchdog", WATCH_SECONDS, watchdog.look, say, stopper.stop)]
         if pump is not None:
@@ -134,6 +140,8 @@ def run(
             thread.start()
             stack.callback(thread.stop)
         ended = Loop(source, line, settings, clock, random, guard=watchdog.guard).run()
+    if pump is not None and not stopper():
+        ended = _sent(pump, ended)
     return Ended((*ended.failures, stopper.reason), ended.reached) if stopper.reason else ended
 
 
@@ -142,10 +150,20 @@ def _pumping(pump: Callable[[int], object]) -> Callable[[], object]:
     return lambda: pump(SystemClock().now_ms())
 
 
+def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:
+    """Send what the last minutes of a source that ended have left; a store that fails is one more failure."""
+    try:
+        _pumping(pump)()
+    except StoreError as error:
+        return Ended((*ended.failures, str(error)), ended.reached)
+    return ended
+
+
 class Replayed(msgspec.Struct, frozen=True):
     """What a replay found: how many records became what, closed minutes, and all alerts and incidents, oldest first.
 
-    `events` counts all records read; `rejects` counts the rejected ones by reason.
+    `events` counts all records read; `rejects` counts the rejected ones by reason. A partition of which nothing could
+    be read is a failure.
     """
 
     events: int
@@ -193,6 +211,18 @@ def replay(
         alerts=store.alerts(None, REPLAY_RESULTS_MAX)[::-1],
         incidents=store.incidents(None, REPLAY_RESULTS_MAX)[::-1],
         rejects=counters.rejects,
-        failures=ended.failures,
+        failures=(*ended.failures, *_unread(engine)),
         reached=ended.reached,
     )
+
+
+def _unread(engine: Engine) -> list[str]:
+    """Name the files of which every record was rejected; one without records is read well."""
+    told = []
+    for partition, position in sorted(engine.positions.items()):
+        counters = position.counters
+        if counters.read and counters.rejected == counters.read:
+            path = STDIN if partition == partition_of(STDIN) else partition.source.removeprefix("file:")
+            why = f"none of its {counters.read:,} records could be read: {in_words(counters.rejects)}"
+            told.append(f"{path}: {why}; `limen decode {path}` shows what is wrong with each")
+    return told

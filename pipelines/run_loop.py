@@ -9,6 +9,7 @@ import msgspec
 from pipelines.engine import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
+from pipelines.run_words import Words
 from pipelines.store import StoreError
 from schemas.record import Partition
 from schemas.settings import Settings
@@ -78,6 +79,7 @@ class Loop:
         self._fed = 0
         self._idle: set[Partition] = set()
         self._stalls = 0
+        self._words = Words(line, source, clock)
         now = clock.monotonic()
         self._checkpointed = self._pruned = self._arrived = now
         self._heard: dict[Partition, float] = {}
@@ -132,6 +134,7 @@ class Loop:
             self._fed += self._line.engine.feed(poll.records)
             self._heard |= {record.partition: now for record in poll.records}
             self._arrived, self._stalls = now, 0
+            self._words.records_came()
         if poll.failure and poll.final:
             self._failures.append(poll.failure)
             self._line.hooks.say(poll.failure)
@@ -160,7 +163,8 @@ class Loop:
         self._idle = idle
         self._line.checkpoint(idle, ended, expected=known, clock_ms=clock_ms, journal=tuple(journal))
         if clock_ms is not None and self._line.engine.closed_minute > before:
-            self._line.hooks.say(f"the clock closed minutes up to {self._line.engine.closed_minute}: no events come")
+            self._words.closed_by_clock()
+        self._words.look()
         self._fed, self._checkpointed = 0, now
         self._prune(now)
         self._publish()
@@ -217,6 +221,7 @@ class Loop:
         known, over = self._source.partitions(), self._all_ended()
         ended = self._gone() | {partition for partition in known if over or self._source.ended(partition)}
         self._line.checkpoint(ended=ended, expected=known, final=over)
+        self._words.end()
         self._publish()
 
     def _publish(self) -> None:

@@ -1,7 +1,9 @@
 """The threads beside the loop: one that repeats an action, one that watches for a call that never returns, the web."""
 
+import errno
 import faulthandler
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +21,12 @@ JOIN_SECONDS = 4.0
 """How long the end of a thread is awaited; with the last checkpoint the whole end takes less than ten seconds."""
 START_SECONDS = 10.0
 """How long the web server may take to start."""
+_NOT_SERVED = {
+    errno.EADDRINUSE: "is in use: stop what uses the port, or set serve.port to another",
+    errno.EADDRNOTAVAIL: "is no address of this machine: set serve.host to one that is",
+    errno.EACCES: "may not be used by this user: set serve.port to one from 1024 on",
+}
+"""What to say of an address that cannot be served from, and what to do."""
 
 
 class Repeating:
@@ -98,12 +106,15 @@ class WebServer:
     """The pages, API and metrics served from a thread of this process."""
 
     def __init__(self, app: Any, host: str, port: int) -> None:
-        self._where = f"{host}:{port}"
+        self._host, self._port = host, port
         self._server = server(app, host, port)
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> str:
         """Begin to serve and give "", or one line about why not."""
+        problem = _why_not(self._host, self._port)  # asked first, because the server would write lines of its own
+        if problem:
+            return f"{self._host}:{self._port}: {problem}"
         self._thread.start()
         for _ in range(int(START_SECONDS / 0.05)):
             if self._server.started:
@@ -112,7 +123,7 @@ class WebServer:
             if not self._thread.is_alive():
                 break
         self._server.should_exit = True
-        return f"{self._where}: cannot be served from: stop what uses the port, or set serve.port to another"
+        return f"{self._host}:{self._port}: was not served from in time: start again, or set serve.port to another"
 
     @property
     def port(self) -> int:
@@ -129,3 +140,32 @@ class WebServer:
             self._server.run()
         except SystemExit:
             return  # how uvicorn says that it could not begin; `start` tells it
+
+
+def _why_not(host: str, port: int) -> str:
+    """Say why an address cannot be served from, "" if it can; it is found out by trying.
+
+    A name may have several addresses: one that this machine does not have is passed over, one in use is not.
+    """
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return "is no address: set serve.host to one of this machine"
+    failed = [code for code in map(_bind_error, addresses) if code]
+    if not failed or (len(failed) < len(addresses) and errno.EADDRINUSE not in failed):
+        return ""
+    code = errno.EADDRINUSE if errno.EADDRINUSE in failed else failed[0]
+    reason = os.strerror(code).lower()
+    return _NOT_SERVED.get(code, f"cannot be served from ({reason}): change serve.host or serve.port")
+
+
+def _bind_error(address: tuple[Any, ...]) -> int:
+    """Give the error number of binding to an address as `getaddrinfo` describes it, 0 if that works."""
+    family, kind, _, _, where = address
+    try:
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        return error.errno or errno.EADDRNOTAVAIL
+    return 0

@@ -2,6 +2,7 @@
 
 Messages are written to the store with the change that they tell of; this is the one place that sends and retries. It
 waits longer after each failure, and a message that has failed too often is dead and listed. The caller gives the time.
+The log says when a sink begins to fail and when it works again, and names every dead message.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from random import Random
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from pipelines.respond.notifiers import NOTIFIERS, Notifier
 from schemas import settings
@@ -64,6 +66,8 @@ class Outbox:
         self._store = store
         self._sinks = sinks
         self._dice = dice
+        self._failing: set[str] = set()
+        self._log = structlog.get_logger("limen.outbox")
 
     def work(self, now_ms: int, limit: int = 100) -> list[Delivery]:
         """Attempt what is due at this time (wall clock), once each, and give what became of it.
@@ -82,8 +86,23 @@ class Outbox:
             if after.state == "waiting":
                 failing.add(name)
             self._store.record_delivery(after)
+            self._tell(after)
             done.append(after)
         return done
+
+    def _tell(self, after: Delivery) -> None:
+        """Write to the log that a sink has begun to fail, that it works again, or that a message is dead."""
+        sink, incident = after.notification.sink, after.notification.incident_id
+        if after.state == "dead":
+            again = "mend the sink, and look at the incident yourself: this message is not sent again"
+            self._log.error("notification.dead", sink=sink, incident=incident, reason=after.error, what_to_do=again)
+        elif after.state == "waiting" and sink not in self._failing:
+            self._failing.add(sink)
+            again = "it is tried again; mend the sink if that lasts"
+            self._log.warning("sink.failing", sink=sink, incident=incident, reason=after.error, what_to_do=again)
+        elif after.state == "sent" and sink in self._failing:
+            self._failing.discard(sink)
+            self._log.info("sink.works_again", sink=sink)
 
     def _attempt(self, delivery: Delivery, sink: Sink | None, now_ms: int) -> Delivery:
         """Make one attempt and give what became of the message."""

@@ -89,7 +89,10 @@ def test_the_goal_is_an_incident_that_pages_and_names_region_signal_and_version(
 
 
 def test_the_incident_is_told_once_in_full_exported_and_ends_the_demo(limen, tmp_path, capsys):
-    """It is told with its page, its facts are in a file, and the demo stops; another that pages is one line."""
+    """It is told, its facts are in a file, and the demo stops; another that pages is one line.
+
+    No link leads to pages that are about to go.
+    """
     watch, stopper = watching(limen, Goal(CHANGE, CHANGE + 120, ends=True), tmp_path)
     seen(limen, watch, CHANGE + 10, incident(id="i0", severity="sev3", title="Something small"))
     seen(limen, watch, CHANGE + 11, incident(id="i2", severity="sev2", title="Something else", scope={}))
@@ -103,7 +106,7 @@ def test_the_incident_is_told_once_in_full_exported_and_ends_the_demo(limen, tmp
     assert told.count("Refusal rate up x3 in region eu") == 1
     for words in ("region eu", "refusal_rate is 10 %, and 3 % was expected", f"model_version a -> {CHANGE_VERSION}"):
         assert words in told
-    assert "http://127.0.0.1:8400/incidents/i1" in told
+    assert "http://" not in told
     assert (tmp_path / "incident-i1.json").exists()
 
 
@@ -116,12 +119,13 @@ def test_after_the_limit_the_demo_ends_with_a_failure(limen, tmp_path):
     assert stopper.reason.startswith("no incident named region eu, refusal_rate and orion-2026-09 within 120 simulated")
 
 
-def test_without_exit_on_incident_the_demo_goes_on(limen, tmp_path):
-    """Neither the incident nor the limit ends it."""
+def test_without_exit_on_incident_the_demo_goes_on(limen, tmp_path, capsys):
+    """Neither the incident nor the limit ends it, and the incident is told with its page."""
     watch, stopper = watching(limen, Goal(CHANGE, CHANGE + 120, ends=False), tmp_path)
     seen(limen, watch, CHANGE + 17, incident())
     seen(limen, watch, CHANGE + 500)
     assert not stopper()
+    assert "http://127.0.0.1:8400/incidents/i1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -161,6 +165,23 @@ def test_a_port_in_use_gives_the_next_free_one(capsys):
         chosen = cli_demo._free_port(port)
     assert port < chosen < port + cli_demo.PORTS
     assert capsys.readouterr().out == f"Port {port} is in use; the pages are on port {chosen}.\n"
+
+
+def test_what_the_demo_leaves_is_no_part_of_the_project():
+    """Git does not see its folder, and `make clean` takes it away."""
+    root = Path(__file__).resolve().parents[2]
+    assert f"{cli_demo.FOLDER}/" in (root / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert f" {cli_demo.FOLDER} " in (root / "Makefile").read_text(encoding="utf-8").partition("\nclean:")[2]
+
+
+def test_ctrl_c_ends_the_demo_with_one_line(tmp_path, monkeypatch, capsys):
+    """It says what is left, with exit code 0, even while the days pass."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Stopper, "listen", Stopper.stop)
+    cli_demo.demo.main(["--days", "1"], standalone_mode=False)
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == "The demo has ended; what it kept is in .limen-demo/, until the next one begins."
+    assert not any(line.startswith("Pages: ") for line in told)
 
 
 def test_an_exported_page_needs_nothing_else():

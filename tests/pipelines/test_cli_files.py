@@ -71,6 +71,20 @@ def test_garbage_is_counted_and_does_no_harm(lines, tmp_path):
     assert "rejected because: " in told
 
 
+def test_a_file_of_which_nothing_can_be_read_ends_with_one(file, tmp_path):
+    """The file is named with the reasons and the command that shows each; the others are judged all the same."""
+    path = tmp_path / "rubbish.jsonl"
+    path.write_bytes(b"rubbish\n" * 3)
+    result = run("replay", file, path, "-o", "json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["rejected"] == 3
+    assert result.stderr == (
+        f"limen: {path}: none of its 3 records could be read: not_json (3); "
+        f"`limen decode {path}` shows what is wrong with each\n"
+    )
+    assert run("decode", path).exit_code == 0
+
+
 def test_an_empty_file_is_no_error(tmp_path):
     """Nothing was read, nothing was found."""
     path = tmp_path / "empty.jsonl"

@@ -27,7 +27,7 @@ def alert(name: str, state: str) -> Alert:
         excess=76.0, onset_ms=DAY_MS, detected_ms=DAY_MS + 720_000, reason=Reason.SUSPICIOUS,
     )  # fmt: skip
     return Alert(
-        id=name, rule="budget", signal="refusal_rate", cohort=COHORT, state=state, direction="up",
+        id=name, rule="anomaly", signal="refusal_rate", cohort=COHORT, state=state, direction="up",
         pending_ms=DAY_MS + 660_000, firing_ms=DAY_MS + 720_000, resolved_ms=-1, last_seen_ms=DAY_MS + 720_000,
         peak=finding, latest=finding, severity="sev2", incident_id="inc-1",
     )  # fmt: skip
@@ -43,7 +43,7 @@ def incident(name: str, state: str, tenant: str = "") -> Incident:
         effect=Effect(0.125, 0.04, 0.03, 0.06, "share", 3.1), log_return_period=14.0, log_fleet=12.5,
         changes=(Candidate("model_version", "m-1", "m-2", DAY_MS - 60_000, {"region": "eu"}),),
         alert_ids=("al-1",), alerts_total=1, runbook="runbooks/refusals",
-        timeline=(Entry(DAY_MS + 720_000, "limen", "opened"),),
+        timeline=(Entry(DAY_MS + 720_000, "limen", "opened at sev2 (page): Refusals have tripled"),),
     )  # fmt: skip
 
 
@@ -101,13 +101,13 @@ def test_one_incident_is_told_in_plain_words(config):
         "  where     region eu",
         "  what      refusal_rate is 12.5 %, and 4 % was expected (usually 3 to 6 %)",
         "  odds      by chance about once in 2.3 years on this series, once in 27 weeks in the whole fleet",
-        "  since     2026-01-05 00:00, detected 2026-01-05 00:12 (event time, UTC)",
+        "  since     2026-01-05 00:00, detected 2026-01-05 00:12, paged 2026-01-05 00:12 (event time, UTC)",
         "  changed   model_version m-1 -> m-2 in region eu, first seen 2026-01-04 23:59",
         "  owner     on-call",
         "  runbook   runbooks/refusals",
         "  incident  inc-1, alerts: 1",
         "",
-        "2026-01-05 00:12  limen: opened",
+        "2026-01-05 00:12  limen: opened at sev2 (page): Refusals have tripled",
     ]
     assert told[-1].startswith("al-1")
 
@@ -123,6 +123,22 @@ def test_the_beginning_of_an_id_is_enough_and_two_are_refused(config):
         "limen: 2 incidents have an id that begins with inc: `limen incidents list --all` shows the ids\n"
     )
     assert none.stderr.startswith("limen: no incident has an id that begins with x")
+
+
+def test_an_incident_has_one_form_for_programs(config):
+    """What `show` gives is what `list` gives, and the alerts in full under a name of their own."""
+    (listed,) = json.loads(RUNNER.invoke(incidents, ["list", "-o", "json", "-c", config]).stdout)
+    shown = json.loads(RUNNER.invoke(incidents, ["show", "inc-1", "-o", "json", "-c", config]).stdout)
+    assert [alert["id"] for alert in shown.pop("alert_details")] == ["al-1"]
+    assert shown == listed
+    assert listed["alerts"] == ["al-1"]
+
+
+def test_the_table_of_alerts_says_how_likely_each_is_by_chance(config):
+    """The odds are those of the series, in words."""
+    title, row = (line.split("   ") for line in RUNNER.invoke(alerts, ["-c", config]).stdout.splitlines())
+    shown = dict(zip([text.strip() for text in title if text], [text.strip() for text in row if text], strict=True))
+    assert shown["by chance"] == "once in 2.3 years"
 
 
 def test_active_alerts_are_listed(config):

@@ -74,9 +74,10 @@ def test_a_public_address_is_refused_without_insecure(tmp_path):
     assert not (tmp_path / "limen.db").exists()
 
 
-def test_a_store_that_cannot_be_opened_is_exit_code_3(tmp_path):
+def test_a_store_that_cannot_be_opened_is_exit_code_3(events, tmp_path):
     """The file is named."""
-    config = configured(tmp_path, "{kind: files, files: {paths: [x]}}", storage=f"sqlite:///{tmp_path}/no/limen.db")
+    source = f"{{kind: files, files: {{paths: ['{events}']}}}}"
+    config = configured(tmp_path, source, storage=f"sqlite:///{tmp_path}/no/limen.db")
     result = run("-c", config)
     assert result.exit_code == 3
     assert result.stderr.startswith(f"limen: {tmp_path}/no/limen.db: its folder does not exist")
@@ -96,15 +97,67 @@ def test_a_broker_that_is_not_there_is_exit_code_3(tmp_path):
 
 
 def test_a_port_in_use_is_told(events, tmp_path):
-    """Exit code 1, and the address that is taken."""
+    """Exit code 3 with one line: the address that is taken and what to do; it never said that it goes live."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         config = configured(tmp_path, f"{{kind: files, files: {{paths: ['{events}']}}}}", serve=f"port: {port}")
         result = run("-c", config)
-    assert result.exit_code == 1
-    assert f"limen: 127.0.0.1:{port}: cannot be served from" in result.stderr
+    assert result.exit_code == 3
+    assert result.stderr == (
+        f"limen: 127.0.0.1:{port}: is in use: stop what uses the port, or set serve.port to another\n"
+    )
+
+
+def test_a_file_that_is_not_there_is_told_at_once(tmp_path):
+    """Exit code 2, as from `replay`, and no store is made."""
+    config = configured(tmp_path, f"{{kind: files, files: {{paths: ['{tmp_path}/no.jsonl']}}}}")
+    result = run("-c", config)
+    assert result.exit_code == 2
+    assert result.stderr == f"limen: {tmp_path}/no.jsonl: does not exist: correct the path\n"
+    assert not (tmp_path / "limen.db").exists()
+
+
+def alarmed(folder: Path, events: Path, webhook: str) -> str:
+    """Write a configuration with a limit that the events break, and a webhook."""
+    config = configured(folder, f"{{kind: files, files: {{paths: ['{events}']}}}}")
+    with Path(config).open("a", encoding="utf-8") as file:
+        file.write("rules: [{name: any, signal: input_tokens, above: 0.001, for_minutes: 0, severity: sev2}]\n")
+        file.write(f"notifiers: [{{name: hook, kind: webhook, {webhook}}}]\n")
+    return config
+
+
+def test_a_secret_that_is_not_there_is_told_before_anything_is_read(events, tmp_path):
+    """Exit code 2, with the file and the line."""
+    config = alarmed(tmp_path, events, "url: 'http://127.0.0.1:1/', secret_file: no.key")
+    result = run("-c", config)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f'limen: {config}:5: the secret_file of notifier "hook", no.key, cannot be read')
+    assert not (tmp_path / "limen.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("attempts", "said"),
+    [
+        (1, "0 waiting for the next run, 1 given up"),
+        (9, "1 waiting for the next run, 0 given up"),
+    ],
+)
+def test_messages_that_are_left_when_all_is_read_are_counted(events, tmp_path, attempts, said):
+    """Exit code 1: somebody was to be told, and was not; the log names the sink and the incident."""
+    config = alarmed(tmp_path, events, f"url: 'http://127.0.0.1:1/', attempts_max: {attempts}")
+    result = run("-c", config)
+    last = f"limen: undelivered messages: {said}: mend the sinks that the log names"
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, last)
+    assert '"sink": "hook"' in result.stderr
+
+
+def test_a_pipe_of_which_nothing_can_be_read_ends_with_one():
+    """The line names the command that shows why, as it has to be written for a pipe."""
+    said = subprocess.run([*LIMEN, "replay", "-"], input=b"rubbish\n", capture_output=True, timeout=60, check=False)
+    assert said.returncode == 1
+    assert b"limen: -: none of its 1 records could be read: not_json (1); `limen decode -` shows" in said.stderr
 
 
 def test_standard_input_is_replayed(events):

@@ -21,6 +21,28 @@ def test_a_right_configuration_is_said_to_be_right():
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{example}: the configuration is right\n", "")
 
 
+def test_without_a_file_the_defaults_are_in_force(tmp_path: Path, monkeypatch):
+    """Exit code 0 where there is no limen.yaml; a file that was named has to be there."""
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(check, ["config"])
+    said = "limen.yaml: is not in this folder: the defaults are in force\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (0, said, "")
+    assert RUNNER.invoke(check, ["config", "limen.yaml"]).exit_code == 1
+    Path("limen.yaml").write_text("serve: {port: 9000}\n", encoding="utf-8")
+    assert RUNNER.invoke(check, ["config"]).stdout == "limen.yaml: the configuration is right\n"
+
+
+def test_a_secret_that_is_not_there_is_wrong(tmp_path: Path):
+    """The setting is named with its line."""
+    file = tmp_path / "limen.yaml"
+    notifier = "  - name: hook\n    kind: webhook\n    url: https://hooks.example/\n    secret_file: no.key\n"
+    file.write_text(f"notifiers:\n{notifier}", encoding="utf-8")
+    result = RUNNER.invoke(check, ["config", str(file)])
+    why = "cannot be read (No such file or directory); name a readable file"
+    assert result.exit_code == 1
+    assert result.stderr == f'limen: {file}:5: the secret_file of notifier "hook", no.key, {why}\n'
+
+
 def test_a_wrong_configuration_ends_with_one_with_all_its_problems(tmp_path: Path):
     """Each problem is a line on standard error."""
     file = tmp_path / "wrong.yaml"

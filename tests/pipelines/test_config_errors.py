@@ -239,3 +239,36 @@ def test_any_bytes_are_settings_or_a_list_of_problems(data):
     except ConfigError as error:
         problems_found = error.problems
     assert (settings is not None) != bool(problems_found)
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "said"),
+    [
+        ("secret_file", None, "cannot be read (No such file or directory); name a readable file"),
+        ("secret_file", b"hunter2", "must hold whsec_ and base64 of 24 to 64 bytes"),
+        ("secret_file", b"\xff", "cannot be read (no UTF-8 text); name a readable file"),
+        ("url_file", None, "cannot be read (No such file or directory); name a readable file"),
+    ],
+)
+def test_a_file_of_a_secret_is_looked_into_where_it_is_needed(tmp_path, name, held, said):
+    """It is told with its line, and not what it holds; whoever sends nothing does not need it."""
+    if held is not None:
+        (tmp_path / "key").write_bytes(held)
+    file = tmp_path / "f.yaml"
+    url = "" if name == "url_file" else "url: https://hooks.example/"
+    file.write_text(f"notifiers:\n  - name: hook\n    kind: webhook\n    {url}\n    {name}: {tmp_path}/key\n", "utf-8")
+    assert load(str(file), {}).notifiers[0].name == "hook"
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {}, files=True)
+    assert str(caught.value) == f'{file}:5: the {name} of notifier "hook", {tmp_path}/key, {said}'
+
+
+def test_an_address_in_a_file_must_be_one(tmp_path):
+    """What it holds may be a secret, and is not told."""
+    (tmp_path / "address").write_text("hooks.example\n", "utf-8")
+    file = tmp_path / "f.yaml"
+    file.write_text(f"notifiers: [{{name: hook, kind: webhook, url_file: '{tmp_path}/address'}}]", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(str(file), {}, files=True)
+    assert str(caught.value).startswith(f"{file}:1: the address in the url_file of notifier")
+    assert "hooks.example" not in str(caught.value)

@@ -122,17 +122,39 @@ def test_a_port_that_is_taken_is_told_before_anything_is_read(store):
         source = ScriptedSource(FakeClock(), {P: values(3)})
         settings = Settings(serve=Serve(port=port))
         ended = run(settings, source, engine(store.load()), store, app=hello)
-    assert ended.failures == (
-        f"127.0.0.1:{port}: cannot be served from: stop what uses the port, or set serve.port to another",
-    )
-    assert source.opened == 0
+    assert ended.failures == (f"127.0.0.1:{port}: is in use: stop what uses the port, or set serve.port to another",)
+    assert (source.opened, ended.reached) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("192.0.2.1", "is no address of this machine: set serve.host to one that is"),
+        ("no.such.host.invalid", "is no address: set serve.host to one of this machine"),
+    ],
+)
+def test_an_address_of_another_machine_is_told(host, why):
+    """The line names the setting that is wrong."""
+    assert WebServer(hello, host, 8321).start() == f"{host}:8321: {why}"
+
+
+def test_what_the_last_minutes_leave_is_sent_after_a_source_that_ended(store):
+    """However short the run was, the outbox is looked through once more when nothing can follow."""
+    sent = []
+    settings = Settings(storage=Storage(checkpoint_events=10))
+    source = ScriptedSource(FakeClock(), {P: values(30, {10})})
+    run(
+        settings, source, engine(store.load()), store,
+        pump=lambda now_ms: sent.extend(each.notification.id for each in store.deliveries_due(now_ms, 9)),
+    )  # fmt: skip
+    assert "i110-1" in sent
 
 
 def test_a_web_server_that_is_too_slow_to_start_is_stopped(monkeypatch):
     """It is told, and does not begin to serve later on."""
     monkeypatch.setattr(run_threads, "START_SECONDS", 0.0)
     server = WebServer(hello, "127.0.0.1", 0)
-    assert server.start().startswith("127.0.0.1:0: cannot be served from")
+    assert server.start().startswith("127.0.0.1:0: was not served from in time")
     for thread in threading.enumerate():
         if thread.name == "web":
             thread.join(10)

@@ -21,6 +21,8 @@ from schemas.incident import Notification, Outcome
 SECRET_PREFIX = "whsec_"  # noqa: S105  the public prefix of every secret, not one of them
 SECRET_BYTES = range(24, 65)
 """Lengths of a secret that the specification allows."""
+SECRET_FORM = "must hold whsec_ and base64 of 24 to 64 bytes"  # noqa: S105  what a secret looks like
+"""What to say of a file that holds something else."""
 RETRY_AFTER_SECONDS_MAX = 86_400.0
 """A sink that asks for more than a day is asked again after a day."""
 _AGAIN = frozenset({408, 429})
@@ -81,7 +83,7 @@ class Webhook:
             return text
         secret = secret_of(text)
         if secret is None:
-            return Outcome("retry", "secret_file must hold whsec_ and base64 of 24 to 64 bytes")
+            return Outcome("retry", f"secret_file {SECRET_FORM}")
         return {**headers, "webhook-signature": signature(secret, notification.id, now_seconds, notification.body)}
 
 
@@ -135,10 +137,15 @@ def seconds_of(retry_after: str, now_ms: int) -> float:
     return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
+def text_in(path: str) -> str:
+    """Give what a file with an address or a secret holds; raises OSError or UnicodeDecodeError."""
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
 def _text_of(path: str | None, name: str) -> str | Outcome:
-    """Give the first line of a file with an address or a secret."""
+    """Give what a file with an address or a secret holds, or that it is to be tried again."""
     assert path is not None, "the settings were checked: a webhook has url or url_file"
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return text_in(path)
     except (OSError, UnicodeDecodeError) as error:
         return Outcome("retry", f"{name} {path} cannot be read ({type(error).__name__})")

@@ -4,6 +4,7 @@ from random import Random
 
 import msgspec
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +122,30 @@ def test_a_sink_that_left_the_settings_makes_its_messages_dead(store):
     put(store, notification("a", 1))
     (gone,) = Outbox(store, {}, Random(1)).work(0)
     assert (gone.state, gone.error) == ("dead", 'the settings name no sink "hook" any more')
+
+
+def test_the_log_says_once_that_a_sink_fails_and_once_that_it_works_again(store):
+    """Not at every attempt: a night of failures is two lines a sink."""
+    put(store, notification("a", 1), notification("a", 2), notification("b", 1))
+    outbox = Outbox(store, {"hook": Sink(Scripted(RETRY, RETRY, RETRY), 10)}, Random(1))
+    with structlog.testing.capture_logs() as logs:
+        for minute in range(60):
+            outbox.work(60_000 * minute)
+    assert [(line["log_level"], line["event"], line["sink"]) for line in logs] == [
+        ("warning", "sink.failing", "hook"),
+        ("info", "sink.works_again", "hook"),
+    ]
+    assert (logs[0]["incident"], logs[0]["reason"]) == ("a", "status 503")
+
+
+def test_the_log_names_every_message_that_is_given_up(store):
+    """Sink, incident and reason, and what to do, as an error."""
+    put(store, notification("a", 1), notification("b", 1))
+    with structlog.testing.capture_logs() as logs:
+        Outbox(store, {"hook": Sink(Scripted(GIVE_UP, GIVE_UP), 10)}, Random(1)).work(0)
+    told = [(line["log_level"], line["event"], line["sink"], line["incident"], line["reason"]) for line in logs]
+    assert told == [("error", "notification.dead", "hook", incident, "status 400") for incident in "ab"]
+    assert logs[0]["what_to_do"].startswith("mend the sink")
 
 
 def test_sinks_are_made_from_their_settings():

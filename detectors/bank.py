@@ -46,18 +46,21 @@ class Family(Protocol):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where S series stand: their level, and the standard deviation of what is not known of it, up and down."""
+    """Where S series stand: their level, and the standard deviation of what is not known of it, up and down.
+
+    `sd_own` is the same downwards from own data alone: a drop must be from something.
+    """
 
     level: Floats
     sd_rise: Floats
     sd_fall: Floats
+    sd_own: Floats
 
 
 class Rows(msgspec.Struct, frozen=True):
     """What the bank must know of A active rows.
 
-    `level` is at today's `mix`; `sd_rise` and `sd_fall` are the standard deviations of what is not known of it, upwards
-    and downwards (a drop must be from something). `q`, `tau` (minutes) and `rho` are the wandering. `n` [A] and
+    `level` is at today's `mix`; `sd_rise`, `sd_fall` and `sd_own` as in `Standing`. `q`, `tau` (minutes) and `rho` are the wandering. `n` [A] and
     `x` [A x any] are the minute as the family reads it (events discounted by the design effect), `trials` the events
     themselves, `observed` and `expected` what is summed since the onset, and `sampling` the sampling variance of the
     minute at the level.
@@ -69,6 +72,7 @@ class Rows(msgspec.Struct, frozen=True):
     mix: Floats
     sd_rise: Floats
     sd_fall: Floats
+    sd_own: Floats
     q: Floats
     tau: Floats
     rho: Floats
@@ -168,7 +172,7 @@ def advance(
 def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:
     """Say which alternatives count: the direction matters and the level is known better than the shift."""
     up = shifts[None, :] >= KNOWN_RATIO * r.sd_rise[:, None]
-    down = shifts[None, :] >= KNOWN_RATIO * r.sd_fall[:, None]
+    down = shifts[None, :] >= KNOWN_RATIO * r.sd_own[:, None]
     rises, falls = table.rises[r.signal][:, None], table.falls[r.signal][:, None]
     return np.concatenate([up & rises, down & falls], axis=1)
 

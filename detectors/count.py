@@ -70,7 +70,8 @@ class CountDetector(Counted):
         expected = n * np.exp(standing.level[active])
         return bank.Rows(
             index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.mix[active],
-            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active], q=q, tau=tau, rho=rho,
+            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
+            sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
             n=n / design, x=(panel.x[active] / design)[:, None], trials=n, observed=panel.x[active],
             expected=expected, sampling=design / expected,
         )  # fmt: skip

@@ -67,8 +67,10 @@ class Counted(Filtered):
         own = (hits + overall[signal] * TOP_TRIALS) / (trials + TOP_TRIALS)
         return np.where(top, overall[signal], own[np.maximum(parent, 0)])
 
-    def known_by(self, baseline: State, panel: Panel, information: Floats, scatter: Scatter) -> tuple[Floats, Floats]:
-        """Give the standard deviation of the level up and down, from the hits that it rests on and what wander leaves.
+    def known_by(
+        self, baseline: State, panel: Panel, information: Floats, scatter: Scatter
+    ) -> tuple[Floats, Floats, Floats]:
+        """Give how well the level is known (`bank.Standing`), from the hits that it rests on and what wander leaves.
 
         A gamma law of few hits has a short tail upwards and a long one downwards. Upwards, its quantile at the edge of
         the bank counts (Wilson and Hilferty, 1931); downwards 1 / hits, and only hits of its own.
@@ -77,8 +79,9 @@ class Counted(Filtered):
         left = wander.level_variance(q, tau, rho, baseline.rows["minutes"])
         hits = np.maximum(information / self.design(baseline, panel), LEAST_HITS)
         up = 3.0 * np.log(1.0 - 1.0 / (9.0 * hits) + EDGE_Z / (3.0 * np.sqrt(hits))) / EDGE_Z
-        down = 1.0 / hits + 1.0 / np.maximum(baseline.rows["hits"], RATE_MIN)
-        return np.sqrt(up**2 + left), np.sqrt(down + left)
+        down = 1.0 / hits + left
+        own = down + 1.0 / np.maximum(baseline.rows["hits"], RATE_MIN)
+        return np.sqrt(up**2 + left), np.sqrt(down), np.sqrt(own)
 
     def additions(self, panel: Panel) -> tuple[tuple[str, Floats], ...]:
         """Give the minute's hits and trials."""

@@ -91,7 +91,7 @@ class Filtered:
         # Before some minutes are learned there is no level to speak of; the parent and the limits watch.
         scatter = self.scatter(baseline, panel.signal)
         standing = self.standing(baseline, panel, scatter)
-        least = np.minimum(standing.sd_rise, standing.sd_fall)
+        least = np.minimum(standing.sd_rise, standing.sd_own)
         learned = (baseline.rows["minutes"] >= LEARNED_MINUTES) & (bank.KNOWN_RATIO * least <= self.shifts[-1])
         scores.reason[~learned] = Reason.LEARNING
         active = np.flatnonzero((panel.n > 0) & learned)

@@ -78,7 +78,8 @@ class RateDetector(Counted):
         n, design = panel.n[active], self.design(baseline, panel)[active]
         return bank.Rows(
             index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.mix[active],
-            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active], q=q, tau=tau, rho=rho,
+            sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
+            sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
             n=n / design, x=(panel.x[active] / design)[:, None], trials=n, observed=panel.x[active], expected=n * p,
             sampling=design / (n * p * (1 - p)),
         )  # fmt: skip

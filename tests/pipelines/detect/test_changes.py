@@ -102,7 +102,7 @@ def test_a_fresh_change_gives_its_cohort_a_larger_share_for_six_hours():
         row = kind.rows_of(story.detect.roster.signal_index("refusal_rate"), story.detect.roster.place_of(place))
         return float(np.exp(story.detect._log_weights["rate"][int(row)]))
 
-    assert round(weight(EU) / weight(US), 6) == 1.0
+    assert 0.9 < weight(EU) / weight(US) < 1.1
     moved = old | {cohort(region="eu", model_version="v2"): (40, 0.03)}
     story.run(1, moved)
     assert weight(EU) / weight(US) > 1.4

@@ -222,3 +222,18 @@ def test_every_detector_is_used_by_the_wing():
     """Each row of the detector table judges a kind of which the catalogue has signals."""
     kinds = {signal.kind for signal in KNOWN.signals.values()}
     assert {name for name, detector in DETECTORS.items() if set(detector.kinds) & kinds} == set(DETECTORS)
+
+
+def test_first_hits_after_hours_without_one_are_no_fall_and_a_small_rise_is_nothing():
+    """A guardrail that has blocked nothing for two hours blocks one turn in 3,000: nothing is found in ten hours."""
+    story = Story(REGIONS)
+    story.run(120, {EU: (20, 0.0), US: (20, 0.0)})
+    assert levels(story.run(600, {EU: (20, 0.0003), US: (20, 0.0003)}), Level.NOTE) == []
+
+
+def test_a_rate_that_never_had_a_hit_is_judged():
+    """A day without a refusal, and then one turn in eight: a page within a quarter of an hour."""
+    story = Story(REGIONS)
+    story.run(DAY, {EU: (20, 0.0), US: (20, 0.0)})
+    pages = levels(story.run(15, {EU: (20, 0.12), US: (20, 0.0)}), Level.PAGE)
+    assert {each[1:] for each in pages} == {("refusal_rate", EU, "up"), ("refusal_rate", (), "up")}

@@ -106,5 +106,8 @@ def test_a_fresh_change_gives_its_cohort_a_larger_share_for_six_hours():
     moved = old | {cohort(region="eu", model_version="v2"): (40, 0.03)}
     story.run(1, moved)
     assert weight(EU) / weight(US) > 1.4
-    story.run(6 * 60, moved)
-    assert weight(EU) / weight(US) < 1.2
+    story.run(6 * 60 - 1, moved)
+    assert weight(EU) / weight(US) > 1.8
+    # Then only its traffic counts, which has doubled.
+    story.run(2, moved)
+    assert 1.2 < weight(EU) / weight(US) < 1.45

@@ -182,7 +182,7 @@ def _verdict(rows: dict[str, Floats], i: Ints, log_m: Floats, signed: Floats, kn
     best = np.argmax(rows["cusum"][i], axis=1)
     any_evidence = log_m.max(axis=1) > -np.inf
     return Verdict(
-        log_m=sequential.mixture(log_m, np.full(len(signed), -np.log(len(signed)))),
+        log_m=sequential.mixture(log_m, sequential.even(known)),
         shift=np.where(any_evidence, signed[best], 0.0),
         onset=np.where(any_evidence, rows["onset"][i, best], -1.0),
         since_n=rows["since_n"][i, best],

@@ -37,6 +37,7 @@ class Filtered:
     kinds: ClassVar[tuple[SignalKind, ...]]
     version: ClassVar[int] = 1
     shifts: ClassVar[Floats]
+    prior_scale: ClassVar[float] = 1.0
     family: ClassVar[bank.Family]
     sums: ClassVar[tuple[str, ...]]
 
@@ -48,7 +49,7 @@ class Filtered:
         """Make an empty baseline: decayed sums, minutes seen, wander blocks, and the fitted wander of each row."""
         rows = {name: np.zeros(0) for name in (*self.sums, "minutes")}
         rows |= wander.row_fields(0) | {"q": np.zeros(0), "tau": np.zeros(0), "rho": np.zeros(0), "design": np.zeros(0)}
-        return State(self.version, rows, wander.pool_fields(0) | self.pool_fields(0))
+        return State(self.version, rows, wander.pool_fields(0, self.prior_scale) | self.pool_fields(0))
 
     def pool_fields(self, size: int) -> dict[str, Floats]:
         """Make the pools that the subclass needs besides the wander's."""
@@ -60,7 +61,7 @@ class Filtered:
 
     def grow(self, baseline: State, evidence: State, size: int, signals: int) -> tuple[State, State]:
         """Append fresh rows and pools; a fresh row wanders as its signal does until it has shown otherwise."""
-        pools = wander.pool_fields(signals) | self.pool_fields(signals)
+        pools = wander.pool_fields(signals, self.prior_scale) | self.pool_fields(signals)
         for name, array in baseline.pools.items():
             pools[name][: len(array)] = array
         rows = {

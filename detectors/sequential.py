@@ -9,7 +9,7 @@ minutes that cannot tell the alternatives apart start no onset, so an idle serie
 
 import numpy as np
 
-from schemas.arrays import Floats
+from schemas.arrays import Bools, Floats
 
 LOG_M_MAX = 40.0
 """Cap of the log evidence (10^17 minutes): smaller evidence is still valid, and the way back stays short."""
@@ -47,6 +47,20 @@ def restart_share(log_m: Floats, weight: Floats) -> Floats:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         share = weight / (weight + np.exp(log_m))
     return np.where(np.isnan(share), 1.0, share)
+
+
+def even(counts: Bools) -> Floats:
+    """Give the log of equal weights of the alternatives that count [.. x J], -inf for the others.
+
+    Which count is known beforehand, and more do as a level becomes known: weights fall and never rise by what is seen.
+
+    >>> even(np.array([[True, True, False, False], [False, False, False, False]])).round(3)
+    array([[-0.693, -0.693,   -inf,   -inf],
+           [  -inf,   -inf,   -inf,   -inf]])
+    """
+    number = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(counts / number))
 
 
 def mixture(log_m: Floats, log_weights: Floats) -> Floats:

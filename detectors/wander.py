@@ -21,7 +21,8 @@ BLOCK_MASKS = BLOCKS.astype(np.int64) - 1
 TAUS = np.array([4.0, 12.0, 40.0, 120.0, 360.0, 1080.0])
 """Time constants tried, in minutes: shorter is white, longer is a change of level."""
 PRIOR = {"q": 0.1, "tau": 120.0, "rho": 0.05}
-"""What is believed before there is data: 30 % drift over two hours, 22 % overdispersion within a minute."""
+"""What is believed before there is data, in squared log units: 30 % drift over two hours, 22 % overdispersion within a
+minute. A family in other units, or of steadier quantities, scales both variances (`pool_fields`)."""
 PRIOR_BLOCKS = 15.0
 """The prior weighs as much as this many well-measured blocks."""
 FIRST_DAY_MINUTES = 1_440.0
@@ -42,6 +43,8 @@ CLIP_Z2 = 25.0
 """A block counts for at most five standard deviations, so that an unnoticed incident does not blunt the detector."""
 SIZE_SHARE = 0.3
 """A block length is weighed as if it showed at least this share of the largest scatter."""
+DESIGN_ERROR = 0.1
+"""The design effect is known to a tenth at best; where noise is far larger than wander, that alone hides the wander."""
 LIFT_MAX = 4.0
 """The fitted variances are lifted at most this much to cover every block length measured."""
 INFLATE = 1.3
@@ -76,14 +79,15 @@ def row_fields(size: int) -> dict[str, Floats]:
     return {"ticks": np.zeros(size), **{name: np.zeros((size, five)) for name in names}}
 
 
-def pool_fields(size: int) -> dict[str, Floats]:
-    """Make the pools of this estimator: one q, tau, rho and design effect a signal."""
-    return {name: np.full(size, value) for name, value in (PRIOR | {"design": DESIGN_PRIOR}).items()}
+def pool_fields(size: int, scale: float = 1.0) -> dict[str, Floats]:
+    """Make the pools of this estimator: q, tau, rho and design effect of each signal, and the scale of its prior."""
+    pools = PRIOR | {"q": scale * PRIOR["q"], "rho": scale * PRIOR["rho"], "design": DESIGN_PRIOR, "prior": scale}
+    return {name: np.full(size, value) for name, value in pools.items()}
 
 
-def _prior_model() -> Floats:
-    """Give the prior's variance of block means [5]."""
-    return block_model(np.array(PRIOR["q"]), np.array(PRIOR["tau"]), np.array(PRIOR["rho"]))
+def _prior_model(scale: Floats) -> Floats:
+    """Give the prior's variance of block means: [..] -> [.. x 5]."""
+    return block_model(scale * PRIOR["q"], np.full(scale.shape, PRIOR["tau"]), scale * PRIOR["rho"])
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -119,7 +123,7 @@ def observe(
     square = np.minimum((r / w) ** 2, CLIP_Z2 * (pools["design"][s] * noise + believed))
     # Which blocks speak of wander and which of the design effect is fixed by the prior: what has been fitted so far
     # must not decide what may still be seen.
-    plausible = _prior_model()[b_ok]
+    plausible = _prior_model(pools["prior"][s])[np.arange(len(s)), b_ok]
     thick, thin = (plausible / (plausible + noise)) ** 2, (noise / (plausible + noise)) ** 2
     for name, value in (
         ("thick_sum", thick * square),
@@ -144,12 +148,14 @@ def fit(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> dict
     """
     count = len(pools["q"])
     pooled = {name: _pooled(rows, signal, count, name) for name in MOMENTS}
-    effect = _pooled_design(pooled)
+    prior = _prior_model(pools["prior"])
+    effect = _pooled_design(pooled, prior)
     excess = pooled["thick_sum"] - effect[:, None] * pooled["thick_noise"]
-    measured = (excess + PRIOR_BLOCKS * _prior_model()) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
+    measured = (excess + PRIOR_BLOCKS * prior) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
     # Errors count relative to the size of the scatter; a block length that happens to show none must not rule the fit.
     size = np.maximum(measured, SIZE_SHARE * np.maximum(measured.max(axis=1, keepdims=True), 1e-6))
-    weight = np.sqrt(pooled["thick_blocks"] + PRIOR_BLOCKS) / size**2
+    noise = (pooled["thick_noise"] + PRIOR_BLOCKS * size) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
+    weight = 1.0 / (size**2 / np.sqrt(pooled["thick_blocks"] + PRIOR_BLOCKS) + (DESIGN_ERROR * noise) ** 2)
     best = np.full(count, np.inf)
     result = {name: pools[name].copy() for name in ("q", "tau", "rho")} | {"design": effect}
     for tau in TAUS:
@@ -165,7 +171,7 @@ def fit(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> dict
     lift = np.clip((measured / np.maximum(model, 1e-9)).max(axis=1), 1.0, LIFT_MAX)
     # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
     youth = np.maximum(1.0 - _stretches(rows, signal, count) / FIRST_DAY_MINUTES, 0.0)
-    result["q"] = np.maximum(np.maximum(lift * result["q"], PRIOR["q"] * youth), 1e-5)
+    result["q"] = np.maximum(np.maximum(lift * result["q"], pools["prior"] * PRIOR["q"] * youth), 1e-5)
     result["rho"] = np.maximum(lift * result["rho"], 1e-6)
     return {**pools, **result}
 
@@ -187,12 +193,12 @@ def _stretches(rows: dict[str, Floats], signal: Ints, count: int) -> Floats:
     return stretches
 
 
-def _pooled_design(moments: dict[str, Floats]) -> Floats:
+def _pooled_design(moments: dict[str, Floats], prior: Floats) -> Floats:
     """Give the design effect of every signal: each block length solves its two equations, and all lengths count."""
     part = {name: moments[name][:, DESIGN_BLOCKS] for name in MOMENTS}
     det = part["thick_blocks"] * part["thin_blocks"] - part["thick_noise"] * part["thin_wander"]
     v = (part["thick_sum"] * part["thin_blocks"] - part["thick_noise"] * part["thin_sum"]) / np.where(det > 0, det, 1.0)
-    v = np.where(det > 0, np.maximum(v, 0.0), _prior_model()[DESIGN_BLOCKS])
+    v = np.where(det > 0, np.maximum(v, 0.0), prior[:, DESIGN_BLOCKS])
     own = (part["thin_sum"] - v * part["thin_wander"]).sum(axis=1)
     blocks = part["thin_blocks"].sum(axis=1)
     effect = (own + DESIGN_PRIOR * DESIGN_PRIOR_BLOCKS) / (blocks + DESIGN_PRIOR_BLOCKS)

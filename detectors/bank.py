@@ -60,10 +60,10 @@ class Standing(msgspec.Struct, frozen=True):
 class Rows(msgspec.Struct, frozen=True):
     """What the bank must know of A active rows.
 
-    `level` is at today's `mix`; `sd_rise`, `sd_fall` and `sd_own` as in `Standing`. `q`, `tau` (minutes) and `rho` are the wandering. `n` [A] and
-    `x` [A x any] are the minute as the family reads it (events discounted by the design effect), `trials` the events
-    themselves, `observed` and `expected` what is summed since the onset, and `sampling` the sampling variance of the
-    minute at the level.
+    `level` is at today's `mix`; `sd_rise`, `sd_fall` and `sd_own` are as in `Standing`. `q`, `tau` (minutes) and `rho`
+    are the wandering. `n` [A] and `x` [A x any] are the minute as the family reads it (events discounted by the design
+    effect), `trials` the events themselves, `observed` and `expected` what is summed since the onset, and `sampling`
+    the sampling variance of the minute at the level.
     """
 
     index: Ints

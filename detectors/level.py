@@ -57,7 +57,7 @@ class LevelDetector(Filtered):
     shifts = np.log2([1.15, 1.35, 1.7, 2.5, 5.0])
     """Factors sought, above and below the tolerated edge."""
     prior_scale = 0.7
-    """In squared log2 units: latencies and lengths of many events are taken to drift by 20 % before a day has passed."""
+    """In squared log2 units: latencies and lengths are taken to drift by 20 % until a day has passed."""
     sums = ("sum", "trials", "within", "freedom")
 
     def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:

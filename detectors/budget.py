@@ -6,6 +6,9 @@ dependence between series, at most one false alarm in h minutes (error over pati
 fleet's scale, log M_k + log w_k, with one threshold a level.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -15,6 +18,9 @@ from schemas.score import Level
 WEEK_MINUTES = 10_080.0
 NEWCOMER_SHARE = 0.1
 """This much of a signal's share is spread evenly, so that a cohort without past traffic still has a voice."""
+CLASS_SHARES = {"safety": 0.3, "silence": 0.02}
+"""Shares of the classes of signals in the fleet's budget; all others have the rest. What harms people is looked at most
+closely; silence has few series and long nights, and two false pages in a hundred are enough for it."""
 CHANGED_SHARE = 0.25
 """This much of a signal's share goes to the cohorts that have just seen a change, while there are any: it is where the
 next incident is likeliest. The others wait for 0.3 nats more, at the thresholds of a fleet some 2 % longer."""
@@ -50,22 +56,45 @@ class Budget(msgspec.Struct, frozen=True):
         return np.asarray((log_fleet[:, None] >= thresholds).sum(axis=1) * int(Level.NOTE), dtype=np.int64)
 
 
-def log_weights(signal: Ints, traffic: Floats, eligible: Bools, changed: Bools, signals: int) -> Floats:
-    """Share the budget: equal parts for the signals, within a signal by the square root of past traffic.
+def signal_shares(classes: Sequence[str], groups: Sequence[str], used: Bools) -> Floats:
+    """Share the budget over the signals in use.
+
+    Classes have their `CLASS_SHARES`, in a class the groups of signals that move together have equal parts, and so have
+    the signals in a group.
+
+    >>> signal_shares(["safety", "", "", ""], ["refusal", "refusal", "shape", "shape"], np.full(4, True)).round(3)
+    array([0.306, 0.347, 0.173, 0.173])
+    """
+    named = [name if name in CLASS_SHARES else "" for name in classes]
+    present = {name for name, use in zip(named, used, strict=True) if use}
+    total = sum(_class_share(name) for name in present) or 1.0
+    shares = np.zeros(len(named))
+    for name in sorted(present):
+        rows = [i for i, use in enumerate(used) if use and named[i] == name]
+        sizes = Counter(groups[i] for i in rows)
+        shares[rows] = [_class_share(name) / total / len(sizes) / sizes[groups[i]] for i in rows]
+    return shares
+
+
+def _class_share(name: str) -> float:
+    return CLASS_SHARES.get(name, 1.0 - sum(CLASS_SHARES.values()))
+
+
+def log_weights(signal: Ints, traffic: Floats, eligible: Bools, changed: Bools, shares: Floats) -> Floats:
+    """Spread each signal's share of the budget over its rows, by the square root of past traffic.
 
     A part of every signal's share is kept for the rows in `changed`. Rows that are not eligible (a twin of another
     cohort) get -inf. Weights sum to at most 1, and nobody's depends on what is judged with them.
 
-    >>> calm, two = np.full(3, False), np.full(3, True)
-    >>> w = log_weights(np.array([0, 0, 1]), np.array([100.0, 0.0, 5.0]), two, calm, 2)
+    >>> calm, all_, shares = np.full(3, False), np.full(3, True), np.array([0.5, 0.5])
+    >>> w = log_weights(np.array([0, 0, 1]), np.array([100.0, 0.0, 5.0]), all_, calm, shares)
     >>> np.exp(w).round(3)
     array([0.475, 0.025, 0.5  ])
-    >>> w = log_weights(np.array([0, 0, 1]), np.array([100.0, 0.0, 5.0]), two, np.array([False, True, False]), 2)
+    >>> w = log_weights(np.array([0, 0, 1]), np.array([100.0, 0.0, 5.0]), all_, np.array([False, True, False]), shares)
     >>> np.exp(w).round(3)
     array([0.356, 0.144, 0.5  ])
     """
-    used = np.bincount(signal, eligible.astype(float), signals)
-    share = 1.0 / max(int((used > 0).sum()), 1)
+    share, signals = shares[signal], len(shares)
     of_all = _spread(signal, traffic, eligible, signals)
     of_changed = _spread(signal, traffic, eligible & changed, signals)
     kept = np.where(np.bincount(signal, of_changed, signals) > 0, CHANGED_SHARE, 0.0)[signal]

@@ -9,7 +9,7 @@ import zstandard
 
 from detectors import DETECTORS
 from detectors.base import SignalTable
-from detectors.budget import Budget, log_weights
+from detectors.budget import Budget, log_weights, signal_shares
 from pipelines.detect.changes import Changes, touched
 from pipelines.detect.history import history_row, in_unit
 from pipelines.detect.limits import LimitRule
@@ -189,7 +189,11 @@ class Detect:
         traffic = np.concatenate([self._traffic(k, len(shown[k].n)) for k in kinds])
         favoured = np.array([touched(cohort, self._favoured) for cohort in self.roster.cohorts])
         changed = np.concatenate([favoured[self.roster.kinds[k].columns.cohort] for k in kinds])
-        weights = log_weights(signal, traffic, eligible, changed, len(self.roster.signals))
+        signals = self.roster.signals
+        used = np.bincount(signal, eligible, len(signals)) > 0
+        classes = ["silence" if s.category == "silence" else s.family for s in signals]
+        shares = signal_shares(classes, [s.group for s in signals], used)
+        weights = log_weights(signal, traffic, eligible, changed, shares)
         parts = np.split(weights, np.cumsum([len(shown[k].n) for k in kinds])[:-1])
         self._log_weights = dict(zip(kinds, parts, strict=True))
 

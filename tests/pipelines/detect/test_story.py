@@ -225,10 +225,10 @@ def test_every_detector_is_used_by_the_wing():
 
 
 def test_first_hits_after_hours_without_one_are_no_fall_and_a_small_rise_is_nothing():
-    """A guardrail that has blocked nothing for two hours blocks one turn in 3,000: nothing is found in ten hours."""
+    """A guardrail that has blocked nothing for two hours blocks one turn in 3,000: no ticket in ten hours."""
     story = Story(REGIONS)
     story.run(120, {EU: (20, 0.0), US: (20, 0.0)})
-    assert levels(story.run(600, {EU: (20, 0.0003), US: (20, 0.0003)}), Level.NOTE) == []
+    assert levels(story.run(600, {EU: (20, 0.0003), US: (20, 0.0003)}), Level.TICKET) == []
 
 
 def test_a_rate_that_never_had_a_hit_is_judged():

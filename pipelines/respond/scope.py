@@ -9,7 +9,9 @@ Which node of the lattice explains the alerts of one signal is decided in five s
    80 % of the ancestor's; else there is more outside it. Ancestors with less than half of its evidence do not count:
    their excess is mostly noise.
 3. Of the nodes that explain all their ancestors the one with the most evidence (log return period) wins, since
-   trials that did not change dilute it.
+   trials that did not change dilute it. A node of which a finer one, with at least half of its evidence, holds nearly
+   all of the excess though a third or more of the trials are outside it, is out: where something happens for the first
+   time, the larger node has the longer past without it, and so the more evidence.
 4. Nodes that contain it, or lie in it, and have at least 90 % of its evidence are as good; the coarsest is preferred
    whose remainder moved too. The remainder of a node outside a finer one moved if it is small (below a tenth of the
    trials), or holds at least half of the excess that would be its share. Where there is no further trial at all, the
@@ -35,6 +37,8 @@ EXPLAINED = 0.8
 """Share of an ancestor's excess that a node must hold to explain it."""
 AS_STRONG = 0.9
 """A coarser node with this share of the evidence is as good, and says less."""
+REMAINDER_LARGE = 0.3
+"""A remainder with this share of the trials would have shown it, had it moved."""
 REMAINDER_SMALL = 0.1
 """A remainder with less than this share of the trials cannot say whether it moved."""
 TRIALS_ENOUGH = 50
@@ -94,6 +98,7 @@ def explaining(alerts: Iterable[Alert], changes: Sequence[Candidate]) -> Cohort:
     nodes = sorted(_placed([node_of(alert) for alert in alerts], changes), key=lambda node: node.strength)
     by_cohort = {node.cohort: node for node in nodes}
     able = [node for node in nodes if _explains(node, by_cohort)]
+    able = [node for node in able if not any(_diluted(node, finer) for finer in able)] or able
     best = max(able, key=lambda node: (node.strength, _coarseness(node.cohort)))
     as_good = [node for node in able if _nested(node, best) and node.strength >= AS_STRONG * best.strength]
     covered = [tuple(sorted(change.cohort.items())) for change in changes]
@@ -143,6 +148,13 @@ def _explains(node: Node, by_cohort: dict[Cohort, Node]) -> bool:
 def _nested(a: Node, b: Node) -> bool:
     """Say whether one of two nodes contains the other; each contains itself."""
     return a.cohort == b.cohort or _is_coarser(a, b) or _is_coarser(b, a)
+
+
+def _diluted(node: Node, finer: Node) -> bool:
+    """Say whether what happened in a node happened in a finer one of much fewer trials."""
+    able = _is_coarser(node, finer) and finer.strength >= COMPARABLE * node.strength
+    much = node.trials > 0 and 1 - finer.trials / node.trials >= REMAINDER_LARGE
+    return able and much and not _moved_outside(node, finer, QUARTER)
 
 
 def _is_of_change(node: Node, best: Node) -> bool:

@@ -51,6 +51,9 @@ def alert(where, strength, excess, trials=400, inside=()):
         ([(EU, 20.0, 10.0), (US, 20.0, 10.0)], ALL),
         # crossing cohorts are no siblings
         ([(EU, 20.0, 10.0), (ACME, 19.0, 10.0)], EU),
+        # the first hits ever: the larger node has the longer past without them, but they are all the child's
+        ([(EU, 27.0, 11.0, 500), (EU_ACME, 20.0, 11.0, 60)], EU_ACME),
+        ([(EU, 27.0, 11.0, 500), (EU_ACME, 12.0, 11.0, 60)], EU),
         # a model contains its version
         ([(EU_0613, 20.0, 10.0), (EU_GPT4, 19.0, 10.0, 410)], EU_GPT4),
     ],

@@ -16,6 +16,12 @@ SPARK_WIDTH, SPARK_HEIGHT = 132, 28
 PICTURE_WIDTH, PICTURE_HEIGHT = 960, 220
 _MARGIN = 2.0
 """Room above and below, so that a line at the edge keeps its whole width."""
+THIN_TRIALS = 20.0
+"""Trials that a point should rest on: fewer scatter so much that a change of half the value cannot be seen."""
+THIN_STEPS = (1, 2, 5, 10, 15)
+"""Steps in minutes among which a chart of a thin series chooses."""
+SHRINK_LEAST = 0.25
+"""The band of a step is at least this wide beside that of a minute: what wanders does not average out."""
 _TOTALS = ("traffic", "distinct")
 """Kinds whose value is itself a number a minute: minutes weigh the same. Others are weighed by their trials."""
 
@@ -43,6 +49,17 @@ def known(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
+def recent_mean(observed: Floats, n: Floats, kind: SignalKind) -> float | None:
+    """Give the mean of some minutes, weighed by their trials, None where there were none.
+
+    >>> recent_mean(np.array([0.5, 0.0, np.nan]), np.array([2.0, 8.0, 0.0]), "rate")
+    0.1
+    """
+    weights = np.where(np.isfinite(observed), 1.0 if kind in _TOTALS else np.nan_to_num(n), 0.0)
+    total = float(weights.sum())
+    return known(float(np.nansum(observed * weights)) / total) if total else None
+
+
 def plain(values: Iterable[float]) -> tuple[float | None, ...]:
     """Give an array for JSON.
 
@@ -64,11 +81,23 @@ def step_for(minutes: int, points_max: int) -> int:
     return step if step == 1 or math.ceil(minutes / step) < points_max else step + 1
 
 
+def thin_step(n: Floats) -> int:
+    """Give the narrowest step in which the median minute with events rests on enough trials.
+
+    >>> thin_step(np.array([50.0])), thin_step(np.array([5.0, 0.0])), thin_step(np.array([0.5])), thin_step(np.zeros(0))
+    (1, 5, 15, 1)
+    """
+    some = n[n > 0]
+    typical = float(np.median(some)) if len(some) else THIN_TRIALS
+    return next((step for step in THIN_STEPS if step * typical >= THIN_TRIALS), THIN_STEPS[-1])
+
+
 def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points:
     """Give one series in steps of some minutes.
 
-    The observed value of a step is the mean of its minutes, weighed by their trials; the band and the expected value
-    are plain means and stay those of one minute; the return period is the step's highest, so that no peak is lost.
+    The observed value of a step is the mean of its minutes, weighed by their trials, and the expected value a plain
+    mean. The band is that of a minute, drawn in by the square root of the minutes with events: their scatter averages
+    out, to a quarter at the most. The return period is the step's highest, so that no peak is lost.
     """
     first = history.first_minute - history.first_minute % step
     lead = history.first_minute - first
@@ -84,14 +113,19 @@ def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points
     weights = np.where(np.isfinite(observed), 1.0 if kind in _TOTALS else np.nan_to_num(n), 0.0)
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a step without any known minute is NaN, and that is meant
-        means = [np.nanmean(stepped(values), axis=1) for values in (history.expected, history.lower, history.upper)]
+        expected, *edges = [
+            np.nanmean(stepped(values), axis=1) for values in (history.expected, history.lower, history.upper)
+        ]
+        minutes = np.maximum((weights > 0).sum(axis=1), 1)
+        shrink = np.maximum(1.0 / np.sqrt(minutes), SHRINK_LEAST)
+        lower, upper = (expected + shrink * (edge - expected) for edge in edges)
         return Points(
             time_ms=tuple((first + step * index) * 60_000 for index in range(shape[0])),
             n=plain(np.nansum(n, axis=1)),
             observed=plain(np.nansum(observed * weights, axis=1) / weights.sum(axis=1)),
-            expected=plain(means[0]),
-            lower=plain(means[1]),
-            upper=plain(means[2]),
+            expected=plain(expected),
+            lower=plain(lower),
+            upper=plain(upper),
             log_return_period=plain(np.nanmax(stepped(history.log_r), axis=1)),
         )
 

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from pipelines.serve import views
 from pipelines.serve.guard import Guard
+from pipelines.serve.index import INDEX
 from pipelines.serve.metrics import registry, scrape
 from pipelines.serve.pages import Pages
 from pipelines.serve.plotly_script import script_path
@@ -106,6 +107,7 @@ class Api:
     def routes(self) -> list[Route]:
         """Give the endpoints with their paths."""
         return [
+            Route("/", self.index),
             Route("/overview", self.overview),
             Route("/series", self.series_list),
             Route("/series/{id}", self.series),
@@ -113,6 +115,11 @@ class Api:
             Route("/incidents", self.incidents),
             Route("/incidents/{id}", self.incident),
         ]
+
+    def index(self, request: Request) -> Response:
+        """Answer with `index.Index`."""
+        Query(request, [])
+        return _json(INDEX)
 
     def overview(self, request: Request) -> Response:
         """Answer with `shapes.Overview`; `search` narrows the unusual series."""

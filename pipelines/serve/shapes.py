@@ -96,9 +96,14 @@ class SeriesShape(msgspec.Struct, frozen=True):
 
 
 class UnusualShape(msgspec.Struct, frozen=True):
-    """A series with its recent minutes, oldest first, for a small chart."""
+    """A series with its recent minutes, oldest first, for a small chart.
+
+    `recent` is the mean of the last half hour, weighed by its trials `recent_n`.
+    """
 
     series: SeriesShape
+    recent: float | None
+    recent_n: float | None
     observed: tuple[float | None, ...]
     lower: tuple[float | None, ...]
     upper: tuple[float | None, ...]

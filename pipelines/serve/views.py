@@ -1,10 +1,11 @@
 """Views answer each question the API and the pages ask, from the status and the store alone."""
 
+import math
 from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pipelines.serve.charts import plain, points, step_for
+from pipelines.serve.charts import known, plain, points, recent_mean, step_for, thin_step
 from pipelines.serve.convert import (
     MINUTE_MS,
     Latest,
@@ -45,7 +46,7 @@ from pipelines.serve.shapes import (
 from schemas.alert import Alert
 from schemas.history import SeriesInfo
 from schemas.incident import Incident
-from schemas.signal import Cohort
+from schemas.signal import Cohort, SignalKind
 from schemas.status import Status
 from schemas.words import rfc3339
 
@@ -60,6 +61,10 @@ SPARK_BYTES_MAX = 64 * 2**20
 """Most history read for the small charts of one overview: a tenth of a second of reading."""
 CHART_BYTES_MAX = 2**30
 """Most history read for one chart: six hours of 100,000 series, about two seconds."""
+LOG_UNUSUAL = math.log(6 * 60)
+"""What chance shows less than four times a day on one series is worth a line on the overview."""
+RECENT_MINUTES = 30
+"""A value beside odds is the mean of half an hour: evidence adds up, and the last minute alone says little."""
 CHILDREN_MAX = 20
 INCIDENT_ALERTS_MAX = 1_000
 """Most alerts shown of one incident; by default it lists a tenth of that."""
@@ -127,8 +132,9 @@ def series_detail(
     first = max(info.first_minute, last - wanted + 1, last - most + 1)
     step, drawn = 1, Points((), (), (), (), (), (), ())
     if first <= last:
-        step = step_for(last - first + 1, points_max)
-        drawn = points(columns(sources.store, [number], first, last, len(status.series)), 0, step, signal.kind)
+        history = columns(sources.store, [number], first, last, len(status.series))
+        step = max(step_for(last - first + 1, points_max), thin_step(np.nan_to_num(history.n[:, 0])))
+        drawn = points(history, 0, step, signal.kind)
     children = _ranked(_below(status.series, info), latest)
     return SeriesDetail(
         series=series_shape(sources, info, latest),
@@ -202,18 +208,27 @@ def _state(status: Status, incidents_total: int) -> tuple[StateName, str]:
 
 def _unusual(sources: Sources, status: Status, search: str) -> tuple[UnusualShape, ...]:
     latest = Latest(status)
-    shown = _ranked(_matching(status.series, search), latest)[:UNUSUAL_SERIES]
+    found = _matching(status.series, search)
+    if not search:
+        found = [info for info in found if latest.at(latest.log_r, info.number) >= LOG_UNUSUAL]
+    shown = _ranked(found, latest)[:UNUSUAL_SERIES]
     if not shown or status.latest is None:
         return ()
     last = status.closed_minute
     width = min(SPARK_MINUTES, minutes_within(SPARK_BYTES_MAX, len(status.series)))
     history = columns(sources.store, [info.number for info in shown], last - width + 1, last, len(status.series))
-    return tuple(_spark(series_shape(sources, info, latest), history, index) for index, info in enumerate(shown))
+    return tuple(
+        _spark(series_shape(sources, info, latest), sources.signal(info.signal).kind, history, index)
+        for index, info in enumerate(shown)
+    )
 
 
-def _spark(series: SeriesShape, history: Columns, index: int) -> UnusualShape:
+def _spark(series: SeriesShape, kind: SignalKind, history: Columns, index: int) -> UnusualShape:
+    lately = slice(-RECENT_MINUTES, None)
     return UnusualShape(
         series=series,
+        recent=recent_mean(history.observed[lately, index], history.n[lately, index], kind),
+        recent_n=known(float(np.nansum(history.n[lately, index]))),
         observed=plain(history.observed[:, index]),
         lower=plain(history.lower[:, index]),
         upper=plain(history.upper[:, index]),

@@ -30,6 +30,9 @@ PRIOR_HITS = 1.0
 its own hits make it known."""
 LEAST_HITS = 0.5
 """A level never rests on less than Jeffreys' half a hit: a thousand trials without one do not show a rate of zero."""
+CLUMP, CLUMP_HITS = 8.0, 5.0
+"""Hits of one session come together (a run of an agent with ten tool errors): until a series has shown how its own do,
+eight count as one, and half as many for every five hits that it has learned."""
 TOP_TRIALS = 1.0
 """Weight, in trials, of the whole signal's rate in a parent's own rate."""
 RATE_MIN = 1e-6
@@ -41,6 +44,10 @@ class Counted(Filtered):
 
     sums = ("hits", "trials")
     ceiling: ClassVar[float]
+
+    def design(self, baseline: State, panel: Panel) -> Floats:
+        """Give each row's design effect, at least what is believed of hits that have hardly been seen."""
+        return np.maximum(super().design(baseline, panel), CLUMP / (1.0 + baseline.rows["hits"] / CLUMP_HITS))
 
     def mean_rate(self, baseline: State, panel: Panel) -> tuple[Floats, Floats]:
         """Give each row's posterior mean rate at its usual mix, and the hits (own and the prior's) it rests on."""

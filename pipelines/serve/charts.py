@@ -16,8 +16,9 @@ SPARK_WIDTH, SPARK_HEIGHT = 132, 28
 PICTURE_WIDTH, PICTURE_HEIGHT = 960, 220
 _MARGIN = 2.0
 """Room above and below, so that a line at the edge keeps its whole width."""
-THIN_TRIALS = 20.0
-"""Trials that a point should rest on: fewer scatter so much that a change of half the value cannot be seen."""
+THIN_TRIALS, SEEN_TRIALS = 20.0, 100.0
+"""Trials that a point should rest on: with fewer than twenty it says nothing, and on a page, where people look for a
+change by eye, a rate of a few per cent takes a hundred."""
 THIN_STEPS = (1, 2, 5, 10, 15)
 """Steps in minutes among which a chart of a thin series chooses."""
 SHRINK_LEAST = 0.25
@@ -81,15 +82,15 @@ def step_for(minutes: int, points_max: int) -> int:
     return step if step == 1 or math.ceil(minutes / step) < points_max else step + 1
 
 
-def thin_step(n: Floats) -> int:
+def thin_step(n: Floats, trials: float = THIN_TRIALS) -> int:
     """Give the narrowest step in which the median minute with events rests on enough trials.
 
     >>> thin_step(np.array([50.0])), thin_step(np.array([5.0, 0.0])), thin_step(np.array([0.5])), thin_step(np.zeros(0))
     (1, 5, 15, 1)
     """
     some = n[n > 0]
-    typical = float(np.median(some)) if len(some) else THIN_TRIALS
-    return next((step for step in THIN_STEPS if step * typical >= THIN_TRIALS), THIN_STEPS[-1])
+    typical = float(np.median(some)) if len(some) else trials
+    return next((step for step in THIN_STEPS if step * typical >= trials), THIN_STEPS[-1])
 
 
 def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points:

@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipelines.serve import views
+from pipelines.serve.charts import SEEN_TRIALS, THIN_TRIALS
 from pipelines.serve.guard import Guard
 from pipelines.serve.index import INDEX
 from pipelines.serve.metrics import registry, scrape
@@ -166,7 +167,7 @@ class PageRoutes:
 
     def series(self, request: Request) -> Response:
         """Show one series."""
-        detail = _series_detail(self._sources, request)
+        detail = _series_detail(self._sources, request, SEEN_TRIALS)
         # Read already, so it is a time; given back in our own form.
         until_ms = Query(request, ["range", "until", "points"]).time_ms("until")
         return _html(self._pages.series(detail, pinned="" if until_ms is None else rfc3339(max(until_ms, 0)) or ""))
@@ -201,13 +202,13 @@ class Probes:
         return PlainTextResponse(f"not ready: {reason}\n", 503)
 
 
-def _series_detail(sources: Sources, request: Request) -> SeriesDetail:
+def _series_detail(sources: Sources, request: Request, trials: float = THIN_TRIALS) -> SeriesDetail:
     query = Query(request, ["range", "until", "points"])
     name = query.choice("range", "6h", tuple(views.RANGE_MINUTES))
     points_max = query.integer("points", POINTS_DEFAULT, POINTS_LEAST, POINTS_MAX)
     given = request.path_params["id"]
     number = int(given) if given.isascii() and given.isdigit() and len(given) <= len(str(2**53)) else -1
-    detail = views.series_detail(sources, number, name, query.time_ms("until"), points_max)
+    detail = views.series_detail(sources, number, name, query.time_ms("until"), points_max, trials)
     if detail is None:
         raise HTTPException(404, f"series {given[:60]!a}: no such series; /api/v1/series lists them by number")
     return detail

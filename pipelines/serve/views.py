@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pipelines.serve.charts import known, plain, points, recent_mean, step_for, thin_step
+from pipelines.serve.charts import THIN_TRIALS, known, plain, points, recent_mean, step_for, thin_step
 from pipelines.serve.convert import (
     MINUTE_MS,
     Latest,
@@ -115,9 +115,9 @@ def series_list(sources: Sources, search: str, signal: str, limit: int, offset: 
 
 
 def series_detail(
-    sources: Sources, number: int, name: RangeName, until_ms: int | None, points_max: int
+    sources: Sources, number: int, name: RangeName, until_ms: int | None, points_max: int, trials: float = THIN_TRIALS
 ) -> SeriesDetail | None:
-    """Give one series with its history, None where there is no series of this number."""
+    """Give one series with its history in points of so many trials, None where there is no series of this number."""
     status = sources.status()
     info = find(status.series, number)
     if info is None:
@@ -133,7 +133,7 @@ def series_detail(
     step, drawn = 1, Points((), (), (), (), (), (), ())
     if first <= last:
         history = columns(sources.store, [number], first, last, len(status.series))
-        step = max(step_for(last - first + 1, points_max), thin_step(np.nan_to_num(history.n[:, 0])))
+        step = max(step_for(last - first + 1, points_max), thin_step(np.nan_to_num(history.n[:, 0]), trials))
         drawn = points(history, 0, step, signal.kind)
     children = _ranked(_below(status.series, info), latest)
     return SeriesDetail(

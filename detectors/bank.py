@@ -22,6 +22,10 @@ KNOWN_RATIO = 3.0
 """An alternative counts only where the level's standard error is below a third of its shift."""
 CLIP_SD = 3.0
 """Innovations beyond this many standard deviations move a filter no further."""
+BACK_SHARE = 2.0
+"""An alternative's filter takes back at most half of its shift, whatever it sees: it may be wrong, not noncommittal."""
+NEAR_NATS = 3.0
+"""Alternatives this near to the strongest carry the evidence with it: those that saturate do so side by side."""
 NATS_ONE_EVENT = 1.0
 """A minute of one event says at most this much, one of n events log n more: an e-value cut from above stays valid, and
 no single answer, however odd, wakes anybody."""
@@ -156,6 +160,10 @@ def advance(
     limit = CLIP_SD * np.sqrt(spread)
     mean += gain * np.clip(innovation, -limit, limit)
     var *= 1.0 - gain
+    # An alternative that wandered back to its null would tell nothing new, and old evidence would stand for days.
+    usual = np.where(signed > 0.0, np.minimum(mean[:, side], 0.0), np.maximum(mean[:, side], 0.0))
+    bound, own = usual - signed / BACK_SHARE, mean[:, NULLS:]
+    mean[:, NULLS:] = np.where(signed > 0.0, np.maximum(own, bound), np.minimum(own, bound))
 
     # The likeliest onset of an alternative is the last minute at which its cusum stood at zero (Page 1954).
     fresh = rows["cusum"][i] <= 0.0
@@ -178,8 +186,10 @@ def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:
 
 
 def _verdict(rows: dict[str, Floats], i: Ints, log_m: Floats, signed: Floats, known: Bools) -> Verdict:
-    """Read the mixture, and the alternative and onset with the highest likelihood (the evidence itself saturates)."""
-    best = np.argmax(rows["cusum"][i], axis=1)
+    """Read the mixture, and of those that carry it the alternative with the highest likelihood (evidence saturates)."""
+    # What was likeliest before may long be over: direction and onset are told of an alternative that carries evidence.
+    carries = log_m >= log_m.max(axis=1, keepdims=True) - NEAR_NATS
+    best = np.argmax(np.where(carries, rows["cusum"][i], -1.0), axis=1)
     any_evidence = log_m.max(axis=1) > -np.inf
     return Verdict(
         log_m=sequential.mixture(log_m, sequential.even(known)),

@@ -23,6 +23,8 @@ EXPONENT_MIN = 0.35
 """Smallest tail exponent believed: a gap of 8 times the usual longest is never rarer than 400 times the history."""
 HISTORY_MIN_MINUTES = 720.0
 """Half a day: before it, nobody knows what a night looks like."""
+SPOKEN_MIN = LONGEST + 1.0
+"""Minutes with events in the past at the least: nobody knows how long the gaps are of a cohort that has spoken once."""
 GAP_MIN_MINUTES = 5.0
 """Shorter gaps are nobody's silence, however busy the cohort."""
 HALF_LIFE_MINUTES = 7 * 1440.0
@@ -33,15 +35,15 @@ class SilenceDetector:
     """Finds a cohort that has stopped speaking; its panel is `traffic`, with n the events of the minute."""
 
     kinds: ClassVar[tuple[SignalKind, ...]] = ("traffic",)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, table: SignalTable) -> None:
         """Keep the frozen signal table."""
         self.table = table
 
     def baseline(self) -> State:
-        """Make an empty baseline: the longest gaps, minutes and events of the past, and the gap being learned."""
-        names = ("minutes", "events", "gap")
+        """Make an empty baseline: longest gaps, minutes, minutes with events, events, and the gap being learned."""
+        names = ("minutes", "spoken", "events", "gap")
         return State(self.version, {"longest": np.zeros((0, LONGEST)), **{name: np.zeros(0) for name in names}}, {})
 
     def evidence(self) -> State:
@@ -61,7 +63,7 @@ class SilenceDetector:
         last = np.where(spoke, float(panel.minute), evidence.rows["last"])
         scores = nothing(len(panel.n), Reason.NORMAL)
         rows = baseline.rows
-        learned = rows["minutes"] >= HISTORY_MIN_MINUTES
+        learned = (rows["minutes"] >= HISTORY_MIN_MINUTES) & (rows["spoken"] >= SPOKEN_MIN)
         expected = rows["events"] / np.maximum(rows["minutes"], 1.0)
         ready = learned & (gap >= GAP_MIN_MINUTES) & (last >= 0)
         scores.log_r[ready] = self._log_return(rows, gap)[ready]
@@ -95,6 +97,7 @@ class SilenceDetector:
             rows["longest"][ended] = -np.sort(-joined, axis=1)[:, :LONGEST]
         rows["gap"] = np.where(where, np.where(panel.n > 0, 0.0, rows["gap"] + panel.width_minutes), rows["gap"])
         rows["minutes"] = rows["minutes"] + where * panel.width_minutes
+        rows["spoken"] = rows["spoken"] + (where & (panel.n > 0))
         rows["events"] = rows["events"] + np.where(where, panel.n, 0.0)
         return State(self.version, rows, {})
 

@@ -137,7 +137,7 @@ class Detect:
     def _newcomers(self, shown: dict[SignalKind, Panel]) -> bool:
         """Say whether any judged series has no share of the budget yet."""
         return any(
-            len(self._log_weights.get(kind, ())) < len(panel.n)
+            kind not in self._log_weights or len(self._log_weights[kind]) < len(panel.n)
             for kind, panel in shown.items()
             if self._watch(kind) is not None
         )
@@ -187,7 +187,7 @@ class Detect:
         signal = np.concatenate([shown[k].signal for k in kinds])
         eligible = np.concatenate([self._eligible(shown[k], speaks) for k in kinds])
         traffic = np.concatenate([self._traffic(k, len(shown[k].n)) for k in kinds])
-        favoured = np.array([touched(cohort, self._favoured) for cohort in self.roster.cohorts])
+        favoured = np.array([touched(cohort, self._favoured) for cohort in self.roster.cohorts], dtype=bool)
         changed = np.concatenate([favoured[self.roster.kinds[k].columns.cohort] for k in kinds])
         signals = self.roster.signals
         used = np.bincount(signal, eligible, len(signals)) > 0
@@ -212,7 +212,7 @@ class Detect:
         voice = speaks[cohort] & judged[panel.signal]
         if panel.kind == "traffic":
             lasting = [not VERSION_DIMENSIONS & {name for name, _ in c} for c in self.roster.cohorts]
-            voice &= np.array(lasting)[cohort]
+            voice &= np.array(lasting, dtype=bool)[cohort]
         return np.asarray(voice)
 
     def _judge(self, watch: Watch, shown: Panel, scores: Scores, minute: Minute) -> tuple[Ints, list[Finding]]:

@@ -24,7 +24,7 @@ from benchmarks.null_river import river_alarms
 from benchmarks.null_rules import RULES, WINDOW_MINUTES, Rules
 from benchmarks.null_streams import DAY, Real, Streams, real
 from detectors import DETECTORS
-from detectors.base import Shares, SignalTable
+from detectors.base import Detector, Shares, SignalTable
 from detectors.budget import Budget
 from pipelines.detect.watch import Watch
 from schemas.panel import Panel
@@ -81,6 +81,13 @@ class Result(msgspec.Struct, frozen=True):
     rivals: tuple[Rival, ...]
 
 
+def _detector(kind: SignalKind, nulls: int) -> Detector:
+    """Make the detector of a kind; the tolerance is in its units, as in the product."""
+    tolerance = np.log1p(TOLERANCE) / (np.log(2.0) if kind == "level" else 1.0)
+    table = SignalTable(np.full(nulls, tolerance), np.full(nulls, True), np.full(nulls, True))
+    return next(detector for detector in DETECTORS.values() if kind in detector.kinds)(table)
+
+
 class Fleet:
     """Our detectors over all nulls: each null is a fleet of its own, and a signal of its own, so none helps another."""
 
@@ -90,14 +97,8 @@ class Fleet:
         self._budget = Budget.of(
             Detection().false_pages_per_week, Detection().false_tickets_per_week, Detection().false_notes_per_week
         )
-        nulls = len(streams.nulls)
-        table = SignalTable(np.full(nulls, np.log1p(TOLERANCE)), np.full(nulls, True), np.full(nulls, True))
-        self._watches = {
-            kind: Watch(
-                [next(d for d in DETECTORS.values() if kind in d.kinds)(table)], Detection().accept_after_hours * 60.0
-            )
-            for kind in streams.sizes
-        }
+        nulls, accept_after = len(streams.nulls), Detection().accept_after_hours * 60.0
+        self._watches = {kind: Watch([_detector(kind, nulls)], accept_after) for kind in streams.sizes}
         self._fleet = np.log(sum(streams.sizes.values()))
         self._thresholds = (self._budget.note, self._budget.ticket, self._budget.page)
         self._on = {kind: np.zeros((3, len(streams.signal(kind))), dtype=bool) for kind in streams.sizes}

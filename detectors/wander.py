@@ -113,17 +113,18 @@ def observe(
     rows["ticks"] += where
     for name, value in (("block_r", seen.resid), ("block_w", seen.weight), ("block_v", seen.var)):
         rows[name] += value[:, None]
-    i, b = np.nonzero(where[:, None] & ((rows["ticks"].astype(np.int64)[:, None] & BLOCK_MASKS) == 0))
+    # Column by column: few rows have events in a minute, and long blocks are seldom full.
+    ticks, open_w = rows["ticks"].astype(np.int64), rows["block_w"]
+    full = [np.flatnonzero(where & (open_w[:, k] > 0) & ((ticks & mask) == 0)) for k, mask in enumerate(BLOCK_MASKS)]
+    i, b = np.concatenate(full), np.repeat(np.arange(len(BLOCKS)), [len(each) for each in full])
     r, w, v = rows["block_r"][i, b], rows["block_w"][i, b], rows["block_v"][i, b]
-    ok = w > 0
-    i_ok, b_ok, r, w, v = i[ok], b[ok], r[ok], w[ok], v[ok]
-    s = signal[i_ok]
-    believed = block_model(pools["q"][s], pools["tau"][s], pools["rho"][s])[np.arange(len(s)), b_ok]
+    s = signal[i]
+    believed = block_model(pools["q"][s], pools["tau"][s], pools["rho"][s])[np.arange(len(s)), b]
     noise = v / w**2
     square = np.minimum((r / w) ** 2, CLIP_Z2 * (pools["design"][s] * noise + believed))
     # Which blocks speak of wander and which of the design effect is fixed by the prior: what has been fitted so far
     # must not decide what may still be seen.
-    plausible = _prior_model(pools["prior"][s])[np.arange(len(s)), b_ok]
+    plausible = _prior_model(pools["prior"][s])[np.arange(len(s)), b]
     thick, thin = (plausible / (plausible + noise)) ** 2, (noise / (plausible + noise)) ** 2
     for name, value in (
         ("thick_sum", thick * square),
@@ -133,7 +134,7 @@ def observe(
         ("thin_wander", thin / noise),
         ("thin_blocks", thin),
     ):
-        rows[name][i_ok, b_ok] += value
+        rows[name][i, b] += value
     for name in ("block_r", "block_w", "block_v"):
         rows[name][i, b] = 0.0
     return rows

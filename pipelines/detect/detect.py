@@ -25,7 +25,7 @@ from schemas.score import Candidate, Finding, Level, Reason, Scores
 from schemas.settings import Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 """Format version of the detect wing's snapshot; another one is refused."""
 SNAPSHOT_LEVEL = 1
 """The lightest compression: most of a state is repetition, and a snapshot should not be felt."""

@@ -12,15 +12,13 @@ import numpy as np
 
 from detectors import calibration
 from detectors.base import Detector, Shares, State, decode, encode, grown
-from schemas.arrays import Bools, Floats, Ints
+from pipelines.detect.recent import Recent
+from schemas.arrays import Bools, Floats
 from schemas.panel import Panel
 from schemas.score import Scores
 
 LAG_MIN, LAG_MAX = 5, 60
 """Minutes between seeing and learning: long enough to notice a change first, short enough to follow a day."""
-RING = LAG_MAX + 1
-"""Minutes of panels kept for learning."""
-RING_FIELDS = ("n", "x", "mean_log", "var_log", "mix", "within")
 OWN_FIELDS = ("born", "suspicious_at", "frozen_since", "traffic", "away")
 
 
@@ -33,7 +31,7 @@ class Watch:
         self._accept_after = accept_after_minutes
         self.baselines: list[State] = [d.baseline() for d in detectors]
         self.evidence: list[State] = [d.evidence() for d in detectors]
-        self._ring = {name: np.zeros((RING, 0)) for name in RING_FIELDS}
+        self._recent = Recent(LAG_MAX + 1)
         self.born = np.zeros(0)
         self.suspicious_at = np.zeros(0)
         self.frozen_since = np.zeros(0)
@@ -52,14 +50,12 @@ class Watch:
         for k, detector in enumerate(self.detectors):
             self.evidence[k], scored = detector.step(self.baselines[k], self.evidence[k], panel)
             scores.append(scored)
-        for name in RING_FIELDS:
-            self._ring[name][panel.minute % RING] = getattr(panel, name)
+        self._recent.keep(panel)
         return scores
 
     def skip(self, minute: int) -> None:
         """Pass over a minute that is not judged: it is never learned as anything but a minute without events."""
-        for array in self._ring.values():
-            array[minute % RING] = 0.0
+        self._recent.skip(minute)
 
     def calibrated(self, panel: Panel, scores: Scores) -> Scores:
         """Take off the evidence what the audit says of the promise so far."""
@@ -80,9 +76,7 @@ class Watch:
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.grow(self.baselines[k], self.evidence[k], size, signals)
         self.audited = {name: grown(array, signals, 0.0) for name, array in self.audited.items()}
-        more = size - self._ring["n"].shape[1]
-        if more:
-            self._ring = {name: np.pad(array, ((0, 0), (0, more))) for name, array in self._ring.items()}
+        if size > len(self.born):
             self.born = grown(self.born, size, float(panel.minute))
             self.suspicious_at = grown(self.suspicious_at, size, -1.0)
             self.frozen_since = grown(self.frozen_since, size, -1.0)
@@ -105,19 +99,10 @@ class Watch:
         where = due & (pointer > self.suspicious_at)
         if not where.any():
             return
-        old = self._older(panel, (pointer % RING).astype(np.int64))
+        old = self._recent.older(panel, pointer, where)
         self.traffic = self.traffic + np.where(where, old.n, 0.0)
         for k, detector in enumerate(self.detectors):
             self.baselines[k] = detector.learn(self.baselines[k], old, where)
-
-    def _older(self, panel: Panel, slot: Ints) -> Panel:
-        """Gather each row's minute from the ring."""
-        rows = np.arange(len(slot))
-        n, x, mean, var, mix, within = (self._ring[name][slot, rows] for name in RING_FIELDS)
-        return Panel(
-            kind=panel.kind, minute=panel.minute, n=n, x=x, mean_log=mean, var_log=var,
-            parent=panel.parent, signal=panel.signal, mix=mix, within=within,
-        )  # fmt: skip
 
     def _accept(self, where: Bools) -> None:
         """Take the present behaviour of some rows as the new normal: old level and evidence are dropped."""
@@ -131,13 +116,9 @@ class Watch:
         return {
             "baselines": [encode(s) for s in self.baselines],
             "evidence": [encode(s) for s in self.evidence],
-            "own": encode(State(1, self._own(), self.audited)),
+            "own": encode(State(1, {name: getattr(self, name) for name in OWN_FIELDS}, self.audited)),
+            "recent": self._recent.dump(),
         }
-
-    def _own(self) -> dict[str, Floats]:
-        """Give the watch's own arrays, rows first."""
-        rings = {f"ring_{name}": array.T.copy() for name, array in self._ring.items()}
-        return rings | {name: getattr(self, name) for name in OWN_FIELDS}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped state; raises ValueError where a detector is now of another version."""
@@ -151,6 +132,6 @@ class Watch:
                     raise ValueError(message)
         state = decode(saved["own"])
         own, self.audited = state.rows, state.pools
-        self._ring = {name: own[f"ring_{name}"].T.copy() for name in RING_FIELDS}
+        self._recent.load(saved["recent"])
         for name in OWN_FIELDS:
             setattr(self, name, own[name])

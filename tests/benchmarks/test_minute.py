@@ -8,7 +8,7 @@ from benchmarks.minute_traffic import SIGNALS, Traffic
 
 
 def test_dense_traffic_has_events_in_every_series():
-    """One tenant, one version: 51 cohorts of 25 signals, each of them in the minute, and cells that add up to the whole."""
+    """One tenant, one version: 51 cohorts of 25 signals, all of them in the minute; cells add up to the whole."""
     made = Traffic(1_000, dense=True).minute(60)
     assert (len(made.cohorts), len(made.signals)) == (51, SIGNALS)
     assert all((cells.n > 0).all() for cells in made.signals.values())

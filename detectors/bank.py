@@ -22,8 +22,6 @@ KNOWN_RATIO = 3.0
 """An alternative counts only where the level's standard error is below a third of its shift."""
 CLIP_SD = 3.0
 """Innovations beyond this many standard deviations move a filter no further."""
-BACK_SHARE = 2.0
-"""An alternative's filter takes back at most half of its shift, whatever it sees: it may be wrong, not noncommittal."""
 NEAR_NATS = 3.0
 """Alternatives this near to the strongest carry the evidence with it: those that saturate do so side by side."""
 NATS_ONE_EVENT = 1.0
@@ -160,11 +158,6 @@ def advance(
     limit = CLIP_SD * np.sqrt(spread)
     mean += gain * np.clip(innovation, -limit, limit)
     var *= 1.0 - gain
-    # An alternative that wandered back to its null would tell nothing new, and old evidence would stand for days.
-    usual = np.where(signed > 0.0, np.minimum(mean[:, side], 0.0), np.maximum(mean[:, side], 0.0))
-    bound, own = usual - signed / BACK_SHARE, mean[:, NULLS:]
-    mean[:, NULLS:] = np.where(signed > 0.0, np.maximum(own, bound), np.minimum(own, bound))
-
     # The likeliest onset of an alternative is the last minute at which its cusum stood at zero (Page 1954).
     fresh = rows["cusum"][i] <= 0.0
     rows["cusum"][i] = np.clip(rows["cusum"][i] + log_e, 0.0, CUSUM_MAX)

@@ -14,10 +14,11 @@ Which node of the lattice explains the alerts of one signal is decided in five s
    time, the larger node has the longer past without it, and so the more evidence.
 4. Nodes that contain it, or lie in it, and have at least 90 % of its evidence are as good; the coarsest is preferred
    whose remainder moved too. The remainder of a node outside a finer one moved if it is small (below a tenth of the
-   trials), or holds at least half of the excess that would be its share. Where there is no further trial at all, the
-   finer one names where the signal lives: tool calls of a region may all be those of its agents. A change that was
-   seen near the onset settles it: just the node that it covers is the scope, if that contains the best one, has at
-   least half of its evidence, and its remainder moved by at least a quarter of what would be its share.
+   trials) and the node names less, or holds at least half of the excess that would be its share. Where there is no
+   further trial at all, the finer one names where the signal lives: tool calls of a region may all be those of its
+   agents. A change that was seen near the onset settles it: just the node that it covers is the scope, if that
+   contains the best one, has at least half of its evidence, and its remainder moved by at least a quarter of what
+   would be its share.
 5. If a sibling (one dimension differs) alerts alike, with at least half of the evidence in fleet terms, the cause is
    wider than either: the scope climbs to their parent. Silence climbs only to a parent that alerts too: rates need
    trials to move visibly, but a parent that still has traffic is not silent, and small tenants often go home together.
@@ -172,16 +173,23 @@ def _moved_outside(node: Node, finer: Node, least: float = HALF) -> bool:
         return False
     remainder = 1 - finer.trials / node.trials
     excess = 1 - finer.excess / node.excess
-    return remainder < REMAINDER_SMALL or excess >= least * remainder
+    if remainder < REMAINDER_SMALL:
+        return _names_less(node.cohort, finer.cohort) or len(node.cohort) < len(finer.cohort)
+    return excess >= least * remainder
 
 
 def _is_coarser(a: Node, b: Node) -> bool:
-    """Say whether a contains b: it names less, or the model where b names a version of it, or it holds b's events."""
-    if set(a.cohort) < set(b.cohort) or a.cohort in b.inside:
+    """Say whether a contains b: by its name, or because it holds b's events."""
+    return _names_less(a.cohort, b.cohort) or a.cohort in b.inside
+
+
+def _names_less(a: Cohort, b: Cohort) -> bool:
+    """Say whether a names less than b, or the model where b names a version of it."""
+    if set(a) < set(b):
         return True
-    kept = {(dimension, value) for dimension, value in b.cohort if dimension not in WITHIN}
-    named = dict(a.cohort).keys()
-    return named != dict(b.cohort).keys() and named == {WITHIN.get(d, d) for d, _ in b.cohort} and kept <= set(a.cohort)
+    kept = {(dimension, value) for dimension, value in b if dimension not in WITHIN}
+    named = dict(a).keys()
+    return named != dict(b).keys() and named == {WITHIN.get(d, d) for d, _ in b} and kept <= set(a)
 
 
 def _contained(node: Node, nodes: list[Node]) -> int:

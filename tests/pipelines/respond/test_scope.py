@@ -69,6 +69,8 @@ def test_a_tenant_lies_in_the_only_model_that_it_uses():
     initech = alert(INITECH, 25.0, 20.0, 300, (GPT4,))
     assert explaining([initech, alert(GPT4, 24.0, 30.0, 450)], ()) == GPT4
     assert explaining([initech, alert(GPT4, 20.0, 21.0, 900)], ()) == INITECH
+    # At night hardly anybody else uses the model: it says no less than the tenant, so the narrower claim stands.
+    assert explaining([initech, alert(GPT4, 25.0, 21.0, 315)], ()) == INITECH
     assert explaining([initech, alert(UMBRELLA, 20.0, 10.0), alert(GPT4, 24.0, 30.0, 450)], ()) == GPT4
 
 

@@ -19,7 +19,7 @@
     const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip", showlegend: false };
     return [
       { ...edge, y: points.lower, name: "lower" },
-      { ...edge, y: points.upper, name: "99 % of quiet minutes", fill: "tonexty", fillcolor: colour("--band"), showlegend: true },
+      { ...edge, y: points.upper, name: "usual range (99 %)", fill: "tonexty", fillcolor: colour("--band"), showlegend: true },
       {
         type: "scatter", mode: "lines", x, y: points.expected, name: "expected", line: { width: 1, dash: "dot", color: colour("--expected") },
         hovertemplate: `%{y:${percent}} expected<extra></extra>`,

@@ -156,7 +156,9 @@ class Filtered:
     def mixed(self, baseline: State, panel: Panel, shares: Shares) -> tuple[Floats, Floats]:
         """Give how far today's mix of cells, each at its own normal, stands from the usual mix, in level units."""
         size, to, at = len(panel.n), shares.to, shares.at
-        normal = self.normal(baseline, panel)[at]
+        # Of a cell in which a row is a minority the cell's normal says little: a slow model among fast ones.
+        own = self.normal(baseline, panel)
+        normal = shares.usual * own[at] + (1.0 - shares.usual) * own[to]
         now = shares.now * panel.n[at]
         usual = shares.usual * baseline.rows["trials"][at]
         moved = self.in_level(mean_of_cells(to, now, normal, size))

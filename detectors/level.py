@@ -124,10 +124,17 @@ class LevelDetector(Filtered):
         return np.maximum(np.exp2(level) - 1.0, 0.0)
 
     def normal(self, baseline: State, panel: Panel) -> Floats:
-        """Give each row's mean of log2(1 + v), held at its parent's until some events have spoken."""
-        rows, parent = baseline.rows, np.maximum(panel.parent, 0)
-        own = rows["sum"] / np.maximum(rows["trials"], 1e-9)
-        prior = np.where(panel.parent < 0, own, own[parent])
+        """Give each row's mean of log2(1 + v), held at its parent's until some events have spoken.
+
+        A parent that is as new as its child stands where the whole signal stands; before that has a level, NaN.
+        """
+        rows, signal, parent = baseline.rows, panel.signal, np.maximum(panel.parent, 0)
+        top, count = panel.parent < 0, len(baseline.pools["q"])
+        events = np.bincount(signal[top], rows["trials"][top], count)
+        total = np.bincount(signal[top], rows["sum"][top], count)
+        whole = np.where(events > 0, total / np.maximum(events, 1e-9), np.nan)[signal]
+        own = (rows["sum"] + whole) / (rows["trials"] + 1.0)
+        prior = np.where(top, whole, own[parent])
         return (rows["sum"] + MIX_EVENTS * prior) / (rows["trials"] + MIX_EVENTS)
 
     def in_level(self, mean: Floats) -> Floats:

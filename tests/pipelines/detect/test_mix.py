@@ -1,8 +1,12 @@
 """The mix: what moves because its parts' shares move is expected to move."""
 
+import numpy as np
 import pytest
 
+from detectors.base import SignalTable
+from detectors.level import LevelDetector
 from pipelines.detect.mix import cell_set
+from schemas.panel import Panel
 from schemas.score import Level
 from schemas.settings import DEFAULT_SETS
 from tests.pipelines.detect.by_hand import DAY, Story, cohort, levels, settings
@@ -47,3 +51,16 @@ def test_a_finding_tells_which_cohorts_hold_its_events():
     assert found[A] == ((), model)
     assert found[B] == found[model] == found[cohort(tenant="c")] == ((),)
     assert found[()] == ()
+
+
+def test_a_tenant_that_is_new_with_its_region_moves_no_expectation():
+    """A cell whose parent is as new as itself stands where the whole signal stands: it says nothing of the mix."""
+    detector = LevelDetector(SignalTable(np.array([0.1]), np.array([True]), np.array([True])))
+    baseline, _ = detector.grow(detector.baseline(), detector.evidence(), 3, 1)
+    baseline.rows["sum"][0], baseline.rows["trials"][0] = 2_000.0, 100.0
+    none = np.zeros(3)
+    panel = Panel(
+        kind="level", minute=0, n=none, x=none, mean_log=none, var_log=none, parent=np.array([-1, 0, 1]),
+        signal=np.zeros(3, dtype=np.int64), mix=none, within=np.full(3, np.nan),
+    )  # fmt: skip
+    assert detector.normal(baseline, panel).round(3).tolist() == [20.0, 20.0, 20.0]

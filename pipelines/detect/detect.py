@@ -1,6 +1,6 @@
 """The detect wing: closed minute in, findings out; the one caller of `step` and `learn`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,15 +9,17 @@ import zstandard
 
 from detectors import DETECTORS
 from detectors.base import SignalTable
-from detectors.budget import Budget, log_weights, signal_shares
-from pipelines.detect.changes import Changes, touched
-from pipelines.detect.history import history_row, in_unit
+from detectors.budget import Budget
+from pipelines.detect.changes import Changes
+from pipelines.detect.findings import findings, weigh
+from pipelines.detect.history import history_row
 from pipelines.detect.limits import LimitRule
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
-from pipelines.detect.series import VERSION_DIMENSIONS, Roster
+from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
-from schemas.arrays import Bools, Floats, Ints
+from pipelines.detect.weights import Weights
+from schemas.arrays import Floats
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.panel import Panel
 from schemas.partial import Minute
@@ -25,14 +27,12 @@ from schemas.score import Candidate, Finding, Level, Reason, Scores
 from schemas.settings import Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 """Format version of the detect wing's snapshot; another one is refused."""
 SNAPSHOT_LEVEL = 1
 """The lightest compression: most of a state is repetition, and a snapshot should not be felt."""
 FINDINGS_MAX = 1_000
 """Most budgeted findings reported in one minute, the strongest first: a storm is one incident, not a flood."""
-WEIGHTS_MINUTES = 60
-"""Weights follow past traffic hourly."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -65,43 +65,39 @@ class Detect:
             settings.detection.false_tickets_per_week,
             settings.detection.false_notes_per_week,
         )
-        self._log_weights: dict[SignalKind, Floats] = {}
+        self._weights = Weights(self.roster)
         self._limits = [LimitRule(rule) for rule in settings.rules]
         self._changes = Changes()
-        self._favoured: tuple[Candidate, ...] = ()
 
     def step(self, minute: Minute) -> Judged:
         """Judge one closed minute; an unscored one is registered and otherwise left alone."""
         places, new = self.roster.place(minute)
         candidates = self._changes.step(minute)
         judged: list[tuple[Panel, Scores]] = []
-        findings: list[Finding] = []
+        found: list[Finding] = []
         shown = panels(self.roster, minute, places)
         audit = np.zeros(2)
         if minute.scored:
-            fresh = self._changes.fresh(minute.minute)
-            if minute.minute % WEIGHTS_MINUTES == 0 or fresh != self._favoured or self._newcomers(shown):
-                self._favoured = fresh
-                self._reweigh(shown)
+            watched = {kind: panel for kind, panel in shown.items() if self._watch(kind) is not None}
+            self._weights.step(watched, self._changes.fresh(minute.minute), minute.minute, self._traffic)
             self._mix.step(self.roster, minute)
-            for kind in list(shown):
-                watch = self._watch(kind)
-                if watch is not None:
-                    shown[kind], plain = self._score(watch, shown[kind])
-                    scores = watch.calibrated(shown[kind], plain)
-                    level, found = self._judge(watch, shown[kind], scores, minute)
-                    judged.append((shown[kind], scores))
-                    findings += found
-                    voice = self._log_weights[kind] > -np.inf
-                    audit += watch.audit(shown[kind], plain, voice, level >= Level.PAGE)
-            findings = sorted(findings, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
-            findings += self._broken_limits(shown, minute)
-            findings = self._placed(findings)
+            for kind, panel in watched.items():
+                watch = self.watches[kind]
+                shown[kind], plain = self._score(watch, panel)
+                scores = watch.calibrated(shown[kind], plain)
+                verdicts = weigh(self.roster, self.budget, shown[kind], scores, self._weights.of(kind))
+                watch.learn(shown[kind], verdicts.level >= Level.NOTE)
+                judged.append((shown[kind], scores))
+                found += findings(self.roster, verdicts, shown[kind], scores, minute)
+                audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
+            found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
+            found += self._broken_limits(shown, minute)
+            found = self._placed(found)
         else:
             for watch in self.watches.values():
                 watch.skip(minute.minute)
         return Judged(
-            findings=tuple(findings),
+            findings=tuple(found),
             candidates=candidates,
             new_series=tuple(new),
             history=history_row(self.roster, minute.minute, shown, judged),
@@ -133,14 +129,6 @@ class Detect:
             if kind in shown:
                 findings += limit.step(self.roster, shown[kind], minute.detected_ms)
         return findings
-
-    def _newcomers(self, shown: dict[SignalKind, Panel]) -> bool:
-        """Say whether any judged series has no share of the budget yet."""
-        return any(
-            kind not in self._log_weights or len(self._log_weights[kind]) < len(panel.n)
-            for kind, panel in shown.items()
-            if self._watch(kind) is not None
-        )
 
     def _watch(self, kind: SignalKind) -> Watch | None:
         """Give the watch of a kind with the present signal table; None where no detector judges the kind."""
@@ -178,79 +166,10 @@ class Detect:
         pick["log_r"] = np.logaddexp.reduce(stack, axis=0) - np.log(len(scores))
         return Scores(**pick)
 
-    def _reweigh(self, shown: dict[SignalKind, Panel]) -> None:
-        """Share the budget over all judged series by past traffic and fresh changes; twins have no share."""
-        kinds = [kind for kind in shown if self._watch(kind) is not None]
-        if not kinds:
-            return
-        speaks = self.roster.speakers()
-        signal = np.concatenate([shown[k].signal for k in kinds])
-        eligible = np.concatenate([self._eligible(shown[k], speaks) for k in kinds])
-        traffic = np.concatenate([self._traffic(k, len(shown[k].n)) for k in kinds])
-        favoured = np.array([touched(cohort, self._favoured) for cohort in self.roster.cohorts], dtype=bool)
-        changed = np.concatenate([favoured[self.roster.kinds[k].columns.cohort] for k in kinds])
-        signals = self.roster.signals
-        used = np.bincount(signal, eligible, len(signals)) > 0
-        classes = ["silence" if s.category == "silence" else s.family for s in signals]
-        shares = signal_shares(classes, [s.group for s in signals], used)
-        weights = log_weights(signal, traffic, eligible, changed, shares)
-        parts = np.split(weights, np.cumsum([len(shown[k].n) for k in kinds])[:-1])
-        self._log_weights = dict(zip(kinds, parts, strict=True))
-
     def _traffic(self, kind: SignalKind, size: int) -> Floats:
         """Give the past traffic of each row, 0 for rows that the watch has not met yet."""
         known = self.watches[kind].traffic
         return np.concatenate([known, np.zeros(size - len(known))])
-
-    def _eligible(self, panel: Panel, speaks: Bools) -> Bools:
-        """Say which rows have a voice: no twins, no signals that are only charted, for silence no versions.
-
-        A version that falls silent has been replaced.
-        """
-        cohort = self.roster.kinds[panel.kind].columns.cohort
-        judged = np.array([signal.page for signal in self.roster.signals])
-        voice = speaks[cohort] & judged[panel.signal]
-        if panel.kind == "traffic":
-            lasting = [not VERSION_DIMENSIONS & {name for name, _ in c} for c in self.roster.cohorts]
-            voice &= np.array(lasting, dtype=bool)[cohort]
-        return np.asarray(voice)
-
-    def _judge(self, watch: Watch, shown: Panel, scores: Scores, minute: Minute) -> tuple[Ints, list[Finding]]:
-        """Compare with the budget, let the calm rows learn, and report the others."""
-        log_fleet = scores.log_r + self._log_weights[shown.kind]
-        matters = self._matters(shown, scores)
-        level = np.where(matters, self.budget.level(log_fleet), Level.NONE)
-        watch.learn(shown, level >= Level.NOTE)
-        report = np.flatnonzero((log_fleet >= self.budget.attention) & matters)
-        return level, list(self._findings(report, log_fleet, level, shown, scores, minute))
-
-    def _matters(self, shown: Panel, scores: Scores) -> Bools:
-        """Say which rows have moved further since their onset than the tolerance, in the direction of the evidence."""
-        tolerance = 1.0 + np.array([s.tolerance for s in self.roster.signals])[shown.signal]
-        rise = (scores.direction > 0) & (scores.effect >= tolerance)
-        fall = (scores.direction < 0) & (scores.effect <= 1.0 / tolerance)
-        return np.asarray(rise | fall)
-
-    def _findings(
-        self, rows: Ints, log_fleet: Floats, level: Ints, shown: Panel, scores: Scores, minute: Minute
-    ) -> Iterable[Finding]:
-        """Make the findings of some rows."""
-        columns = self.roster.kinds[shown.kind].columns
-        name = next(name for name, d in DETECTORS.items() if shown.kind in d.kinds)
-        for r in rows:
-            signal = self.roster.signals[columns.signal[r]]
-            unit = in_unit(signal)
-            effect = float(scores.effect[r])
-            expected = float(scores.expected[r]) * unit
-            yield Finding(
-                signal=signal.name, cohort=self.roster.cohorts[columns.cohort[r]], detector=name,
-                level=Level(int(level[r])), log_return_period=float(scores.log_r[r]), log_fleet=float(log_fleet[r]),
-                direction="up" if scores.direction[r] > 0 else "down", observed=expected * effect,
-                expected=expected, lower=float(scores.since_lower[r]) * unit, upper=float(scores.since_upper[r]) * unit,
-                effect=effect, n=int(scores.n_since[r]), excess=float(scores.excess[r]),
-                onset_ms=int(scores.onset[r]) * 60_000, detected_ms=minute.detected_ms,
-                reason=Reason(int(scores.reason[r])),
-            )  # fmt: skip
 
     def snapshot(self) -> bytes:
         """Give the whole state; a restored wing goes on bit for bit."""
@@ -258,10 +177,9 @@ class Detect:
             "version": SNAPSHOT_VERSION,
             "roster": self.roster.dump(),
             "watches": {kind: watch.dump() for kind, watch in self.watches.items()},
-            "weights": {kind: w.astype("<f8").tobytes() for kind, w in self._log_weights.items()},
+            "weights": self._weights.dump(),
             "limits": {limit.rule.name: limit.dump() for limit in self._limits},
             "changes": self._changes.dump(),
-            "favoured": msgspec.to_builtins(self._favoured),
             "mix": self._mix.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
@@ -275,13 +193,12 @@ class Detect:
             raise ValueError(message)
         self.roster.load(saved["roster"])
         self._changes.load(saved["changes"])
-        self._favoured = msgspec.convert(saved["favoured"], tuple[Candidate, ...])
         self._mix.load(saved["mix"])
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"
             watch.load(state)
-        self._log_weights = {kind: np.frombuffer(w, dtype="<f8").copy() for kind, w in saved["weights"].items()}
+        self._weights.load(saved["weights"])
         for limit in self._limits:
             if limit.rule.name in saved["limits"]:
                 limit.load(saved["limits"][limit.rule.name])

@@ -100,7 +100,7 @@ def test_a_fresh_change_gives_its_cohort_a_larger_share_for_six_hours():
     def weight(place):
         kind = story.detect.roster.kinds["rate"]
         row = kind.rows_of(story.detect.roster.signal_index("refusal_rate"), story.detect.roster.place_of(place))
-        return float(np.exp(story.detect._log_weights["rate"][int(row)]))
+        return float(np.exp(story.detect._weights.of("rate")[int(row)]))
 
     assert 0.9 < weight(EU) / weight(US) < 1.1
     moved = old | {cohort(region="eu", model_version="v2"): (40, 0.03)}

@@ -111,6 +111,7 @@ class Minute(msgspec.Struct, frozen=True):
     `leaf_events`. `scored` is False for a minute that is known to be incomplete: counted, not judged.
     `overflow` counts events whose value, leaf or name went to `__other__`, by dimension, "leaf" or signal. `known` is
     what aggregation has learned of the stream so far (guardrail categories, evaluations): a restart goes on from it.
+    `leaf_rates` gives the trials and the hits of each leaf for the signals that are rates of turns.
     """
 
     minute: int
@@ -126,3 +127,4 @@ class Minute(msgspec.Struct, frozen=True):
     changes: tuple[SeenChange, ...] = ()
     overflow: dict[str, int] = {}
     known: tuple[str, ...] = ()
+    leaf_rates: dict[str, tuple[Ints, Ints]] = {}

@@ -39,6 +39,7 @@ class Rolled(msgspec.Struct, frozen=True):
     leaves: tuple[Cohort, ...]
     leaf_events: Ints
     overflow: dict[str, int]
+    leaf_rates: dict[str, tuple[Ints, Ints]]
 
 
 class Rollup:
@@ -54,7 +55,7 @@ class Rollup:
     def roll(self, tables: Sequence[Table]) -> Rolled:
         """Sum the tables of one minute for every cohort."""
         if not tables:
-            return Rolled((), _NONE, _NONE, {}, (), (), _NONE, {})
+            return Rolled((), _NONE, _NONE, {}, (), (), _NONE, {}, {})
         if len(self._leaves) > LEAVES_KEPT_MAX:
             self._leaves.clear()
         numbered = [self._leaves.numbers(table.leaves) for table in tables]
@@ -82,12 +83,23 @@ class Rollup:
             categories=rows.names,
             leaves=tuple(names[k] for k in by_key),
             leaf_events=events[by_key],
+            leaf_rates=self._leaf_rates(dense[by_key], rows.fields),
             overflow={
                 name.removeprefix(OVERFLOW_PREFIX).removesuffix(COUNT_PART): int(dense[:, at].sum())
                 for name, at in sorted(rows.fields.items())
                 if name.startswith(OVERFLOW_PREFIX)
             },
         )
+
+    def _leaf_rates(self, dense: Ints, fields: dict[str, int]) -> dict[str, tuple[Ints, Ints]]:
+        """Give the trials and hits of each leaf for every rate that is counted as such."""
+        rates = [name for name, kind, _ in self._plan if kind == "rate" and f"{name}.n" in fields]
+        silent = set() if COVERAGE in self.known else GUARDRAIL_SIGNALS
+        return {
+            name: (dense[:, fields[f"{name}.n"]], dense[:, fields[f"{name}.x"]])
+            for name in rates
+            if name not in silent and f"{name}.x" in fields
+        }
 
     def _places(self, leaf: Ints) -> tuple[tuple[Cohort, ...], Ints, Ints, Ints]:
         """Give the cohorts sorted by key, the place of each leaf's cohorts, and how to sum leaves by cohort."""

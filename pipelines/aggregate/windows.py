@@ -176,6 +176,7 @@ class Minutes:
             categories=rolled.categories,
             leaves=rolled.leaves,
             leaf_events=rolled.leaf_events,
+            leaf_rates=rolled.leaf_rates,
             changes=tuple(changes),
             overflow=rolled.overflow,
             known=self._rollup.known,

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors import sequential
-from detectors.base import SignalTable
+from detectors.base import SignalTable, Stored
 from schemas.arrays import Bools, Floats, Ints
 
 EDGE_Z = 0.84
@@ -34,7 +34,9 @@ ETA_MAX = 40.0
 NULLS = 2
 """Filters 0 and 1 are the nulls at the upper and the lower edge; the alternatives follow, rises first."""
 
-EVIDENCE_FIELDS = ("log_m", "cusum", "onset", "since_n", "since_x", "since_e")
+EVIDENCE_FIELDS = ("log_m", "cusum", "since_n", "since_x", "since_e")
+NEVER = -1
+"""Minute of the last event of a row that has had none."""
 
 
 class Family(Protocol):
@@ -101,38 +103,38 @@ class Verdict(msgspec.Struct, frozen=True):
     known: Bools
 
 
-def fields(size: int, shifts: Floats) -> dict[str, Floats]:
+def fields(size: int, shifts: Floats) -> dict[str, Stored]:
     """Make the evidence rows of a bank with 2 J filters for J shift sizes."""
-    j = 2 * len(shifts)
-    rows = {name: np.zeros((size, j)) for name in EVIDENCE_FIELDS}
+    j, narrow = 2 * len(shifts), np.float32
+    rows: dict[str, Stored] = {name: np.zeros((size, j), narrow) for name in EVIDENCE_FIELDS}
     rows["log_m"].fill(-np.inf)
-    rows["mean"] = np.zeros((size, NULLS + j))
-    rows["var"] = np.full((size, NULLS + j), np.nan)
-    rows["edges"] = np.full((size, NULLS), np.nan)
-    return {**rows, "last": np.full(size, np.nan)}
+    rows["mean"] = np.zeros((size, NULLS + j), narrow)
+    rows["var"] = np.full((size, NULLS + j), np.nan, narrow)
+    rows["edges"] = np.full((size, NULLS), np.nan, narrow)
+    return {**rows, "onset": np.zeros((size, j), np.int32), "last": np.full(size, NEVER, np.int32)}
 
 
 def advance(
-    rows: dict[str, Floats], r: Rows, minute: int, family: Family, shifts: Floats, table: SignalTable
+    rows: dict[str, Stored], r: Rows, minute: int, family: Family, shifts: Floats, table: SignalTable
 ) -> Verdict:
     """Move the bank by one minute in the active rows, in place, and say what it sees."""
     i, j = r.index, len(shifts)
-    last = rows["last"][i]
-    minutes = np.where(np.isnan(last), 1.0, minute - last)[:, None]
+    was = {name: array[i].astype(np.float64) for name, array in rows.items()}
+    minutes = np.where(was["last"] == NEVER, 1.0, minute - was["last"])[:, None]
     decay = np.exp(-minutes / r.tau[:, None])
-    mean = rows["mean"][i] * decay
+    mean = was["mean"] * decay
     # What is not known of the level wanders with it: evidence must outgrow the doubt about the past, not only noise.
     sd, side = np.stack([r.sd_rise, r.sd_fall], axis=1), np.repeat([0, 1], j)
     doubt = r.q[:, None] + sd**2
     free = np.concatenate([doubt, doubt[:, side]], axis=1)
-    var = np.where(np.isnan(rows["var"][i]), free, rows["var"][i])
+    var = np.where(np.isnan(was["var"]), free, was["var"])
     var = var * decay**2 + (1.0 - decay**2) * free
 
     edge = EDGE_Z * sd + table.tolerance[r.signal][:, None]
     edges = (r.level - r.mix)[:, None] + edge * np.array([1.0, -1.0])
     # What is learned of the level moves the edges, not what the filters have seen: level + g stays where it was.
     # What the mix of cells does, on the other hand, is expected to be seen.
-    moved = np.where(np.isnan(rows["edges"][i]), 0.0, rows["edges"][i] - edges)
+    moved = np.where(np.isnan(was["edges"]), 0.0, was["edges"] - edges)
     mean += np.concatenate([moved, moved[:, side]], axis=1)
 
     signed = np.concatenate([shifts, -shifts])
@@ -140,8 +142,7 @@ def advance(
     precision = 1.0 / (r.sampling[:, None] + r.rho[:, None] + var[:, side])
     information = np.where(known, 0.5 * signed**2 * precision, 0.0)
     weight = sequential.onset_weight(information, minutes)
-    log_m = rows["log_m"][i]
-    share = sequential.restart_share(log_m, weight)
+    share = sequential.restart_share(was["log_m"], weight)
     mean[:, NULLS:] += share * (mean[:, side] - mean[:, NULLS:])
     var[:, NULLS:] += share * (var[:, side] - var[:, NULLS:])
 
@@ -159,15 +160,21 @@ def advance(
     mean += gain * np.clip(innovation, -limit, limit)
     var *= 1.0 - gain
     # The likeliest onset of an alternative is the last minute at which its cusum stood at zero (Page 1954).
-    fresh = rows["cusum"][i] <= 0.0
-    rows["cusum"][i] = np.clip(rows["cusum"][i] + log_e, 0.0, CUSUM_MAX)
-    rows["mean"][i], rows["var"][i], rows["last"][i] = mean, var, minute
-    rows["edges"][i] = edges
-    rows["log_m"][i] = log_m = sequential.advance(log_m, log_e, weight)
-    rows["onset"][i] = np.where(fresh, minute, rows["onset"][i])
+    fresh = was["cusum"] <= 0.0
+    now = {
+        "mean": mean,
+        "var": var,
+        "last": np.full(len(i), minute),
+        "edges": edges,
+        "cusum": np.clip(was["cusum"] + log_e, 0.0, CUSUM_MAX),
+        "log_m": sequential.advance(was["log_m"], log_e, weight),
+        "onset": np.where(fresh, minute, was["onset"]),
+    }
     for name, value in (("since_n", r.trials), ("since_x", r.observed), ("since_e", r.expected)):
-        rows[name][i] = np.where(fresh, 0.0, rows[name][i]) + value[:, None]
-    return _verdict(rows, i, log_m, signed, known)
+        now[name] = np.where(fresh, 0.0, was[name]) + value[:, None]
+    for name, value in now.items():
+        rows[name][i] = value
+    return _verdict(now, signed, known)
 
 
 def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:
@@ -178,18 +185,19 @@ def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:
     return np.concatenate([up & rises, down & falls], axis=1)
 
 
-def _verdict(rows: dict[str, Floats], i: Ints, log_m: Floats, signed: Floats, known: Bools) -> Verdict:
+def _verdict(now: dict[str, Floats], signed: Floats, known: Bools) -> Verdict:
     """Read the mixture, and of those that carry it the alternative with the highest likelihood (evidence saturates)."""
     # What was likeliest before may long be over: direction and onset are told of an alternative that carries evidence.
+    log_m, at = now["log_m"], np.arange(len(known))
     carries = log_m >= log_m.max(axis=1, keepdims=True) - NEAR_NATS
-    best = np.argmax(np.where(carries, rows["cusum"][i], -1.0), axis=1)
+    best = np.argmax(np.where(carries, now["cusum"], -1.0), axis=1)
     any_evidence = log_m.max(axis=1) > -np.inf
     return Verdict(
         log_m=sequential.mixture(log_m, sequential.even(known)),
         shift=np.where(any_evidence, signed[best], 0.0),
-        onset=np.where(any_evidence, rows["onset"][i, best], -1.0),
-        since_n=rows["since_n"][i, best],
-        since_x=rows["since_x"][i, best],
-        since_e=rows["since_e"][i, best],
+        onset=np.where(any_evidence, now["onset"][at, best], -1.0),
+        since_n=now["since_n"][at, best],
+        since_x=now["since_x"][at, best],
+        since_e=now["since_e"][at, best],
         known=np.asarray(known.any(axis=1)),
     )

@@ -10,11 +10,17 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.score import Scores
 from schemas.signal import SignalKind
+
+Stored = NDArray[Any]
+"""An array of a state, no wider than what it holds needs: float64 for sums that run for weeks, float32 for what is
+renewed or only compared, int32 for places and for minute numbers, which have more digits than float32. Formulas count
+in float64."""
 
 
 class SignalTable(msgspec.Struct, frozen=True):
@@ -50,8 +56,8 @@ class State(msgspec.Struct):
     """
 
     version: int
-    rows: dict[str, Floats]
-    pools: dict[str, Floats]
+    rows: dict[str, Stored]
+    pools: dict[str, Stored]
 
     def copy(self) -> "State":
         """Give a copy that later steps cannot change."""
@@ -103,15 +109,15 @@ class Detector(Protocol):
         """Drop level and evidence of some rows, so that what they do now becomes normal."""
 
 
-def grown(array: Floats, size: int, fill: float) -> Floats:
-    """Append rows with a fill value up to a size; never shrinks.
+def grown(array: Stored, size: int, fill: float) -> Stored:
+    """Append rows with a fill value up to a size, of the same type; never shrinks.
 
     >>> grown(np.array([1.0, 2.0]), 3, 0.5)
     array([1. , 2. , 0.5])
     """
     if len(array) >= size:
         return array
-    more = np.full((size - len(array), *array.shape[1:]), fill)
+    more = np.full((size - len(array), *array.shape[1:]), fill, dtype=array.dtype)
     return np.concatenate([array, more])
 
 
@@ -148,14 +154,15 @@ def nothing(size: int, reason: int) -> Scores:
 
 
 def encode(state: State) -> dict[str, Any]:
-    """Turn a state into plain values for the store; shapes and little-endian float64 bytes.
+    """Turn a state into plain values for the store; types, shapes and little-endian bytes.
 
     >>> decode(encode(State(1, {"a": np.array([1.0, 2.0])}, {}))).rows["a"]
     array([1., 2.])
     """
 
-    def pack(arrays: dict[str, Floats]) -> dict[str, Any]:
-        return {name: [list(array.shape), array.astype("<f8").tobytes()] for name, array in arrays.items()}
+    def pack(arrays: dict[str, Stored]) -> dict[str, Any]:
+        kinds = {name: array.dtype.newbyteorder("<") for name, array in arrays.items()}
+        return {name: [kinds[name].str, a.shape, a.astype(kinds[name]).tobytes()] for name, a in arrays.items()}
 
     return {"version": state.version, "rows": pack(state.rows), "pools": pack(state.pools)}
 
@@ -163,7 +170,7 @@ def encode(state: State) -> dict[str, Any]:
 def decode(saved: dict[str, Any]) -> State:
     """Read a state back, bit for bit as it was saved."""
 
-    def unpack(arrays: dict[str, Any]) -> dict[str, Floats]:
-        return {name: np.frombuffer(body, dtype="<f8").reshape(shape).copy() for name, (shape, body) in arrays.items()}
+    def unpack(arrays: dict[str, Any]) -> dict[str, Stored]:
+        return {name: np.frombuffer(body, kind).reshape(shape).copy() for name, (kind, shape, body) in arrays.items()}
 
     return State(saved["version"], unpack(saved["rows"]), unpack(saved["pools"]))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors import bank, wander
-from detectors.base import Shares, SignalTable, State, grown, mean_of_cells, nothing
+from detectors.base import Shares, SignalTable, State, Stored, grown, mean_of_cells, nothing
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.score import Reason, Scores
@@ -27,6 +27,9 @@ BAND_Z = 2.58
 """The band holds 99 % of the minutes of a quiet series."""
 
 
+FITTED = ("q", "tau", "rho", "design")
+"""What the hourly fit says of each row, NaN before the first; in single precision."""
+
 Scatter = tuple[Floats, Floats, Floats]
 """Wander variance q, time constant tau (minutes) and white variance rho, one entry a row."""
 
@@ -35,7 +38,7 @@ class Filtered:
     """The frame of the filtered detectors; subclasses say how their kind of value behaves."""
 
     kinds: ClassVar[tuple[SignalKind, ...]]
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     shifts: ClassVar[Floats]
     prior_scale: ClassVar[float] = 1.0
     family: ClassVar[bank.Family]
@@ -47,8 +50,8 @@ class Filtered:
 
     def baseline(self) -> State:
         """Make an empty baseline: decayed sums, minutes seen, wander blocks, and the fitted wander of each row."""
-        rows = {name: np.zeros(0) for name in (*self.sums, "minutes")}
-        rows |= wander.row_fields(0) | {"q": np.zeros(0), "tau": np.zeros(0), "rho": np.zeros(0), "design": np.zeros(0)}
+        rows: dict[str, Stored] = {name: np.zeros(0) for name in (*self.sums, "minutes")}
+        rows |= wander.row_fields(0) | {name: np.zeros(0, np.float32) for name in FITTED}
         return State(self.version, rows, wander.pool_fields(0, self.prior_scale) | self.pool_fields(0))
 
     def pool_fields(self, size: int) -> dict[str, Floats]:
@@ -64,10 +67,7 @@ class Filtered:
         pools = wander.pool_fields(signals, self.prior_scale) | self.pool_fields(signals)
         for name, array in baseline.pools.items():
             pools[name][: len(array)] = array
-        rows = {
-            name: grown(array, size, np.nan if name in {"q", "tau", "rho", "design"} else 0.0)
-            for name, array in baseline.rows.items()
-        }
+        rows = {name: grown(array, size, np.nan if name in FITTED else 0.0) for name, array in baseline.rows.items()}
         fill = bank.fields(1, self.shifts)
         moved = {name: grown(array, size, float(fill[name].flat[0])) for name, array in evidence.rows.items()}
         return State(self.version, rows, pools), State(self.version, moved, {})
@@ -136,8 +136,8 @@ class Filtered:
             rows[name] = np.where(where, rows[name] * keep, rows[name]) + np.where(seen, value, 0.0)
         if (panel.minute + 1) % FIT_MINUTES == 0:
             pools = wander.fit(rows, panel.signal, pools) | self.fit_pools(State(self.version, rows, pools), panel)
-            rows["q"], rows["tau"], rows["rho"] = wander.scatter(rows, panel.signal, pools)
-            rows["design"] = wander.design(rows, panel.signal, pools)
+            found = *wander.scatter(rows, panel.signal, pools), wander.design(rows, panel.signal, pools)
+            rows |= {name: value.astype(np.float32) for name, value in zip(FITTED, found, strict=True)}
         return State(self.version, rows, pools)
 
     def forget(self, baseline: State, evidence: State, where: Bools) -> tuple[State, State]:

@@ -12,6 +12,7 @@ points give q, tau and rho: pooled over the series of a signal, scaled for each 
 import msgspec
 import numpy as np
 
+from detectors.base import Stored
 from schemas.arrays import Bools, Floats, Ints
 
 BLOCKS = np.array([1.0, 4.0, 16.0, 64.0, 256.0])
@@ -72,11 +73,14 @@ def block_model(q: Floats, tau: Floats, rho: Floats) -> Floats:
     return np.asarray(q[..., None] * time_average(BLOCKS / tau[..., None]) + rho[..., None] / BLOCKS)
 
 
-def row_fields(size: int) -> dict[str, Floats]:
-    """Make the state rows of this estimator: open blocks (r, w, v), and weighted sums and numbers of finished ones."""
+def row_fields(size: int) -> dict[str, Stored]:
+    """Make the state rows of this estimator: open blocks (r, w, v), and weighted sums and numbers of finished ones.
+
+    Single precision is enough: blocks are short, and of the moments only ratios matter, to a few percent.
+    """
     five = len(BLOCKS)
     names = ("block_r", "block_w", "block_v", *MOMENTS)
-    return {"ticks": np.zeros(size), **{name: np.zeros((size, five)) for name in names}}
+    return {"ticks": np.zeros(size, np.int32), **{name: np.zeros((size, five), np.float32) for name in names}}
 
 
 def pool_fields(size: int, scale: float = 1.0) -> dict[str, Floats]:
@@ -102,8 +106,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def observe(
-    rows: dict[str, Floats], where: Bools, signal: Ints, pools: dict[str, Floats], seen: Seen
-) -> dict[str, Floats]:
+    rows: dict[str, Stored], where: Bools, signal: Ints, pools: dict[str, Stored], seen: Seen
+) -> dict[str, Stored]:
     """Add one minute to the open blocks of the rows in `where`, and close the blocks that are full.
 
     Gives new rows and leaves the old ones as they were. Each finished block adds its variance estimate with a weight
@@ -114,10 +118,10 @@ def observe(
     for name, value in (("block_r", seen.resid), ("block_w", seen.weight), ("block_v", seen.var)):
         rows[name] += value[:, None]
     # Column by column: few rows have events in a minute, and long blocks are seldom full.
-    ticks, open_w = rows["ticks"].astype(np.int64), rows["block_w"]
+    ticks, open_w = rows["ticks"], rows["block_w"]
     full = [np.flatnonzero(where & (open_w[:, k] > 0) & ((ticks & mask) == 0)) for k, mask in enumerate(BLOCK_MASKS)]
     i, b = np.concatenate(full), np.repeat(np.arange(len(BLOCKS)), [len(each) for each in full])
-    r, w, v = rows["block_r"][i, b], rows["block_w"][i, b], rows["block_v"][i, b]
+    r, w, v = (rows[name][i, b].astype(np.float64) for name in ("block_r", "block_w", "block_v"))
     s = signal[i]
     believed = block_model(pools["q"][s], pools["tau"][s], pools["rho"][s])[np.arange(len(s)), b]
     noise = v / w**2
@@ -140,7 +144,7 @@ def observe(
     return rows
 
 
-def fit(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> dict[str, Floats]:
+def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict[str, Stored]:
     """Fit q, tau, rho and the design effect of every signal to the pooled blocks of its series (all signals at once).
 
     Thick blocks give sum = D noise + blocks v, thin ones sum = D blocks + wander v: two equations a block length for
@@ -177,7 +181,7 @@ def fit(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> dict
     return {**pools, **result}
 
 
-def _pooled(rows: dict[str, Floats], signal: Ints, count: int, name: str) -> Floats:
+def _pooled(rows: dict[str, Stored], signal: Ints, count: int, name: str) -> Floats:
     """Sum one moment over the series of each signal; shared hours count once, not once a series."""
     total = np.zeros((count, len(BLOCKS)))
     blocks = np.zeros((count, len(BLOCKS)))
@@ -187,7 +191,7 @@ def _pooled(rows: dict[str, Floats], signal: Ints, count: int, name: str) -> Flo
     return np.asarray(total * np.minimum(1.0, most / np.maximum(blocks, 1e-9)))
 
 
-def _stretches(rows: dict[str, Floats], signal: Ints, count: int) -> Floats:
+def _stretches(rows: dict[str, Stored], signal: Ints, count: int) -> Floats:
     """Give the minutes of the longest-learned series of each signal."""
     stretches = np.zeros(count)
     np.maximum.at(stretches, signal, rows["ticks"])
@@ -206,7 +210,7 @@ def _pooled_design(moments: dict[str, Floats], prior: Floats) -> Floats:
     return np.asarray(np.clip(effect, 1.0, DESIGN_MAX))
 
 
-def design(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> Floats:
+def design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> Floats:
     """Give the design effect of every series: what its thin blocks scatter beyond the signal's wander, shrunk to it.
 
     The worst block length counts, each taken a standard error lower (a mean of N squares has variance 2 / N): sessions
@@ -215,7 +219,7 @@ def design(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> F
     v = block_model(pools["q"], pools["tau"], pools["rho"])[signal][:, DESIGN_BLOCKS]
     own = rows["thin_sum"][:, DESIGN_BLOCKS] - v * rows["thin_wander"][:, DESIGN_BLOCKS]
     pool = pools["design"][signal][:, None]
-    blocks = rows["thin_blocks"][:, DESIGN_BLOCKS] + SHRINK_BLOCKS
+    blocks = rows["thin_blocks"][:, DESIGN_BLOCKS].astype(np.float64) + SHRINK_BLOCKS
     each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 / blocks))
     return np.asarray(np.clip(INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
 
@@ -229,13 +233,13 @@ def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[F
     return np.where(b < 0, fy / ff, np.maximum(a, 0.0)), np.where(a < 0, gy / gg, np.maximum(b, 0.0))
 
 
-def scatter(rows: dict[str, Floats], signal: Ints, pools: dict[str, Floats]) -> tuple[Floats, Floats, Floats]:
+def scatter(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> tuple[Floats, Floats, Floats]:
     """Give (q, tau, rho) of every series: its signal's, scaled by how much this series scatters, shrunk to the pool."""
     q, tau, rho = pools["q"][signal], pools["tau"][signal], pools["rho"][signal]
     model = block_model(q, tau, rho)
     excess = rows["thick_sum"] - pools["design"][signal][:, None] * rows["thick_noise"]
     relative = (excess / model).sum(axis=1)
-    scale = (relative + SHRINK_BLOCKS) / (rows["thick_blocks"].sum(axis=1) + SHRINK_BLOCKS)
+    scale = (relative + SHRINK_BLOCKS) / (rows["thick_blocks"].sum(axis=1, dtype=np.float64) + SHRINK_BLOCKS)
     scale = np.clip(scale, SCALE_MIN, SCALE_MAX) * INFLATE
     return scale * q, tau, scale * rho
 

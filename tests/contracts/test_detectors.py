@@ -194,3 +194,36 @@ def test_a_state_says_its_version(name, kind):
     driven = Driven(DETECTORS[name](table()))
     driven.run(stream(kind, 30))
     assert driven.baseline.version == driven.evidence.version == DETECTORS[name].version
+
+
+@every
+def test_a_state_keeps_the_types_of_its_arrays(name, kind):
+    """Growing, stepping, learning, forgetting, saving and reading back leave every array of the type it began with."""
+    detector = DETECTORS[name](table())
+    begun = [_types(detector.baseline()), _types(detector.evidence())]
+    driven = Driven(detector)
+    driven.run(stream(kind, 130))
+    driven.forget(np.array([False, True, False]))
+    assert [_types(driven.baseline), _types(driven.evidence)] == begun
+    read = [decode(encode(state)) for state in (driven.baseline, driven.evidence)]
+    assert [_types(state) for state in read] == begun
+    assert [frozen(state) for state in read] == [frozen(driven.baseline), frozen(driven.evidence)]
+
+
+def _types(state):
+    return {name: array.dtype.str for name, array in (state.rows | state.pools).items()}
+
+
+@every
+def test_minutes_of_our_time_are_told_apart(name, kind):
+    """Minute numbers of today (eight digits) give the scores of those near zero, onsets to the minute included."""
+    rng, then = np.random.default_rng(3), 29_500_020
+    quiet = np.full(3, SHAPES[kind])
+    panels = [draw(kind, minute, rng, quiet * (1.0 if minute < 300 else 1.5)) for minute in range(400)]
+    early = Driven(DETECTORS[name](table())).run(panels)
+    late = Driven(DETECTORS[name](table())).run(
+        [msgspec.structs.replace(made, minute=made.minute + then) for made in panels]
+    )
+    assert [scores.log_r.tobytes() for scores in early] == [scores.log_r.tobytes() for scores in late]
+    for one, other in zip(early, late, strict=True):
+        assert np.where(other.onset < 0, -1, other.onset - then).tolist() == one.onset.tolist()

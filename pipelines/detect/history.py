@@ -19,7 +19,7 @@ def history_row(
     roster: Roster, minute: int, panels: dict[SignalKind, Panel], judged: list[tuple[Panel, Scores]]
 ) -> HistoryRow:
     """Make the row of one minute; kinds without a detector show what was observed."""
-    size = len(roster.series)
+    size = len(roster)
     columns = {name: np.full(size, np.nan) for name in ("observed", "expected", "lower", "upper")}
     n, log_r = np.zeros(size), np.zeros(size)
     scored = {shown.kind: scores for shown, scores in judged}

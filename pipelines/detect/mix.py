@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.base import Shares
+from detectors.base import Shares, Stored
 from pipelines.detect.series import VERSION_DIMENSIONS, Roster
 from schemas.arrays import Floats, Ints
 from schemas.partial import Minute
@@ -47,9 +47,9 @@ class Rows(msgspec.Struct, frozen=True):
 
     rows: int
     pairs: int
-    to: Ints
-    at: Ints
-    pair: Ints
+    to: Stored
+    at: Stored
+    pair: Stored
 
 
 class Mix:
@@ -127,7 +127,7 @@ class Mix:
         signals = np.unique(table.columns.signal)[:, None]
         to, at = table.rows_of(signals, cohort), table.rows_of(signals, cell)
         both = (to >= 0) & (at >= 0)
-        pair = np.broadcast_to(np.arange(len(cohort)), both.shape)
+        pair = np.broadcast_to(np.arange(len(cohort), dtype=np.int32), both.shape)
         self._rows[kind] = made = Rows(len(table), len(self._pairs), to[both], at[both], pair[both])
         return made
 

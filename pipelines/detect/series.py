@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from detectors.base import Stored, grown
 from schemas.arrays import Bools, Ints
 from schemas.event import DIMENSIONS
 from schemas.history import SeriesInfo
@@ -38,13 +39,45 @@ def _place_of_dimension(name: str) -> int:
     return _ORDER.get(name, len(_ORDER))
 
 
+class Table:
+    """Rows of a few whole numbers each (int32); they grow at the end and never move."""
+
+    def __init__(self, width: int) -> None:
+        """Begin without rows."""
+        self._room = np.zeros((width, 0), dtype=np.int32)
+        self._size = 0
+
+    def __len__(self) -> int:
+        """Give the number of rows."""
+        return self._size
+
+    @property
+    def columns(self) -> Stored:
+        """Give all rows [width x rows]; later rows leave what was given as it was."""
+        return self._room[:, : self._size]
+
+    def add(self, *row: int) -> None:
+        """Append a row."""
+        if self._size == self._room.shape[1]:
+            more = np.zeros((len(row), _roomier(self._size)), dtype=np.int32)
+            more[:, : self._size] = self._room
+            self._room = more
+        self._room[:, self._size] = row
+        self._size += 1
+
+
+def _roomier(size: int) -> int:
+    """Give the room to make once `size` is full: an eighth more keeps both the waste and the copying small."""
+    return size + max(64, size // 8)
+
+
 class Columns(msgspec.Struct, frozen=True):
     """The rows of one kind: series number, parent's row (-1: none), place of the signal and of the cohort."""
 
-    number: Ints
-    parent: Ints
-    signal: Ints
-    cohort: Ints
+    number: Stored
+    parent: Stored
+    signal: Stored
+    cohort: Stored
 
 
 class Kind:
@@ -52,9 +85,9 @@ class Kind:
 
     def __init__(self) -> None:
         """Begin without rows."""
-        self._rows: list[tuple[int, int, int, int]] = []
-        self._columns = Columns(*(np.zeros(0, dtype=np.int64) for _ in Columns.__struct_fields__))
-        self._at = np.full((0, 0), -1, dtype=np.int64)
+        self._rows = Table(len(Columns.__struct_fields__))
+        self._line = np.zeros(0, dtype=np.int32)
+        self._at = np.full((0, 0), -1, dtype=np.int32)
 
     def __len__(self) -> int:
         """Give the number of rows."""
@@ -63,27 +96,31 @@ class Kind:
     @property
     def columns(self) -> Columns:
         """Give all rows as columns."""
-        if len(self._columns.number) != len(self._rows):
-            self._columns = Columns(*np.array(self._rows, dtype=np.int64).T.copy())
-        return self._columns
+        return Columns(*self._rows.columns)
 
-    def make_room(self, signals: int, cohorts: int) -> None:
-        """Let `rows_of` be asked for this many signals and cohorts."""
-        have = self._at.shape
-        if signals > have[0] or cohorts > have[1]:
-            # Doubling keeps the cost of a slowly growing roster small.
-            table = np.full((max(signals, 2 * have[0]), max(cohorts, 2 * have[1])), -1, dtype=np.int64)
-            table[: have[0], : have[1]] = self._at
+    def know(self, signal: int) -> None:
+        """Let `rows_of` be asked for a signal of this kind."""
+        self._line = grown(self._line, signal + 1, -1)
+        if self._line[signal] < 0:
+            self._line[signal] = len(self._at)
+            self._at = grown(self._at, len(self._at) + 1, -1)
+
+    def make_room(self, cohorts: int) -> None:
+        """Let `rows_of` be asked for this many cohorts."""
+        lines, room = self._at.shape
+        if cohorts > room:
+            table = np.full((lines, max(cohorts, _roomier(room))), -1, dtype=np.int32)
+            table[:, :room] = self._at
             self._at = table
 
-    def rows_of(self, signal: int | Ints, cohort: int | Ints) -> Ints:
-        """Give the row of each (signal, cohort), -1 where there is none; the two are broadcast."""
-        return np.asarray(self._at[signal, cohort])
+    def rows_of(self, signal: int | Stored, cohort: int | Ints) -> Stored:
+        """Give the row of each (signal of this kind, cohort), -1 where there is none; the two are broadcast."""
+        return np.asarray(self._at[self._line[signal], cohort])
 
     def add(self, number: int, signal: int, cohort: int, parent: int) -> None:
         """Append a row."""
-        self._at[signal, cohort] = len(self._rows)
-        self._rows.append((number, parent, signal, cohort))
+        self._at[self._line[signal], cohort] = len(self._rows)
+        self._rows.add(number, parent, signal, cohort)
 
 
 class Roster:
@@ -98,9 +135,14 @@ class Roster:
         self.cohorts: list[Cohort] = []
         self._cohort_at: dict[Cohort, int] = {}
         self._past = np.zeros(0, dtype=np.int64)
-        self.series: list[SeriesInfo] = []
+        # Place of the signal, place of the cohort and first minute of every series, by number.
+        self._series = Table(3)
         self.kinds: dict[SignalKind, Kind] = {}
         self.refused = 0
+
+    def __len__(self) -> int:
+        """Give the number of series."""
+        return len(self._series)
 
     def signal_index(self, name: str) -> int:
         """Give the place of a signal, appending it when it is new."""
@@ -119,33 +161,35 @@ class Roster:
             self._cohort_at[cohort] = len(self.cohorts)
             self.cohorts.append(cohort)
         places = np.array([self._cohort_at[c] for c in minute.cohorts], dtype=np.int64)
-        before = len(self.series)
+        for known in self.kinds.values():
+            known.make_room(len(self.cohorts))
+        new = []
         for name in sorted(minute.signals):
             signal = self.signal_index(name)
             kind = self._kind_of(signal)
             present = minute.signals[name].n > 0
             unseen = places[present & (kind.rows_of(signal, places) < 0)]
-            room = self._series_max - len(self.series)
+            room = self._series_max - len(self)
             self.refused += max(0, len(unseen) - room)
             if room:
                 for cohort in sorted(unseen.tolist(), key=lambda c: rank(self.cohorts[c]))[:room]:
                     self._register(signal, cohort, minute.minute)
+                    new.append(SeriesInfo(len(self) - 1, name, self.cohorts[cohort], minute.minute))
         self._remember(places, minute.signature)
-        return places, self.series[before:]
+        return places, new
 
     def _kind_of(self, signal: int) -> Kind:
         """Give the rows of a signal's kind, with room for all that is known."""
-        name = self.signals[signal].kind
-        kind = self.kinds.get(name) or self.kinds.setdefault(name, Kind())
-        kind.make_room(len(self.signals), len(self.cohorts))
+        kind = self.kinds.setdefault(self.signals[signal].kind, Kind())
+        kind.know(signal)
+        kind.make_room(len(self.cohorts))
         return kind
 
     def _register(self, signal: int, cohort: int, minute: int) -> None:
         """Append one series; its parents are there already."""
         kind = self._kind_of(signal)
-        info = SeriesInfo(len(self.series), self.signals[signal].name, self.cohorts[cohort], minute)
-        kind.add(info.number, signal, cohort, self._parent_row(kind, signal, info.cohort))
-        self.series.append(info)
+        kind.add(len(self), signal, cohort, self._parent_row(kind, signal, self.cohorts[cohort]))
+        self._series.add(signal, cohort, minute)
 
     def _parent_row(self, kind: Kind, signal: int, cohort: Cohort) -> int:
         """Give the row of the nearest ancestor that is watched: the last dimension is dropped first."""
@@ -184,7 +228,7 @@ class Roster:
             "signals": [[s.name, s.kind] for s in self.signals],
             "cohorts": [cohort_key(c) for c in self.cohorts],
             "past": self._past.astype("<i8").tobytes(),
-            "series": [[s.signal, self._cohort_at[s.cohort], s.first_minute] for s in self.series],
+            "series": self._series.columns.astype("<i4").tobytes(),
             "refused": self.refused,
         }
 
@@ -199,8 +243,8 @@ class Roster:
         self._cohort_at = {cohort: place for place, cohort in enumerate(self.cohorts)}
         self._past = np.frombuffer(saved["past"], dtype="<i8").astype(np.int64)
         self.refused = saved["refused"]
-        for name, cohort, minute in saved["series"]:
-            self._register(self._signal_at[name], cohort, minute)
+        for signal, cohort, minute in np.frombuffer(saved["series"], "<i4").reshape(3, -1).T.tolist():
+            self._register(signal, cohort, minute)
 
     def _recall(self, name: str, kind: SignalKind) -> None:
         """Give a signal of the past its old place; one that is no longer measured keeps its rows, without a voice."""

@@ -108,7 +108,10 @@ class Story:
 
     def number(self, signal: str, place: Cohort) -> int:
         """Give the number of a series."""
-        return next(s.number for s in self.detect.roster.series if (s.signal, s.cohort) == (signal, place))
+        roster = self.detect.roster
+        at = roster.signal_index(signal)
+        rows = roster.kinds[roster.signals[at].kind]
+        return int(rows.columns.number[rows.rows_of(at, roster.place_of(place))])
 
     def expected(self, judged: Judged, place: Cohort, signal: str = "refusal_rate") -> float:
         """Read what was expected of a series from its history row."""

@@ -1,5 +1,7 @@
 """The roster: which series there are, how they nest, who speaks, and where it ends."""
 
+import msgspec
+
 from pipelines.detect.series import Roster
 from tests.pipelines.detect.by_hand import EU, KNOWN, US, cohort, minute_of
 
@@ -63,7 +65,7 @@ def test_series_over_the_cap_are_refused_and_counted():
     """The cap holds; what is over it is counted and costs no row."""
     made = roster(series_max=5)
     places, new = made.place(minute_of(0, TURNS))
-    assert len(made.series) == len(new) == 5
+    assert len(made) == len(new) == 5
     assert made.refused == 7
     assert len(places) == 6
     assert made.place(minute_of(1, TURNS))[1] == []
@@ -76,10 +78,32 @@ def test_a_loaded_roster_is_the_same():
     made.place(minute_of(0, TURNS))
     made.place(minute_of(1, {A_EU: (3, 0)}))
     again.load(made.dump())
-    assert again.series == made.series
+    assert again.dump() == made.dump()
     assert [s.name for s in again.signals] == [s.name for s in made.signals]
     for kind, rows in made.kinds.items():
         for name in ("number", "parent", "signal", "cohort"):
             assert getattr(again.kinds[kind].columns, name).tolist() == getattr(rows.columns, name).tolist()
     assert again.speakers().tolist() == made.speakers().tolist()
     assert again.place(minute_of(2, TURNS))[1] == made.place(minute_of(2, TURNS))[1] == []
+
+
+def test_rows_can_be_asked_for_cohorts_that_came_without_the_signal():
+    """A kind that a minute does not show has no row for that minute's new cohorts, and can be asked for them."""
+    made = roster()
+    made.place(minute_of(0, {A_EU: (10, 1)}))
+    later = minute_of(1, {cohort(region="us", tenant=f"t{k}"): (1, 0) for k in range(200)})
+    made.place(msgspec.structs.replace(later, signals={"traffic": later.signals["traffic"]}))
+    assert made.kinds["rate"].rows_of(made.signal_index("refusal_rate"), len(made.cohorts) - 1) == -1
+
+
+def test_columns_that_were_given_stay_as_they_were():
+    """Columns grow past the room that was made for them, and those given before do not change."""
+    made = roster(series_max=10_000)
+    made.place(minute_of(0, TURNS))
+    before = made.kinds["rate"].columns
+    kept = before.parent.tolist()
+    made.place(minute_of(1, {cohort(region="us", tenant=f"t{k}"): (1, 0) for k in range(200)}))
+    after = made.kinds["rate"].columns
+    assert before.parent.tolist() == after.parent[: len(kept)].tolist() == kept
+    assert len(after.parent) == len(made.kinds["rate"]) == 407
+    assert after.number.tolist() == sorted(after.number.tolist())

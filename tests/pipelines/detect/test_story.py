@@ -132,7 +132,7 @@ def test_series_that_first_appear_in_a_minute_that_is_not_judged_are_judged_afte
     assert partial.findings == ()
     assert [info.cohort for info in partial.new_series] == [EU, EU]
     story.at = 41
-    assert len(story.run(2, QUIET)[-1].history.n) == 4 * len(story.detect.roster.series)
+    assert len(story.run(2, QUIET)[-1].history.n) == 4 * len(story.detect.roster)
 
 
 def test_a_snapshot_that_cannot_be_read_as_meant_is_refused():

@@ -7,12 +7,12 @@ from pipelines.detect.recent import Recent
 from schemas.panel import Panel
 
 
-def panel(minute, n, mean):
-    """Make a panel of levels with a mix of its own, and the mean only where there are events."""
+def panel(minute, n, mean, kind="level"):
+    """Make a panel with a mix of its own, a mean for every row, and a variance within only where there are events."""
     size = len(n)
     n, mean = np.array(n, dtype=float), np.array(mean)
     return Panel(
-        kind="level", minute=minute, n=n, x=100.0 * n, mean_log=mean, var_log=np.zeros(size), parent=np.full(size, -1),
+        kind=kind, minute=minute, n=n, x=100.0 * n, mean_log=mean, var_log=np.zeros(size), parent=np.full(size, -1),
         signal=np.zeros(size, dtype=np.int64), mix=np.full(size, 0.25), within=np.where(n > 0, 0.5, np.nan),
     )  # fmt: skip
 
@@ -25,15 +25,27 @@ def asked(recent, minutes, where=None):
 
 
 def test_each_row_gets_its_own_minute():
-    """Two rows ask for different minutes, and each gets what it showed then, to single precision."""
+    """Two rows ask for different minutes, and each gets what it showed then, a mean to single precision."""
     recent = Recent(3)
-    recent.keep(panel(10, [4, 300], [2.5, 1.5]))
-    recent.keep(panel(11, [7, 70_000], [3.5, 0.1]))
+    recent.keep(panel(10, [4, 300], [2.5, 1.5], "count"))
+    recent.keep(panel(11, [7, 70_000], [3.5, 0.1], "count"))
     old = asked(recent, [10, 11])
     assert old.n.tolist() == [4.0, 70_000.0]
     assert old.x.tolist() == [400.0, 7_000_000.0]
     assert old.mean_log.tolist() == [2.5, float(np.float32(0.1))]
     assert (old.mix.tolist(), old.within.tolist(), old.var_log.tolist()) == ([0.25] * 2, [0.5] * 2, [0.0] * 2)
+
+
+def test_estimates_are_kept_to_three_digits_and_the_sums_of_levels_not_at_all():
+    """Variances and shifts come back to a part in two thousand; of a level's values only the mean of logs does."""
+    recent = Recent(3)
+    made = panel(10, [4, 3], [2.1, 1.5])
+    recent.keep(msgspec.structs.replace(made, var_log=np.array([0.3, 7.1]), mix=np.array([-1e-3, 7.9])))
+    old = asked(recent, [10, 10])
+    assert np.allclose(old.var_log, [0.3, 7.1], rtol=5e-4, atol=0.0)
+    assert np.allclose(old.mix, [-1e-3, 7.9], rtol=5e-4, atol=0.0)
+    assert old.mean_log.tolist() == [float(np.float32(2.1)), 1.5]
+    assert (old.n.tolist(), old.x.tolist()) == ([4.0, 3.0], [0.0, 0.0])
 
 
 def test_rows_without_events_or_not_asked_for_are_empty():

@@ -152,7 +152,8 @@ def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict
     rho not negative; the priors count as `PRIOR_BLOCKS` and `DESIGN_PRIOR_BLOCKS` blocks.
     """
     count = len(pools["q"])
-    pooled = {name: _pooled(rows, signal, count, name) for name in MOMENTS}
+    stretches = _stretches(rows, signal, count)
+    pooled = _pooled(rows, signal, stretches)
     prior = _prior_model(pools["prior"])
     effect = _pooled_design(pooled, prior)
     excess = pooled["thick_sum"] - effect[:, None] * pooled["thick_noise"]
@@ -175,26 +176,25 @@ def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict
     # One time constant cannot follow every shape; where the data stands above the model, the model is lifted over it.
     lift = np.clip((measured / np.maximum(model, 1e-9)).max(axis=1), 1.0, LIFT_MAX)
     # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
-    youth = np.maximum(1.0 - _stretches(rows, signal, count) / FIRST_DAY_MINUTES, 0.0)
+    youth = np.maximum(1.0 - stretches / FIRST_DAY_MINUTES, 0.0)
     result["q"] = np.maximum(np.maximum(lift * result["q"], pools["prior"] * PRIOR["q"] * youth), 1e-5)
     result["rho"] = np.maximum(lift * result["rho"], 1e-6)
     return {**pools, **result}
 
 
-def _pooled(rows: dict[str, Stored], signal: Ints, count: int, name: str) -> Floats:
-    """Sum one moment over the series of each signal; shared hours count once, not once a series."""
-    total = np.zeros((count, len(BLOCKS)))
-    blocks = np.zeros((count, len(BLOCKS)))
-    np.add.at(total, signal, rows[name])
-    np.add.at(blocks, signal, rows[f"{name.partition('_')[0]}_blocks"])
-    most = BLOCKS_PER_TIME * _stretches(rows, signal, count)[:, None] / BLOCKS
-    return np.asarray(total * np.minimum(1.0, most / np.maximum(blocks, 1e-9)))
+def _pooled(rows: dict[str, Stored], signal: Ints, stretches: Floats) -> dict[str, Floats]:
+    """Sum the moments over the series of each signal; shared hours count once, not once a series."""
+    count, blocks = len(stretches), range(len(BLOCKS))
+    total = {name: np.stack([np.bincount(signal, rows[name][:, b], count) for b in blocks], axis=1) for name in MOMENTS}
+    most = BLOCKS_PER_TIME * stretches[:, None] / BLOCKS
+    part = {name: np.minimum(1.0, most / np.maximum(total[name], 1e-9)) for name in ("thick_blocks", "thin_blocks")}
+    return {name: total[name] * part[f"{name.partition('_')[0]}_blocks"] for name in MOMENTS}
 
 
 def _stretches(rows: dict[str, Stored], signal: Ints, count: int) -> Floats:
     """Give the minutes of the longest-learned series of each signal."""
     stretches = np.zeros(count)
-    np.maximum.at(stretches, signal, rows["ticks"])
+    np.maximum.at(stretches, signal, rows["ticks"].astype(np.float64))
     return stretches
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from benchmarks import attribution, drift_page, nab, null, null_page, tcpd
+from benchmarks import attribution, drift_page, minute, nab, null, null_page, tcpd
 from benchmarks.scenarios import COLUMNS, Board, Result, cells
 from detectors import DETECTORS
 from docs.generate_settings import settings_page
@@ -119,6 +119,7 @@ _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
     ("attribution.json", attribution.Result, attribution.page),
     ("nab.json", nab.Result, nab.page),
     ("tcpd.json", tcpd.Result, tcpd.page),
+    ("minute.json", minute.Result, minute.page),
 )
 """File of a board's result, what is in it, and what makes its section."""
 

@@ -34,3 +34,12 @@ def test_the_page_is_made_from_the_saved_result():
     result = minute.Result("python -m benchmarks.minute", 60, (cost,))
     page = minute.page(msgspec.json.decode(msgspec.json.encode(result), type=minute.Result))
     assert "| sparse | 100,000 | 25% | 0.400 | 0.800 | 4.0 | 900 | 1.50 | 300 |" in page
+    assert "**Both are kept.**" in page
+
+
+def test_the_page_says_which_targets_were_missed():
+    """A median over a second and more than 1,024 bytes a series are missed targets; small runs are held to none."""
+    slow = minute.Cost("dense", 99_950, 1.0, 1.25, 2.0, 99_950 * 1_500, 1.5, 30_000_000)
+    small = minute.Cost("sparse", 1_000, 1.0, 1.25, 2.0, 9_000_000, 1.5, 30_000_000)
+    assert "**Missed: dense 1.25 s, dense 1,500 bytes.**" in minute.page(minute.Result("", 60, (small, slow)))
+    assert "**They were not tried.**" in minute.page(minute.Result("", 60, (small,)))

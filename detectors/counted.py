@@ -42,7 +42,7 @@ RATE_MIN = 1e-6
 class Counted(Filtered):
     """Shared by rates and counts; subclasses give the scale on which a shift is additive, and the largest mean."""
 
-    sums = ("hits", "trials")
+    sums: ClassVar[tuple[str, ...]] = ("hits", "trials")
     ceiling: ClassVar[float]
 
     def design(self, baseline: State, panel: Panel) -> Floats:

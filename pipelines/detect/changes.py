@@ -18,8 +18,8 @@ WATCHED = {
 """Watched dimension -> the dimensions that are no part of its context (what may change together)."""
 KEEP_MS = 24 * 3_600_000
 """Changes are remembered for a day: older ones are no cause of something that begins now."""
-FRESH_MS = 6 * 3_600_000
-"""A change has a larger share of the budget for six hours: what it does shows by then, or is small."""
+FRESH_MS = 12 * 3_600_000
+"""A change has a larger share of the budget for half a day: in thin cohorts what it does shows by then, or is small."""
 CANDIDATES_MAX = 200
 """Most changes remembered; the oldest go first."""
 CONTEXTS_MAX = 20_000

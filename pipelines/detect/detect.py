@@ -11,6 +11,7 @@ from detectors import DETECTORS
 from detectors.base import SignalTable
 from detectors.budget import Budget
 from pipelines.detect.changes import Changes
+from pipelines.detect.contrast import Contrasts, averaged
 from pipelines.detect.findings import findings, weigh
 from pipelines.detect.history import history_row
 from pipelines.detect.limits import LimitRule
@@ -66,6 +67,7 @@ class Detect:
             settings.detection.false_notes_per_week,
         )
         self._weights = Weights(self.roster)
+        self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._limits = [LimitRule(rule) for rule in settings.rules]
         self._changes = Changes()
 
@@ -84,9 +86,11 @@ class Detect:
             for kind, panel in watched.items():
                 watch = self.watches[kind]
                 shown[kind], plain = self._score(watch, panel)
-                scores = watch.calibrated(shown[kind], plain)
+                scores = self._beside(minute, shown[kind], watch.calibrated(shown[kind], plain))
                 verdicts = weigh(self.roster, self.budget, shown[kind], scores, self._weights.of(kind))
                 watch.learn(shown[kind], verdicts.level >= Level.NOTE)
+                if kind == "rate":
+                    self._contrasts.settle(verdicts.level >= Level.NOTE, verdicts.level >= Level.PAGE)
                 judged.append((shown[kind], scores))
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
@@ -96,6 +100,7 @@ class Detect:
         else:
             for watch in self.watches.values():
                 watch.skip(minute.minute)
+            self._contrasts.skip(minute.minute)
         return Judged(
             findings=tuple(found),
             candidates=candidates,
@@ -112,6 +117,14 @@ class Detect:
         mix, within = watch.mixed(panel, len(self.roster.signals), shares)
         panel = msgspec.structs.replace(panel, mix=mix, within=within)
         return panel, self._average(watch.step(panel))
+
+    def _beside(self, minute: Minute, panel: Panel, scores: Scores) -> Scores:
+        """Average the scores of rates with those of the same series beside their siblings."""
+        if panel.kind != "rate":
+            return scores
+        voice = self._weights.of("rate") > -np.inf
+        beside = self._contrasts.step(self.roster, minute, panel, voice, self._table("rate"))
+        return scores if beside is None else averaged(scores, beside, self._contrasts.ready(len(panel.n)))
 
     def _placed(self, findings: list[Finding]) -> list[Finding]:
         """Tell of each finding which cohorts hold its events."""
@@ -181,6 +194,7 @@ class Detect:
             "limits": {limit.rule.name: limit.dump() for limit in self._limits},
             "changes": self._changes.dump(),
             "mix": self._mix.dump(),
+            "contrasts": self._contrasts.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
 
@@ -194,6 +208,7 @@ class Detect:
         self.roster.load(saved["roster"])
         self._changes.load(saved["changes"])
         self._mix.load(saved["mix"])
+        self._contrasts.load(saved["contrasts"], self._table("rate"))
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"

@@ -41,7 +41,7 @@ class Watch:
 
     def mixed(self, panel: Panel, signals: int, shares: Shares) -> tuple[Floats, Floats]:
         """Grow to the panel, and give what its mix of cells makes expected (`Panel.mix` and `Panel.within`)."""
-        self._grow(panel, signals)
+        self.grow(panel, signals)
         return self.detectors[0].mixed(self.baselines[0], panel, shares)
 
     def step(self, panel: Panel) -> list[Scores]:
@@ -70,8 +70,8 @@ class Watch:
         self.audited = calibration.add(self.audited, panel.signal, ended, calm)
         return float(calm.sum()) / calibration.AUDIT_MINUTES, float(ended.sum())
 
-    def _grow(self, panel: Panel, signals: int) -> None:
-        """Append fresh rows everywhere."""
+    def grow(self, panel: Panel, signals: int) -> None:
+        """Append fresh rows everywhere, up to the panel's rows and so many signals."""
         size = len(panel.n)
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.grow(self.baselines[k], self.evidence[k], size, signals)

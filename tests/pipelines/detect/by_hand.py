@@ -67,6 +67,7 @@ def minute_of(
         categories=(),
         leaves=tuple(turns),
         leaf_events=np.array([n for n, _ in turns.values()], dtype=np.int64),
+        leaf_rates={"refusal_rate": tuple(np.array(list(turns.values()), dtype=np.int64).reshape(-1, 2).T)},
         changes=changes,
     )
 

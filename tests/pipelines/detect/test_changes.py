@@ -91,7 +91,7 @@ def test_the_memory_survives_a_restart():
     assert again.step(after) == changes.step(after) != ()
 
 
-def test_a_fresh_change_gives_its_cohort_a_larger_share_for_six_hours():
+def test_a_fresh_change_gives_its_cohort_a_larger_share_for_half_a_day():
     """The region that has just seen a new version needs less evidence than the other, until it is old news."""
     story = Story(settings(((), ("region",), ("region", "model_version"))))
     old = {cohort(region=region, model_version="v1"): (40, 0.03) for region in ("eu", "us")}
@@ -106,7 +106,7 @@ def test_a_fresh_change_gives_its_cohort_a_larger_share_for_six_hours():
     moved = old | {cohort(region="eu", model_version="v2"): (40, 0.03)}
     story.run(1, moved)
     assert weight(EU) / weight(US) > 1.4
-    story.run(6 * 60 - 1, moved)
+    story.run(12 * 60 - 1, moved)
     assert weight(EU) / weight(US) > 1.8
     # Then only its traffic counts, which has doubled.
     story.run(2, moved)

@@ -1,0 +1,212 @@
+"""Contrasts: every cohort beside its siblings of the same minute, for the signals that are rates.
+
+A set of dimensions that names a place (region, surface, tenant) is held against the other places, stratum by stratum
+of what it does not name: a region against the other regions for the same tenant and surface. One that names a version
+and no place but the tenant is held against the other versions of the very same cells. The finest cells themselves
+have no stratum left, and no contrast.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from scipy.special import logit
+
+from detectors.base import SignalTable, nothing
+from detectors.contrast import ContrastDetector, Shared
+from detectors.filtered import LEARNED_MINUTES
+from pipelines.detect.mix import cell_set
+from pipelines.detect.series import VERSION_DIMENSIONS, Roster
+from pipelines.detect.watch import Watch
+from schemas.arrays import Bools, Ints
+from schemas.panel import Panel
+from schemas.partial import Minute
+from schemas.score import Reason, Scores
+from schemas.signal import Cohort
+
+CONTRASTS_MAX = 20_000
+"""Most series that are also held against siblings; the first come, so the coarse ones, which have the power."""
+LEAVES_MAX = 50_000
+"""Most leaves whose strata are remembered; over it the memory begins anew."""
+TENANT = "tenant"
+ODDS_EDGE = 1e-4
+"""A cohort with all the trials of its strata, or none, has hardly any siblings; log odds end here."""
+
+
+def strata_of(names: tuple[str, ...], cell: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Give the dimensions within which a set is compared, None where nothing is left to compare within.
+
+    >>> cell = ("region", "surface", "tenant")
+    >>> strata_of(("region", "model"), cell), strata_of(("model_version", "tenant"), cell), strata_of(cell, cell)
+    (('surface', 'tenant'), ('region', 'surface', 'tenant'), None)
+    """
+    places = set(names) & set(cell)
+    if VERSION_DIMENSIONS & set(names) and not places - {TENANT}:
+        return cell
+    free = tuple(name for name in cell if name not in names)
+    return free if places and free else None
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """Where a leaf counts: numbers of strata, and of (cohort, stratum) pairs, one a set."""
+
+    strata: list[int]
+    pairs: list[int]
+
+
+class Contrasts:
+    """The watch over shared hits: its rows are some of the rate rows, in the order in which siblings turned up."""
+
+    def __init__(self, sets: tuple[tuple[str, ...], ...], accept_after_minutes: float) -> None:
+        """Begin without a past."""
+        cell = cell_set(sets)
+        plans = ((names, strata_of(names, cell)) for names in sets)
+        self._plans = [(names, strata) for names, strata in plans if strata is not None]
+        self._accept_after = accept_after_minutes
+        self._watch: Watch | None = None
+        self._now: tuple[Shared, Scores] | None = None
+        self._rate_row = np.zeros(0, dtype=np.int64)
+        self._known: dict[Cohort, Leaf] = {}
+        self._stratum_at: dict[tuple[int, Cohort], int] = {}
+        self._pair_at: dict[tuple[int, int], int] = {}
+
+    def step(self, roster: Roster, minute: Minute, rates: Panel, voice: Bools, table: SignalTable) -> Scores | None:
+        """Score the shared hits of one minute; calibrated, and -inf in the rate rows that have no siblings."""
+        panel = self._panel(roster, minute, rates, voice)
+        self._now = None
+        if not len(self._rate_row):
+            return None
+        self._prepare(table)
+        assert self._watch is not None, "prepared"
+        self._watch.grow(panel, len(table.tolerance))
+        plain = self._watch.step(panel)[0]
+        self._now = (panel, plain)
+        return _spread(self._watch.calibrated(panel, plain), self._rate_row, len(rates.n))
+
+    def ready(self, size: int) -> Bools:
+        """Say which rate rows have siblings that are known well enough for a contrast."""
+        ready = np.zeros(size, dtype=bool)
+        if self._watch is not None:
+            ready[self._rate_row] = self._watch.baselines[0].rows["minutes"] >= LEARNED_MINUTES
+        return ready
+
+    def settle(self, suspicious: Bools, paged: Bools) -> None:
+        """Learn and audit the minute that was scored last, by what the rate rows have been judged to be."""
+        if self._now is None or self._watch is None:
+            return
+        panel, plain = self._now
+        self._watch.learn(panel, suspicious[self._rate_row])
+        self._watch.audit(panel, plain, np.full(len(panel.n), True), paged[self._rate_row])
+
+    def skip(self, minute: int) -> None:
+        """Pass over a minute that is not judged."""
+        if self._watch is not None:
+            self._watch.skip(minute)
+
+    def _prepare(self, table: SignalTable) -> None:
+        """Have a watch with the present signal table."""
+        if self._watch is None:
+            self._watch = Watch([ContrastDetector(table)], self._accept_after)
+        elif len(self._watch.detectors[0].table.tolerance) != len(table.tolerance):
+            self._watch.detectors = [ContrastDetector(table)]
+
+    def _panel(self, roster: Roster, minute: Minute, rates: Panel, voice: Bools) -> Shared:
+        """Count the shared hits of every rate row, give new rows to those that have siblings, and make the panel."""
+        n, x, expected, events = (np.zeros(len(rates.n)) for _ in range(4))
+        if len(self._known) > LEAVES_MAX:
+            self._known.clear()
+        leaves = [self._known.get(leaf) or self._find(roster, leaf) for leaf in minute.leaves]
+        pair = np.array([p for leaf in leaves for p in leaf.pairs], dtype=np.int64)
+        stratum = np.array([s for leaf in leaves for s in leaf.strata], dtype=np.int64)
+        at = np.repeat(np.arange(len(leaves)), [len(leaf.pairs) for leaf in leaves])
+        here, slot = np.unique(pair, return_inverse=True)
+        places, strata = _columns(self._pair_at, here)
+        for name, (trials, hits) in minute.leaf_rates.items():
+            if name not in minute.signals:
+                continue
+            signal = roster.signal_index(name)
+            own_n, own_x = (np.bincount(slot, leaf[at], len(here)) for leaf in (trials, hits))
+            all_n, all_x = (np.bincount(stratum, leaf[at], len(self._stratum_at)) for leaf in (trials, hits))
+            has = (own_n > 0) & (all_n[strata] > own_n)
+            row = roster.kinds[rates.kind].rows_of(signal, places[has])
+            keep = row >= 0
+            row, mine, every = row[keep], np.flatnonzero(has)[keep], strata[has][keep]
+            n += np.bincount(row, all_x[every], len(n))
+            x += np.bincount(row, own_x[mine], len(n))
+            events += np.bincount(row, own_n[mine], len(n))
+            expected += np.bincount(row, all_x[every] * own_n[mine] / all_n[every], len(n))
+        self._admit(np.flatnonzero((n > 0) & voice))
+        rows = self._rate_row
+        share = np.clip(expected[rows] / np.maximum(n[rows], 1.0), ODDS_EDGE, 1.0 - ODDS_EDGE)
+        none = np.zeros(len(rows))
+        return Shared(
+            kind=rates.kind, minute=rates.minute, n=n[rows], x=x[rows], mean_log=none, var_log=none,
+            parent=np.full(len(rows), -1, dtype=np.int64), signal=rates.signal[rows],
+            mix=np.where(n[rows] > 0, logit(share), 0.0), within=np.full(len(rows), np.nan), events=events[rows],
+        )  # fmt: skip
+
+    def _admit(self, rows: Ints) -> None:
+        """Append the rate rows that have not been here before, while there is room."""
+        new = np.setdiff1d(rows, self._rate_row)[: max(0, CONTRASTS_MAX - len(self._rate_row))]
+        self._rate_row = np.concatenate([self._rate_row, new])
+
+    def _find(self, roster: Roster, leaf: Cohort) -> Leaf:
+        """Find the strata of a leaf and the cohorts in them that it belongs to."""
+        dims = dict(leaf)
+        found = Leaf([], [])
+        for plan, (names, strata) in enumerate(self._plans):
+            if not all(name in dims for name in (*names, *strata)):
+                continue
+            place = roster.place_of(tuple(sorted((name, dims[name]) for name in names)))
+            if place < 0:
+                continue
+            key = (plan, tuple((name, dims[name]) for name in strata))
+            stratum = self._stratum_at.setdefault(key, len(self._stratum_at))
+            found.strata.append(stratum)
+            found.pairs.append(self._pair_at.setdefault((place, stratum), len(self._pair_at)))
+        self._known[leaf] = found
+        return found
+
+    def dump(self) -> dict[str, Any]:
+        """Give the rows and the watch as plain values for a snapshot; strata are found again."""
+        return {
+            "rate_row": self._rate_row.astype("<i8").tobytes(),
+            "watch": None if self._watch is None else self._watch.dump(),
+        }
+
+    def load(self, saved: dict[str, Any], table: SignalTable) -> None:
+        """Take up dumped rows and their watch."""
+        self._rate_row = np.frombuffer(saved["rate_row"], "<i8").astype(np.int64)
+        if saved["watch"] is not None:
+            self._prepare(table)
+            assert self._watch is not None, "prepared"
+            self._watch.load(saved["watch"])
+
+
+def _columns(pair_at: dict[tuple[int, int], int], here: Ints) -> tuple[Ints, Ints]:
+    """Give the place and the stratum of some pairs."""
+    table = np.array(list(pair_at), dtype=np.int64).reshape(-1, 2)
+    return table[here, 0], table[here, 1]
+
+
+def _spread(scores: Scores, row: Ints, size: int) -> Scores:
+    """Give scores for all rate rows from those of some of them."""
+    whole = nothing(size, Reason.NO_EVENTS)
+    for name in Scores.__struct_fields__:
+        getattr(whole, name)[row] = getattr(scores, name)
+    return whole
+
+
+def averaged(own: Scores, beside: Scores, ready: Bools) -> Scores:
+    """Average the evidence of a series on its own and beside its siblings, where these are known.
+
+    The stronger one says direction, onset and effect; what is expected and the band are those of the series.
+    """
+    half = np.where(ready, np.log(2.0), 0.0)
+    other = np.where(ready, beside.log_r, -np.inf)
+    told = ready & (other > own.log_r)
+    picked = {
+        name: np.where(told, getattr(beside, name), getattr(own, name))
+        for name in ("direction", "onset", "effect", "n_since", "excess")
+    }
+    return msgspec.structs.replace(own, log_r=np.logaddexp(own.log_r, other) - half, **picked)

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.scenarios [--quick | --development | --others] [--only NAME] [--json FILE] [--data DIR]` makes
 streams by the generators of the shared data folder, runs `limen replay` on each, and says what was found, when and
-where, and what was said for nothing. The folder is no part of a checkout: without it the board says so and ends with
+where, and what was said for nothing; beside it what plain rules, dummies and an oracle make of the same stream
+(`benchmarks.scenario_beside`). The folder is no part of a checkout: without it the board says so and ends with
 exit code 0. Where FILE holds the board of the other seeds already, it is kept.
 
 The first board is made with the generators' own seeds; constants of the detectors were looked at on these very streams.
@@ -23,13 +24,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.scenario_beside import Beside
+from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, against_oracle, cells, rival_lines
 from benchmarks.verdicts import Row, Truth, summary, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 PROCESSES = 2
 """Replays at the same time: one takes a core and about half a gigabyte."""
 REPLAY_SECONDS_MAX = 900
-"""A replay takes about a minute; one that takes fifteen hangs."""
+"""A replay takes about a minute, the others half of one; what takes fifteen hangs."""
 CHAT, AGENT = "make_streams.py", "make_agent_streams.py"
 SEEDS = {CHAT: 7, AGENT: 11}
 """The generators' own seeds: the streams that development looks at."""
@@ -60,11 +63,15 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
-    """The verdicts on all streams of one set of seeds, in the order of SCENARIOS; `unanswered` are failed replays."""
+    """The verdicts on all streams of one set of seeds, in the order of SCENARIOS; `unanswered` are failed replays.
+
+    `besides` holds what rivals and the oracle made of each stream that has a row.
+    """
 
     looked_at: bool
     seeds: dict[str, int]
     rows: tuple[Row, ...]
+    besides: dict[str, Beside]
     unanswered: dict[str, str]
     summary: str
 
@@ -80,9 +87,11 @@ class UnansweredError(Exception):
     """A stream could not be made or replayed; the message says why, without a word of the stream's texts."""
 
 
-def judged(stream: Stream, data: Path) -> Row:
-    """Make a stream in a temporary folder, replay it, compare it with its truth, and leave nothing behind."""
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # the data folder may be read-only
+def judged(stream: Stream, data: Path) -> tuple[Row, Beside]:
+    """Make a stream in a folder that is gone afterwards, replay it, compare with its truth, and ask the others."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    # The data folder may be read-only; the command of the rivals is found from any folder.
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path}
     with tempfile.TemporaryDirectory(prefix="limen-board-") as folder:
         make = [sys.executable, str(data / stream.generator), folder]
         _run([*make, "--only", stream.scenario, "--seed", str(stream.seed)], folder, environment)
@@ -90,7 +99,9 @@ def judged(stream: Stream, data: Path) -> Row:
         truth = msgspec.json.decode((made / "truth.json").read_bytes(), type=Truth)
         # In the temporary folder there is no limen.yaml, so these are the defaults.
         replay = [sys.executable, "-m", "pipelines.cli", "replay", str(made / "events.jsonl"), "-o", "json"]
-        return verdict(truth, json.loads(_run(replay, folder, environment)))
+        row = verdict(truth, json.loads(_run(replay, folder, environment)))
+        ask = [sys.executable, "-m", "benchmarks.scenario_beside", str(made)]
+        return row, msgspec.json.decode(_run(ask, folder, environment), type=Beside)
 
 
 def _run(command: list[str], folder: str, environment: dict[str, str]) -> str:
@@ -115,20 +126,22 @@ def board(names: Sequence[str], seeds: dict[str, int], data: Path, *, looked_at:
     """Judge the named scenarios with these seeds, two at a time, and tell the progress on standard error."""
     streams = [Stream(g, s, seeds[g]) for g, scenarios in SCENARIOS.items() for s in scenarios if s in names]
     rows: dict[str, Row] = {}
+    besides: dict[str, Beside] = {}
     unanswered: dict[str, str] = {}
     with ThreadPoolExecutor(PROCESSES) as pool:
         futures = {pool.submit(judged, stream, data): stream for stream in streams}
         for done, future in enumerate(as_completed(futures), 1):
             stream = futures[future]
             try:
-                row = rows[stream.scenario] = future.result()
-                said = in_short(row)
+                rows[stream.scenario], besides[stream.scenario] = future.result()
+                said = in_short(rows[stream.scenario])
             except UnansweredError as error:
                 said = unanswered[stream.scenario] = str(error)
             click.echo(f"{done}/{len(streams)} {stream.scenario} (seed {stream.seed}): {said}", err=True)
     ordered = tuple(rows[stream.scenario] for stream in streams if stream.scenario in rows)
     said = summary(ordered) + (f", no answer: {' '.join(unanswered)}" if unanswered else "")
-    return Board(looked_at, seeds, ordered, unanswered, said)
+    said += f", {against_oracle(ordered, besides)}"
+    return Board(looked_at, seeds, ordered, besides, unanswered, said)
 
 
 def in_short(row: Row) -> str:
@@ -141,35 +154,19 @@ def in_short(row: Row) -> str:
     return f"found after {row.delay_minutes:.0f} min as {row.severity}, scope {row.scope_match}; {noise}"
 
 
-COLUMNS = (
-    *("scenario", "onset", "detected at", "delay", "severity", "signal", "scope found", "scope is", "change named"),
-    *("false pages", "false tickets", "other pages"),
-)
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """Give one line of the table, in the order of COLUMNS; what does not apply is a dash."""
-    name = f"{row.scenario} (hard)" if row.hard else row.scenario
-    if row.found:
-        scope = ", ".join(f"{key} {value}" for key, value in sorted(row.scope.items())) or "everything"
-        named = "-" if row.change_named is None else "yes" if row.change_named else "no"
-        delay = f"{row.delay_minutes:.0f} min"
-        what = (row.detected_at, delay, row.severity, row.signal, scope, row.scope_match, named)
-    elif row.found is None:
-        what = ("-",) * 7
-    else:
-        what = ("MISSED", "-", "-", "-", row.missed_because, "-", "-")
-    return (name, row.onset or "-", *what, str(row.false_pages), str(row.false_tickets), str(row.other_pages))
-
-
 def show(found: Board) -> None:
     """Print a board as a table and a line that sums it up."""
     seeds = ", ".join(f"{generator} --seed {seed}" for generator, seed in found.seeds.items())
     looked = "looked at during development" if found.looked_at else "seeds nobody looked at"
     table = Table(*COLUMNS, title=f"{seeds} ({looked})", title_justify="left", box=None)
     for row in found.rows:
-        table.add_row(*cells(row))
-    Console(width=240, markup=False, highlight=False).print(table)
+        table.add_row(*cells(row, found.besides[row.scenario].oracle))
+    rivals = Table(*RIVAL_COLUMNS, box=None)
+    for line in rival_lines(found.rows, found.besides):
+        rivals.add_row(*line)
+    console = Console(width=300, markup=False, highlight=False)
+    console.print(table)
+    console.print(rivals)
     for scenario, why in found.unanswered.items():
         click.echo(f"{scenario}: no answer: {why}")
     click.echo(found.summary)

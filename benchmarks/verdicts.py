@@ -42,6 +42,7 @@ class Truth(msgspec.Struct, frozen=True):
     must_not_page: tuple[str, ...]
     note: str
     hard: bool = False
+    end: datetime | None = None
 
 
 class Row(msgspec.Struct, frozen=True):

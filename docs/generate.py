@@ -13,7 +13,8 @@ import click
 import msgspec
 
 from benchmarks import attribution, drift_page, minute, nab, null, null_page, tcpd
-from benchmarks.scenarios import COLUMNS, Board, Result, cells
+from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_lines, rival_lines
+from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
 from docs.generate_settings import settings_page
 from docs.generate_words import generated, table
@@ -110,7 +111,8 @@ def benchmarks_page() -> str:
     head = _BENCHMARKS.format(source=generated("`benchmarks/results`"), command=result.command)
     notes = {row.scenario: row.note for board in result.boards for row in board.rows}
     changes = "### What changes\n\n" + table(("scenario", "change"), notes.items())
-    return "\n".join([head, *map(_board, result.boards), changes, *(_section(*board) for board in _BOARDS)])
+    earlier = _EARLIER.format(table=table(RIVAL_COLUMNS, earlier_lines()))
+    return "\n".join([head, *map(_board, result.boards), earlier, changes, *(_section(*board) for board in _BOARDS)])
 
 
 _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
@@ -150,7 +152,30 @@ onset, and its scope is right, finer, coarser or none. A change marked hard is v
 *Delay* is in event time and holds the two minutes that a minute waits for late events. *False pages* and *false
 tickets* came where nothing had changed: before the onset, or in a stream without a change. *Other pages* came after
 the onset beside the one that found it: consequences, or noise.
+
+The *oracle* (`benchmarks/scenario_oracle.py`) is told everything but the moment: for each right signal of the affected
+cohort the level and the shift, both measured on the stream itself, the mix of tenants, regions and surfaces in every
+minute, how a growing change grows, and the law of the background, fitted to the whole quiet part (wander as an AR(1),
+scatter of single events, and how many events count as one because turns of a session repeat each other). It sums the
+likelihood ratios of all onsets and alarms at the return period that the fleet's budget asks of that one series, and
+waits the same two minutes. Where its law would have given a false ticket in the quiet part, its design effect is raised
+until it gives none. Its delay is that of its quickest right signal, also where the product judges only the other
+direction of that signal. *Ours / oracle* compares our delay with its ticket.
+
+Rivals (`benchmarks/scenario_rivals.py`) look at ten signals of every cohort of the configured grouping sets: the mean
+of a window against the 24 hours before, silent until they have a day (which counts as quiet time all the same). They
+find a change with any alarm on a right signal in a right, finer or coarser cohort, in the right direction, within 12
+hours; an alarm counts as false where nothing had changed, and again only after a whole window of quiet. The hour means
+are looked at every quarter of an hour, the 60-minute windows every hour. Dummies: never, always, in one of a thousand
+looks at random, and every six hours; their directions count as right. That the last three find so much says how little
+*found* is worth without the column beside it.
 """
+
+_EARLIER = """### The same rules, measured apart
+
+Measured apart from this board, with 7 signals of 9 grouping sets on the nine chat streams (27 days).
+
+{table}"""
 
 
 def _board(board: Board) -> str:
@@ -162,8 +187,12 @@ def _board(board: Board) -> str:
         title = "Streams of other seeds"
         said = "No constant of a detector was chosen on these streams: other draws, and for the agents another onset."
     unanswered = "".join(f"* `{name}` gave no answer: {why}\n" for name, why in board.unanswered.items())
-    lines = table(COLUMNS, [cells(row) for row in board.rows])
-    return f"### {title}\n\n{seeds}. {said}\n\n{lines}\n{unanswered}In short: {board.summary}.\n"
+    lines = table(COLUMNS, [cells(row, board.besides[row.scenario].oracle) for row in board.rows])
+    rivals = table(RIVAL_COLUMNS, rival_lines(board.rows, board.besides))
+    return (
+        f"### {title}\n\n{seeds}. {said}\n\n{lines}\n{unanswered}In short: {board.summary}.\n\n"
+        f"On the same streams:\n\n{rivals}"
+    )
 
 
 PAGES = {

@@ -7,7 +7,7 @@ from benchmarks.scenarios import Board, Result, save
 
 def board(summary, *, looked_at):
     """Make a board without streams."""
-    return Board(looked_at, {"make_streams.py": 7 if looked_at else 8}, (), {}, summary)
+    return Board(looked_at, {"make_streams.py": 7 if looked_at else 8}, (), {}, {}, summary)
 
 
 def test_a_board_is_replaced_and_the_other_is_kept(tmp_path):

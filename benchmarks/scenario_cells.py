@@ -42,7 +42,8 @@ Counted = tuple[float, float, float]
 class Track(msgspec.Struct, frozen=True):
     """One series of the affected cohort by minutes: trials, sums and squared deviations [T], and by its cells [T x C].
 
-    `log_share` is the log of its share of the fleet's budget at the onset, -inf for a signal that is not judged.
+    The cells of a mix are its categories. `log_share` is the log of the series' share of the fleet's budget at the
+    onset, -inf for a signal that is not judged.
     """
 
     kind: SignalKind
@@ -168,10 +169,15 @@ class Gatherer:
         kind = self._known.signal(name).kind
         scope = set(self._scope)
         inside = [k for k, each in enumerate(minute.cohorts) if each == self._scope or self._in_mix(each, scope)]
-        if kind == "mix" or not inside:
+        if not inside:
             return
         n, x, squares = counted(kind, cells)
         rows = self._rows.setdefault(name, {})
+        if kind == "mix":  # its cells are its categories
+            inside = [k for k in inside if minute.cohorts[k] == self._scope]
+            mine = np.isin(cells.row, inside)
+            for code, count in zip(cells.bin[mine].tolist(), cells.count[mine].tolist(), strict=True):
+                rows[(("category", minute.categories[code]),), minute.minute] = float(count), float(count), 0.0
         for k in inside:
             rows[minute.cohorts[k], minute.minute] = float(n[k]), float(x[k]), float(squares[k])
 

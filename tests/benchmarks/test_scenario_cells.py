@@ -21,7 +21,7 @@ def events(tmp_path):
             event = {
                 "event_id": f"{minute}-{number}", "ts": f"2026-01-05T00:{minute:02d}:0{number}.000Z",
                 "tenant": tenant, "region": region, "surface": "chat", "model": "m1", "refusal": number == 0,
-                "latency_ms": (1.0, 3.0, 1.0, 1.0)[number],
+                "latency_ms": (1.0, 3.0, 1.0, 1.0)[number], "language": ("en", "en", "de", "en")[number],
             }  # fmt: skip
             lines.append(json.dumps(event))
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -31,7 +31,9 @@ def events(tmp_path):
 def test_the_affected_cohort_is_kept_by_minutes_and_cells(events):
     """The last minute is not known to be whole and is left out; a level is a sum of logarithms."""
     minute = 29459520
-    stream = gathered(events, ("refusal_rate",), ("refusal_rate", "latency_ms", "traffic"), EU, minute + 30)
+    stream = gathered(
+        events, ("refusal_rate",), ("refusal_rate", "latency_ms", "traffic", "language_mix"), EU, minute + 30
+    )
     assert (stream.first, stream.minutes) == (minute, 39)
     rate = stream.tracks["refusal_rate"]
     assert (rate.n.tolist(), rate.x.tolist()) == ([3.0] * 39, [1.0] * 39)
@@ -41,6 +43,8 @@ def test_the_affected_cohort_is_kept_by_minutes_and_cells(events):
     assert level.squares[0] == pytest.approx(np.var([np.log2(1001)] * 2 + [np.log2(3001)]) * 3, abs=0.1)
     traffic = stream.tracks["traffic"]
     assert (traffic.n[0], traffic.x[0]) == (1.0, 3.0)
+    mix = stream.tracks["language_mix"]
+    assert (mix.n[0], mix.cell_n[0].tolist()) == (3.0, [1.0, 2.0])
 
 
 def test_series_are_added_up_by_quarters(events):

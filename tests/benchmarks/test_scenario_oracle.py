@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.scenario_cells import Stream, Track
-from benchmarks.scenario_oracle import Law, chain, fitted, log_sr, mix_shift, oracle
+from benchmarks.scenario_law import Law, chain, fitted, log_sr, mix_shift
+from benchmarks.scenario_oracle import oracle
 from benchmarks.verdicts import Truth, Want
 
 STEADY = Law("identity", level=0.0, within=1.0, sigma=1e-9, tau=10.0, design=1.0)
@@ -120,3 +121,15 @@ def test_nothing_to_find_is_nothing_to_know():
     """A stream without a change has no oracle."""
     stream = Stream(0, 1, (), np.zeros((0, 0)), np.zeros((0, 0)), {})
     assert oracle(stream, Truth("null", 1.0, None, (), ("*",), "nothing happens")) is None
+
+
+def test_a_mix_that_is_judged_has_an_oracle_too():
+    """Two tools at 80 and 20 %, then at 20 and 80: known after about ten calls."""
+    random = np.random.default_rng(5)
+    counts = np.stack([random.multinomial(2, [0.8, 0.2] if t < 600 else [0.2, 0.8]) for t in range(700)]).astype(float)
+    one = Track("mix", counts.sum(axis=1), np.zeros(700), np.zeros(700), counts, counts, -3.0)
+    stream = Stream(ONSET_MINUTE - 600, 700, (), np.zeros((0, 0)), np.zeros((0, 0)), {"tool_mix": one})
+    want = Want(("tool_mix",), {"region": "eu"}, "any")
+    told = oracle(stream, Truth("swap", 1.0, ONSET, (want,), (), "tools swap"))
+    assert 3.0 <= told.ticket_minutes <= told.page_minutes <= 20.0
+    assert told.signals[0].shift == pytest.approx(0.6 * np.log(4.0), abs=0.3)

@@ -114,6 +114,7 @@ def delays(bench: Bench, shift: int, thresholds: dict[str, Floats]) -> dict[str,
     bench.only(shift)
     size, signal = len(bench.streams.level), bench.streams.signal
     onset: Ints = np.arange(size) * 37 % ONSETS
+    # Only the oracle has thresholds by shift.
     limits = {rule: at[signal, shift % at.shape[1]] for rule, at in thresholds.items()}
     found = {rule: np.zeros(size) for rule in thresholds}
     for at in range(ONSETS + STRETCH):

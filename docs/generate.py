@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from benchmarks import attribution, drift_page, minute, nab, null, null_page, tcpd
+from benchmarks import attribution, delay_page, drift_page, minute, nab, null, null_page, tcpd
 from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_lines, rival_lines
 from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
@@ -117,6 +117,7 @@ def benchmarks_page() -> str:
 
 _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
     ("null.json", null.Result, null_page.page),
+    ("delay.json", delay_page.Result, delay_page.page),
     ("drift.json", drift_page.Result, drift_page.page),
     ("attribution.json", attribution.Result, attribution.page),
     ("nab.json", nab.Result, nab.page),

@@ -84,6 +84,10 @@ class CountDetector(Counted):
         """Give observed over expected events, and the excess events."""
         return self.ratio(verdict.since_x, verdict.since_e), verdict.since_x - verdict.since_e
 
+    def shift(self, rows: bank.Rows, n: Floats, x: Floats, e: Floats) -> tuple[Floats, Floats]:
+        """Give the log of the ratio, with half an event of caution, and what events leave open."""
+        return np.log(self.ratio(x, e)), rows.trials / rows.n / (x + 0.5)
+
     def observed(self, rows: bank.Rows) -> Floats:
         """Give events per turn."""
         return rows.observed / rows.trials

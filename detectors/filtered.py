@@ -104,6 +104,11 @@ class Filtered:
         self._fill(scores, active, verdict, rows)
         return evidence, scores
 
+    def seen(self, baseline: State, panel: Panel, at: Ints) -> bank.Rows:
+        """Gather some rows of a minute in which they have events, as `step` sees them."""
+        scatter = self.scatter(baseline, panel.signal)
+        return self.rows(baseline, panel, at, self.standing(baseline, panel, scatter), scatter)
+
     def _fill(self, scores: Scores, active: Ints, verdict: bank.Verdict, rows: bank.Rows) -> None:
         """Write the verdict and the band of the active rows into the scores."""
         direction = np.sign(verdict.shift).astype(np.int64)
@@ -197,6 +202,10 @@ class Filtered:
 
     def effect(self, verdict: bank.Verdict) -> tuple[Floats, Floats]:
         """Give observed over expected, and observed minus expected, since the onset."""
+        raise NotImplementedError
+
+    def shift(self, rows: bank.Rows, n: Floats, x: Floats, e: Floats) -> tuple[Floats, Floats]:
+        """Give how far sums of trials, observed and expected stand from the level, and the sampling variance of it."""
         raise NotImplementedError
 
     def observed(self, rows: bank.Rows) -> Floats:

@@ -115,6 +115,10 @@ class LevelDetector(Filtered):
         excess = verdict.since_x - verdict.since_e
         return np.exp2(excess / np.maximum(verdict.since_n, 1.0)), excess
 
+    def shift(self, rows: bank.Rows, n: Floats, x: Floats, e: Floats) -> tuple[Floats, Floats]:
+        """Give the mean log2 difference, and the sampling variance of it."""
+        return (x - e) / np.maximum(n, 1.0), rows.sampling * rows.trials / np.maximum(n, 1.0)
+
     def observed(self, rows: bank.Rows) -> Floats:
         """Give the minute's typical (geometric mean) value in fixed units."""
         return self.in_unit(rows.x[:, 0])

@@ -93,6 +93,12 @@ class RateDetector(Counted):
         """Give observed over expected hits, and the excess hits."""
         return self.ratio(verdict.since_x, verdict.since_e), verdict.since_x - verdict.since_e
 
+    def shift(self, rows: bank.Rows, n: Floats, x: Floats, e: Floats) -> tuple[Floats, Floats]:
+        """Give the difference of log odds, with half a hit of caution, and what hits and misses leave open."""
+        design = rows.trials / rows.n
+        difference = logit((x + 0.5) / (n + 1.0)) - logit((e + 0.5) / (n + 1.0))
+        return difference, design / (x + 0.5) + design / (n - x + 0.5)
+
     def observed(self, rows: bank.Rows) -> Floats:
         """Give the share of hits."""
         return rows.observed / rows.trials

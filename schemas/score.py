@@ -85,6 +85,21 @@ class Finding(msgspec.Struct, frozen=True):
     inside: tuple[Cohort, ...] = ()
 
 
+class Recovered(msgspec.Struct, frozen=True):
+    """One series that was away and is shown to be back at its level.
+
+    `since_ms` is the likeliest minute of the return and `observed` the value since then, in the signal's unit. By
+    chance an incident that goes on looks like this once in exp(`log_return_period`) minutes of this series. After a
+    silence both are None: events end it, and no odds are needed.
+    """
+
+    signal: str
+    cohort: Cohort
+    since_ms: int
+    observed: float | None
+    log_return_period: float | None
+
+
 class Candidate(msgspec.Struct, frozen=True):
     """A change seen near an onset that may be its cause; closest first in every list."""
 

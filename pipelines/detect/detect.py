@@ -17,6 +17,7 @@ from pipelines.detect.history import history_row
 from pipelines.detect.limits import LimitRule
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
+from pipelines.detect.recovery import Recovery
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from pipelines.detect.weights import Weights
@@ -24,11 +25,11 @@ from schemas.arrays import Floats
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.panel import Panel
 from schemas.partial import Minute
-from schemas.score import Candidate, Finding, Level, Reason, Scores
+from schemas.score import Candidate, Finding, Level, Reason, Recovered, Scores
 from schemas.settings import Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 """Format version of the detect wing's snapshot; another one is refused."""
 SNAPSHOT_LEVEL = 1
 """The lightest compression: most of a state is repetition, and a snapshot should not be felt."""
@@ -40,7 +41,8 @@ class Judged(msgspec.Struct, frozen=True):
     """What one closed minute gave: findings, changes of the last day, new series, and a row for the charts.
 
     `learning` is the number of series without a judgement yet; `audit_expected` is how many excursions over a return
-    period of a week chance explains in this minute, `audit_observed` how many ended without having paged.
+    period of a week chance explains in this minute, `audit_observed` how many ended without having paged. `recovered`
+    are the series that are shown to be back in this minute.
     """
 
     findings: tuple[Finding, ...]
@@ -50,6 +52,7 @@ class Judged(msgspec.Struct, frozen=True):
     learning: int
     audit_expected: float
     audit_observed: float
+    recovered: tuple[Recovered, ...] = ()
 
 
 class Detect:
@@ -70,6 +73,7 @@ class Detect:
         self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._limits = [LimitRule(rule) for rule in settings.rules]
         self._changes = Changes()
+        self._recovery = Recovery(self.roster)
 
     def step(self, minute: Minute) -> Judged:
         """Judge one closed minute; an unscored one is registered and otherwise left alone."""
@@ -77,6 +81,7 @@ class Detect:
         candidates = self._changes.step(minute)
         judged: list[tuple[Panel, Scores]] = []
         found: list[Finding] = []
+        recovered: tuple[Recovered, ...] = ()
         shown = panels(self.roster, minute, places)
         audit = np.zeros(2)
         if minute.scored:
@@ -88,6 +93,8 @@ class Detect:
                 shown[kind], plain = self._score(watch, panel)
                 scores = self._beside(minute, shown[kind], watch.calibrated(shown[kind], plain))
                 verdicts = weigh(self.roster, self.budget, shown[kind], scores, self._weights.of(kind))
+                verdicts, back = self._recovery.step(watch, shown[kind], scores, verdicts)
+                recovered += back
                 watch.learn(shown[kind], verdicts.level >= Level.NOTE)
                 if kind == "rate":
                     self._contrasts.settle(verdicts.level >= Level.NOTE, verdicts.level >= Level.PAGE)
@@ -109,6 +116,7 @@ class Detect:
             learning=sum(int((scores.reason == Reason.LEARNING).sum()) for _, scores in judged),
             audit_expected=float(audit[0]),
             audit_observed=float(audit[1]),
+            recovered=recovered,
         )
 
     def _score(self, watch: Watch, panel: Panel) -> tuple[Panel, Scores]:
@@ -195,6 +203,7 @@ class Detect:
             "changes": self._changes.dump(),
             "mix": self._mix.dump(),
             "contrasts": self._contrasts.dump(),
+            "recovery": self._recovery.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
 
@@ -209,6 +218,7 @@ class Detect:
         self._changes.load(saved["changes"])
         self._mix.load(saved["mix"])
         self._contrasts.load(saved["contrasts"], self._table("rate"))
+        self._recovery.load(saved["recovery"])
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"

@@ -111,6 +111,11 @@ class Watch:
         self.suspicious_at[where] = -1.0
         self.frozen_since[where] = -1.0
 
+    def absolve(self, where: Bools) -> None:
+        """Drop the evidence against some rows and keep their level, so that they are judged anew."""
+        for k, detector in enumerate(self.detectors):
+            _, self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
+
     def dump(self) -> dict[str, Any]:
         """Give the whole state as plain values for a snapshot."""
         return {

@@ -133,7 +133,7 @@ def advance(state: State, minute: int, at: Ints, r: bank.Rows, detector: Filtere
 
 
 def _predict(rows: dict[str, Floats], r: bank.Rows, minutes: Floats, far: Floats, free: Floats) -> None:
-    """Let both filters wander up to this minute; what is learned of the shift moves the null's centre, not its level."""
+    """Let both filters wander up to this minute; what is learned of the shift moves the null's centre alone."""
     decay = np.exp(-minutes / r.tau)
     moved = np.where(np.isnan(rows["far"]), 0.0, rows["far"] - far)
     rows["mean"] = rows["mean"] * decay + moved

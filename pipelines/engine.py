@@ -232,7 +232,9 @@ class Engine:
         if not minute.scored:
             return judged, Effects()
         with self.progress.stage("respond"):
-            effects = self._parts.respond.step(minute.minute, minute.detected_ms, judged.findings, judged.candidates)
+            effects = self._parts.respond.step(
+                minute.minute, minute.detected_ms, judged.findings, judged.candidates, judged.recovered
+            )
         return judged, effects
 
     def _commit(

@@ -12,7 +12,7 @@ from schemas.event import Event, Reject
 from schemas.incident import Incident
 from schemas.partial import Minute, Partial
 from schemas.record import Partition
-from schemas.score import Candidate, Finding
+from schemas.score import Candidate, Finding, Recovered
 
 
 class Columns(Protocol):
@@ -95,7 +95,12 @@ class Respond(Protocol):
         ...
 
     def step(
-        self, minute: int, detected_ms: int, findings: tuple[Finding, ...], candidates: tuple[Candidate, ...]
+        self,
+        minute: int,
+        detected_ms: int,
+        findings: tuple[Finding, ...],
+        candidates: tuple[Candidate, ...],
+        recovered: tuple[Recovered, ...] = (),
     ) -> Effects:
         """Give what one closed minute changes."""
         ...

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from schemas.incident import Severity
-from schemas.score import Finding
+from schemas.score import Finding, Recovered
 from schemas.signal import Cohort
 
 AlertState = Literal["pending", "firing", "resolved"]
@@ -18,7 +18,8 @@ class Alert(msgspec.Struct, frozen=True):
     `id` = hash(rule, series key, first pending minute), so replaying the same log gives the same id. `rule` is
     "anomaly" for evidence within the budget, else the name of a limit rule. Times are epoch milliseconds of event
     time, -1 where not reached; one that was pending and never fired is resolved with `firing_ms` -1. `severity` is
-    what the highest level so far allows; `suppressed` is a reason or "".
+    what the highest level so far allows; `suppressed` is a reason or "". `recovered` says how its series was shown to
+    be back, where that is why it resolved.
     """
 
     id: str
@@ -36,3 +37,4 @@ class Alert(msgspec.Struct, frozen=True):
     severity: Severity
     incident_id: str = ""
     suppressed: str = ""
+    recovered: Recovered | None = None

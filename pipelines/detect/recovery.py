@@ -103,12 +103,14 @@ def _begun(state: State, panel: Panel, scores: Scores, new: Ints) -> State:
     """Follow the rows of new notes, with what has been summed since their onset."""
     if not len(new):
         return state
-    n = scores.n_since[new]
-    # Of a level only the difference to what is expected counts.
-    expected = np.zeros(len(new)) if panel.kind == "level" else n * scores.expected[new]
+    excess, effect = scores.excess[new], scores.effect[new]
+    # Of a level only the difference to what is expected counts. Of hits the effect is (x + 1/2) / (e + 1/2), and the
+    # excess x - e, which gives both sums back.
+    hits = excess / np.where(effect == 1.0, 1.0, effect - 1.0) - 0.5
+    expected = np.zeros(len(new)) if panel.kind == "level" else np.maximum(hits, 0.0)
     sums = {
-        "n": n,
-        "x": expected + scores.excess[new],
+        "n": scores.n_since[new],
+        "x": expected + excess if panel.kind == "level" else np.maximum(hits + excess, 0.0),
         "e": expected,
         "minutes": np.maximum(panel.minute + 1.0 - scores.onset[new], 1.0),
     }

@@ -2,7 +2,8 @@
 
 A finding of note level or above begins an alert, which fires once it has lasted for the rule's `for`. A firing alert
 is kept by findings of any level, so it clears lower than it began; it resolves when there has been none for the
-rule's `keep_firing`. Everything here is a pure function from values to values.
+rule's `keep_firing`, and at once when its series is shown to be back. Everything here is a pure function from values
+to values.
 """
 
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from schemas.alert import Alert
-from schemas.score import Finding, Level, Reason
+from schemas.score import Finding, Level, Reason, Recovered
 from schemas.signal import Cohort, series_key
 
 ANOMALY = "anomaly"
@@ -66,12 +67,23 @@ def strongest(findings: tuple[Finding, ...]) -> dict[Key, Finding]:
     return best
 
 
-def advance(alert: Alert | None, finding: Finding | None, policy: Policy, minute: int, now_ms: int) -> list[Alert]:
+def advance(
+    alert: Alert | None,
+    finding: Finding | None,
+    policy: Policy,
+    minute: int,
+    now_ms: int,
+    recovered: Recovered | None = None,
+) -> list[Alert]:
     """Move one alert by one closed minute, and give what is new or changed of it.
 
     The last one given is the live one, unless it is resolved. A change of direction, or a page that began only
-    after a ticket had fired, is another cause: the old alert ends and a new one begins.
+    after a ticket had fired, is another cause: the old alert ends and a new one begins. So it is with one whose series
+    has recovered.
     """
+    if alert is not None and recovered is not None:
+        ended = msgspec.structs.replace(_ended(alert, now_ms), recovered=recovered)
+        return [ended, *advance(None, finding, policy, minute, now_ms)]
     if alert is not None and finding is not None and _is_another(alert, finding):
         return [_ended(alert, now_ms), *advance(None, finding, policy, minute, now_ms)]
     if alert is not None and finding is not None and finding.direction != alert.direction:

@@ -38,12 +38,13 @@ _ONSET_ERROR = 1 / 3
 
 
 class Case(msgspec.Struct):
-    """An incident while a minute is worked on: as it was, as it is now, what fires in it, and what joined."""
+    """An incident while a minute is worked on: as it was, as it is now, what fires in it, what joined, what is back."""
 
     base: Incident
     incident: Incident
     members: list[Alert]
     joined: list[Alert]
+    back: list[Alert] = []
 
 
 def order(triage: Triage, alert: Alert) -> tuple[int, float, str]:

@@ -20,7 +20,7 @@ from pipelines.respond.alerts import MINUTE_MS, short_hash
 from pipelines.respond.fold import Case, order
 from pipelines.respond.scope import explaining, overlap
 from pipelines.respond.severity import Triage, rank_of_incident, stricter
-from pipelines.respond.wording import joined_in_words, title_of
+from pipelines.respond.wording import back_in_words, joined_in_words, title_of
 from schemas.alert import Alert
 from schemas.event import DIMENSIONS
 from schemas.incident import Effect, Entry, Incident
@@ -44,6 +44,8 @@ TIMELINE_MAX = 200
 SIGNALS_MAX = 50
 """Most signals named; more moved signals than this say that everything moved."""
 WHO = "limen"
+_BACK = "the last of its series is shown to be back"
+_FADED = "there is no evidence any more in any of its series"
 
 
 def opened(alert: Alert, triage: Triage, kind: Kind) -> Case:
@@ -215,10 +217,12 @@ class Reviewer:
         joined = [(a.signal, dict(a.cohort)) for a in case.joined if before.version or a.id != after.lead_alert]
         if joined:
             said.append(f"joined by {joined_in_words(joined)}")
+        if case.back:
+            said.append(back_in_words(case.back, self._triage.signal_of))
         if not case.members:
             after = msgspec.structs.replace(after, state="resolved", resolved_ms=self._now_ms)
-            said.append("resolved: all its alerts have resolved")
-        if after == before:
+            said.append(f"resolved: {_BACK if case.back else _FADED}")
+        if after == before and not said:
             return None
         timeline = (*after.timeline, *(Entry(self._now_ms, WHO, what) for what in said))
         if len(timeline) > TIMELINE_MAX:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from pipelines.respond.alerts import Key, advance, strongest
+from pipelines.respond.alerts import ANOMALY, Key, advance, strongest
 from pipelines.respond.fold import Case, Folder
 from pipelines.respond.incidents import Kind, Reviewer, opened
 from pipelines.respond.notices import notices
@@ -16,7 +16,7 @@ from pipelines.respond.severity import Triage, stricter
 from schemas.alert import Alert
 from schemas.effects import Effects
 from schemas.incident import Incident, Notification
-from schemas.score import Candidate, Finding
+from schemas.score import Candidate, Finding, Recovered
 from schemas.settings import Settings
 from schemas.signal import Signal
 
@@ -41,11 +41,17 @@ class Respond:
         self._incidents = {incident.id: incident for incident in incidents if incident.state in OPEN_STATES}
 
     def step(
-        self, minute: int, detected_ms: int, findings: tuple[Finding, ...], candidates: tuple[Candidate, ...]
+        self,
+        minute: int,
+        detected_ms: int,
+        findings: tuple[Finding, ...],
+        candidates: tuple[Candidate, ...],
+        recovered: tuple[Recovered, ...] = (),
     ) -> Effects:
         """Give what one closed minute changes; `candidates` are the changes of the last day."""
-        changed = self._advance(minute, detected_ms, strongest(findings))
-        cases = self._cases()
+        back: dict[Key, Recovered] = {(ANOMALY, each.signal, each.cohort): each for each in recovered}
+        changed = self._advance(minute, detected_ms, strongest(findings), back)
+        cases = self._cases([alert for alert in changed.values() if alert.recovered is not None])
         alerts_max = self._settings.severities.alerts_per_incident_max
         reviewer = Reviewer(self._triage, alerts_max, candidates, detected_ms)
         for case in cases:
@@ -66,12 +72,14 @@ class Respond:
         incidents, messages = self._seal(cases, reviewer)
         return Effects(tuple(changed.values()), tuple(incidents), tuple(messages))
 
-    def _advance(self, minute: int, now_ms: int, found: dict[Key, Finding]) -> dict[str, Alert]:
+    def _advance(
+        self, minute: int, now_ms: int, found: dict[Key, Finding], back: dict[Key, Recovered]
+    ) -> dict[str, Alert]:
         """Move every alert by one minute; gives the changed ones by id, in the order of their keys."""
         changed: dict[str, Alert] = {}
         for key in sorted(self._alerts.keys() | found.keys()):
             policy = self._triage.policy(key[0])
-            moved = advance(self._alerts.get(key), found.get(key), policy, minute, now_ms)
+            moved = advance(self._alerts.get(key), found.get(key), policy, minute, now_ms, back.get(key))
             for alert in moved:
                 severity = stricter(alert.severity, self._triage.severity(alert))
                 changed[alert.id] = msgspec.structs.replace(alert, severity=severity)
@@ -81,14 +89,17 @@ class Respond:
                 self._alerts[key] = changed[moved[-1].id]
         return changed
 
-    def _cases(self) -> list[Case]:
-        """Lay out the open incidents with the alerts that fire in them, the oldest first."""
+    def _cases(self, back: list[Alert]) -> list[Case]:
+        """Lay out the open incidents, the oldest first, with the alerts that fire in them and those that are back."""
         members: dict[str, list[Alert]] = {}
+        ended: dict[str, list[Alert]] = {}
+        for alert in back:
+            ended.setdefault(alert.incident_id, []).append(alert)
         for key in sorted(self._alerts):
             alert = self._alerts[key]
             members.setdefault(alert.incident_id, []).append(alert)
         ordered = sorted(self._incidents.values(), key=lambda incident: (incident.onset_ms, incident.id))
-        return [Case(incident, incident, members.get(incident.id, []), []) for incident in ordered]
+        return [Case(one, one, members.get(one.id, []), [], ended.get(one.id, [])) for one in ordered]
 
     def _seal(self, cases: list[Case], reviewer: Reviewer) -> tuple[list[Incident], list[Notification]]:
         """Give the incidents that changed and the messages that tell of it."""

@@ -1,9 +1,11 @@
 """Wording says in plain words what an incident is; the same words go into titles, messages and the command line."""
 
 import math
+from collections.abc import Callable, Sequence
 
+from schemas.alert import Alert
 from schemas.incident import Effect, Incident
-from schemas.score import Candidate
+from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
 from schemas.words import between, moment, number, odds, quantity, rfc3339, where
 
@@ -132,3 +134,28 @@ def joined_in_words(series: list[tuple[str, dict[str, str]]]) -> str:
     named = [f"{signal} in {where(cohort)}" for signal, cohort in series[:_CHANGES_TOLD]]
     more = len(series) - len(named)
     return "; ".join(named + ([f"and {more} more"] if more else []))
+
+
+def back_in_words(alerts: Sequence[Alert], signal_of: Callable[[str], Signal]) -> str:
+    """Say which series are shown to be back, the first few by name; each has its own odds."""
+    every = [alert.recovered for alert in alerts if alert.recovered is not None]
+    named = [returned(each, signal_of(each.signal)) for each in every[:_CHANGES_TOLD]]
+    more = len(every) - len(named)
+    return "; ".join(named + ([f"and {more} more"] if more else []))
+
+
+def returned(recovered: Recovered, signal: Signal) -> str:
+    """Say that one series is back: where, at what, since when, and how rarely it would look like this if it were not.
+
+    >>> rate = Signal("refusal_rate", "rate", "share", "", "capability_loss", "refusal")
+    >>> returned(Recovered("refusal_rate", (), 1767571200000, 0.031, 9.9), rate)
+    'refusal_rate in all traffic is back at 3.1 % since 2026-01-05 00:00 UTC (if not, by chance once in 14 days)'
+    >>> returned(Recovered("traffic", (("region", "eu"),), 1767571200000, None, None), rate)
+    'traffic in region eu is back since 2026-01-05 00:00 UTC'
+    """
+    at = "" if recovered.observed is None else f" at {quantity(recovered.observed, signal)}"
+    since = moment(rfc3339(recovered.since_ms))
+    said = f"{recovered.signal} in {where(recovered.cohort)} is back{at} since {since} UTC"
+    if recovered.log_return_period is None:
+        return said
+    return f"{said} (if not, by chance {odds(recovered.log_return_period)})"

@@ -24,7 +24,7 @@ from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Effect, Incident, Notification
 from schemas.partial import Cells, Counters, Minute, Partial, PartialMinute
 from schemas.record import Partition
-from schemas.score import Candidate, Finding, Level, Reason
+from schemas.score import Candidate, Finding, Level, Reason, Recovered
 
 LATENESS_MS = 2 * MINUTE_MS
 LIMIT = 2
@@ -246,7 +246,12 @@ class FakeRespond:
         self._open = (alerts[0], incidents[0]) if alerts else None
 
     def step(
-        self, minute: int, detected_ms: int, findings: tuple[Finding, ...], candidates: tuple[Candidate, ...]
+        self,
+        minute: int,
+        detected_ms: int,
+        findings: tuple[Finding, ...],
+        candidates: tuple[Candidate, ...],
+        recovered: tuple[Recovered, ...] = (),
     ) -> Effects:
         """Give what changes."""
         if not findings and self._open is None:

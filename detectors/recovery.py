@@ -15,6 +15,8 @@ from detectors import bank, sequential, wander
 from detectors.base import State
 from detectors.filtered import Filtered
 from schemas.arrays import Bools, Floats, Ints
+from schemas.panel import Panel
+from schemas.score import Scores
 
 VERSION = 1
 """Says how to read the state of the rows that are away."""
@@ -80,6 +82,22 @@ def begun(state: State, minute: int, row: Ints, sign: Ints, sums: dict[str, Floa
     fresh |= {"log_m": np.full(size, -np.inf)}
     fresh |= {name: np.full(size, float(minute)) for name in ("since", "seen", "last")}
     return State(VERSION, {name: np.concatenate([state.rows[name], fresh[name]]) for name in FIELDS}, {})
+
+
+def since_onset(panel: Panel, scores: Scores, at: Ints) -> dict[str, Floats]:
+    """Give the sums of some rows since the onset that their scores name."""
+    excess, effect = scores.excess[at], scores.effect[at]
+    # Of a level only the difference to what is expected counts. Of hits the effect is (x + 1/2) / (e + 1/2), and the
+    # excess x - e, which gives both sums back.
+    least = 0.0 if panel.kind == "level" else excess / np.where(effect == 1.0, 1.0, effect - 1.0) - 0.5
+    expected = np.maximum(least, 0.0) + np.zeros(len(at))
+    observed = expected + excess
+    return {
+        "n": scores.n_since[at],
+        "x": observed if panel.kind == "level" else np.maximum(observed, 0.0),
+        "e": expected,
+        "minutes": np.maximum(panel.minute + 1.0 - scores.onset[at], 1.0),
+    }
 
 
 def spoken(state: State, minute: int, at: Ints) -> Verdict:

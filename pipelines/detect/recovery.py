@@ -35,8 +35,10 @@ class Recovery:
         noted = verdicts.report[verdicts.level[verdicts.report] >= Level.NOTE]
         noted = noted[np.argsort(-verdicts.log_fleet[noted], kind="stable")]
         state = _still_away(state, panel, scores, verdicts, noted)
-        state = _begun(state, panel, scores, noted[~np.isin(noted, state.rows["row"])])
-        self._away[panel.kind] = state
+        new = noted[~np.isin(noted, state.rows["row"])]
+        self._away[panel.kind] = recovery.begun(
+            state, panel.minute, new, scores.direction[new], recovery.since_onset(panel, scores, new)
+        )
         return verdicts, recovered
 
     def _tested(
@@ -97,21 +99,3 @@ def _still_away(state: State, panel: Panel, scores: Scores, verdicts: Verdicts, 
     again = told & (panel.kind == "traffic")
     state.rows["new_minutes"] = np.where(again, 0.0, state.rows["new_minutes"])
     return recovery.kept(state, ~turned & (panel.minute - state.rows["seen"] < recovery.AWAY_MINUTES))
-
-
-def _begun(state: State, panel: Panel, scores: Scores, new: Ints) -> State:
-    """Follow the rows of new notes, with what has been summed since their onset."""
-    if not len(new):
-        return state
-    excess, effect = scores.excess[new], scores.effect[new]
-    # Of a level only the difference to what is expected counts. Of hits the effect is (x + 1/2) / (e + 1/2), and the
-    # excess x - e, which gives both sums back.
-    hits = excess / np.where(effect == 1.0, 1.0, effect - 1.0) - 0.5
-    expected = np.zeros(len(new)) if panel.kind == "level" else np.maximum(hits, 0.0)
-    sums = {
-        "n": scores.n_since[new],
-        "x": expected + excess if panel.kind == "level" else np.maximum(hits + excess, 0.0),
-        "e": expected,
-        "minutes": np.maximum(panel.minute + 1.0 - scores.onset[new], 1.0),
-    }
-    return recovery.begun(state, panel.minute, new, scores.direction[new], sums)

@@ -1,8 +1,14 @@
 """The result of the board of returns, and the section that is made from it."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import msgspec
 
 from benchmarks.tables import markdown
+
+Wanders = Literal["never", "always", "newly"]
+"""Whether the log odds of a series wander: never, always, or only from the change on."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -15,7 +21,7 @@ class Cell(msgspec.Struct, frozen=True):
     """
 
     turns: int
-    wanders: bool
+    wanders: Wanders
     factor: float
     series: int
     found: int
@@ -53,8 +59,9 @@ the series. Half of them stay changed: *called over* are those that the test of 
 detection, *faded* those whose alert would clear because its evidence faded, for {keep} minutes. The others return
 {holds} minutes after detection: *back* is how long the test takes to tell it, *fades* how long the alert lasts without
 the test; medians, and 90 % in brackets. *Onset off* is the absolute error of the onset told at the detection. A series
-that wanders has log odds of standard deviation 0.2 over two hours. All times in minutes; - where not reached or nobody
-was found.
+that wanders has log odds of standard deviation 0.2 over two hours, from the first minute or *newly*, from the change
+on: then the test has never seen it wander, and what comes near to the level by itself is called over. All times in
+minutes; - where not reached or nobody was found.
 
 """
 _HEAD = ("turns a minute", "wanders", "factor", "found", "delay", "onset off", "called over", "faded", "back", "fades")
@@ -64,10 +71,12 @@ def page(result: Result) -> str:
     """Give the markdown section of the board."""
     facts = {"rate": 100 * result.rate, "keep": result.keep, "holds": result.holds}
     preface = _PREFACE.format(command=result.command, seed=result.seed, **facts)
-    stay = sum(cell.stay for cell in result.cells)
-    over, faded = (sum(getattr(cell, name) for cell in result.cells) for name in ("called_over", "faded"))
+    newly = [cell for cell in result.cells if cell.wanders == "newly"]
+    others = [cell for cell in result.cells if cell.wanders != "newly"]
+    worst = max(newly, key=lambda cell: cell.called_over / max(cell.stay, 1))
     ended = (
-        f"\nOf {stay:,} incidents that went on for a day, {over} were called over and {faded} faded. "
+        f"\nOf incidents that went on, {_share(others)} were called over within a day, and of those that wandered "
+        f"newly {_share(newly)} ({_share([worst])} at x{worst.factor:g} and {worst.turns} turns a minute). "
         "The promise is one in seven: by chance once in a week of the series.\n"
     )
     return preface + markdown(_HEAD, map(_line, result.cells)) + ended
@@ -77,7 +86,7 @@ def _line(cell: Cell) -> list[str]:
     """Give the line of one cell."""
     return [
         str(cell.turns),
-        "yes" if cell.wanders else "no",
+        cell.wanders,
         f"x{cell.factor:g}",
         f"{cell.found} of {cell.series}",
         _minutes(cell.delay),
@@ -100,3 +109,7 @@ def _minutes(value: float | None) -> str:
 
 def _both(median: float | None, most: float | None) -> str:
     return f"{_minutes(median)} ({_minutes(most)})"
+
+
+def _share(cells: Sequence[Cell]) -> str:
+    return f"{sum(cell.called_over for cell in cells)} of {sum(cell.stay for cell in cells):,}"

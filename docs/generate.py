@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from benchmarks import attribution, delay_page, drift_page, minute, nab, null, null_page, tcpd
+from benchmarks import attribution, back_page, delay_page, drift_page, minute, nab, null, null_page, tcpd
 from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_lines, rival_lines
 from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
@@ -122,6 +122,7 @@ _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
     ("attribution.json", attribution.Result, attribution.page),
     ("nab.json", nab.Result, nab.page),
     ("tcpd.json", tcpd.Result, tcpd.page),
+    ("back.json", back_page.Result, back_page.page),
     ("minute.json", minute.Result, minute.page),
 )
 """File of a board's result, what is in it, and what makes its section."""

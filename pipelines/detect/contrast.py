@@ -98,6 +98,11 @@ class Contrasts:
         self._watch.learn(panel, suspicious[self._rate_row])
         self._watch.audit(panel, plain, np.full(len(panel.n), True), paged[self._rate_row])
 
+    def absolve(self, back: Bools) -> None:
+        """Drop the evidence against the rate rows that are shown to be back."""
+        if self._watch is not None and back[self._rate_row].any():
+            self._watch.absolve(back[self._rate_row])
+
     def skip(self, minute: int) -> None:
         """Pass over a minute that is not judged."""
         if self._watch is not None:

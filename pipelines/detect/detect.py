@@ -73,7 +73,7 @@ class Detect:
         self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._limits = [LimitRule(rule) for rule in settings.rules]
         self._changes = Changes()
-        self._recovery = Recovery(self.roster)
+        self._recovery = Recovery(self.roster, self.budget.note)
 
     def step(self, minute: Minute) -> Judged:
         """Judge one closed minute; an unscored one is registered and otherwise left alone."""
@@ -91,12 +91,14 @@ class Detect:
             for kind, panel in watched.items():
                 watch = self.watches[kind]
                 shown[kind], plain = self._score(watch, panel)
-                scores = self._beside(minute, shown[kind], watch.calibrated(shown[kind], plain))
+                own = watch.calibrated(shown[kind], plain)
+                scores = self._beside(minute, shown[kind], own)
                 verdicts = weigh(self.roster, self.budget, shown[kind], scores, self._weights.of(kind))
-                verdicts, back = self._recovery.step(watch, shown[kind], scores, verdicts)
-                recovered += back
+                verdicts, back = self._recovery.step(watch, shown[kind], own, scores, verdicts)
+                recovered += back.recovered
                 watch.learn(shown[kind], verdicts.level >= Level.NOTE)
                 if kind == "rate":
+                    self._contrasts.absolve(back.rows)
                     self._contrasts.settle(verdicts.level >= Level.NOTE, verdicts.level >= Level.PAGE)
                 judged.append((shown[kind], scores))
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)

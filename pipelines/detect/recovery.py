@@ -12,43 +12,55 @@ from pipelines.detect.findings import Verdicts
 from pipelines.detect.history import in_unit
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
-from schemas.arrays import Ints
+from schemas.arrays import Bools, Ints
 from schemas.panel import Panel
 from schemas.score import Level, Reason, Recovered, Scores
 from schemas.signal import SignalKind
 
 
+class Back(msgspec.Struct, frozen=True):
+    """What is shown to be back in one panel: which of its rows, and how it is told."""
+
+    rows: Bools
+    recovered: tuple[Recovered, ...] = ()
+
+
 class Recovery:
     """The rows of every kind that are away: followed from a note on, until they are back or nothing is told of them."""
 
-    def __init__(self, roster: Roster) -> None:
-        """Begin with nothing away."""
+    def __init__(self, roster: Roster, note: float) -> None:
+        """Begin with nothing away; `note` is the log threshold of a note for the fleet."""
         self._roster = roster
+        self._note = note
         self._away: dict[SignalKind, State] = {}
 
     def step(
-        self, watch: Watch, panel: Panel, scores: Scores, verdicts: Verdicts
-    ) -> tuple[Verdicts, tuple[Recovered, ...]]:
-        """Test the rows that are away, before the watch learns; a row that is back has no finding in this minute."""
+        self, watch: Watch, panel: Panel, own: Scores, scores: Scores, verdicts: Verdicts
+    ) -> tuple[Verdicts, Back]:
+        """Test the rows that are away, before the watch learns; a row that is back has no finding in this minute.
+
+        `own` are the scores of the watch alone: a row that only its siblings' hits tell of is not away from its level.
+        """
         state = self._away.get(panel.kind, recovery.empty())
-        verdicts, state, recovered = self._tested(watch, panel, scores, verdicts, state)
+        verdicts, state, back = self._tested(watch, panel, own, verdicts, state)
         noted = verdicts.report[verdicts.level[verdicts.report] >= Level.NOTE]
         noted = noted[np.argsort(-verdicts.log_fleet[noted], kind="stable")]
-        state = _still_away(state, panel, scores, verdicts, noted)
-        new = noted[~np.isin(noted, state.rows["row"])]
+        state = _still_away(state, panel, own, verdicts, noted)
+        away = verdicts.log_fleet[noted] - scores.log_r[noted] + own.log_r[noted] >= self._note
+        new = noted[away & ~np.isin(noted, state.rows["row"])]
         self._away[panel.kind] = recovery.begun(
-            state, panel.minute, new, scores.direction[new], recovery.since_onset(panel, scores, new)
+            state, panel.minute, new, own.direction[new], recovery.since_onset(panel, own, new)
         )
-        return verdicts, recovered
+        return verdicts, back
 
     def _tested(
-        self, watch: Watch, panel: Panel, scores: Scores, verdicts: Verdicts, state: State
-    ) -> tuple[Verdicts, State, tuple[Recovered, ...]]:
+        self, watch: Watch, panel: Panel, own: Scores, verdicts: Verdicts, state: State
+    ) -> tuple[Verdicts, State, Back]:
         """Move the test of the rows that have events, and let go of those that are back."""
         rows = state.rows["row"].astype(np.int64)
-        at = np.flatnonzero((panel.n[rows] > 0) & (scores.reason[rows] == Reason.NORMAL))
+        at = np.flatnonzero((panel.n[rows] > 0) & (own.reason[rows] == Reason.NORMAL))
         if not len(at):
-            return verdicts, state, ()
+            return verdicts, state, Back(np.full(len(panel.n), False))
         detector = watch.detectors[0]
         silent = not isinstance(detector, Filtered)
         if isinstance(detector, Filtered):
@@ -58,7 +70,7 @@ class Recovery:
             verdict = recovery.spoken(state, panel.minute, at)
         back = np.isin(np.arange(len(panel.n)), rows[at[verdict.back]])
         if not back.any():
-            return verdicts, state, ()
+            return verdicts, state, Back(back)
         columns, recovered = self._roster.kinds[panel.kind].columns, []
         for k in np.flatnonzero(verdict.back):
             signal = self._roster.signals[columns.signal[rows[at[k]]]]
@@ -78,7 +90,7 @@ class Recovery:
             level=np.where(back, Level.NONE, verdicts.level),
             report=verdicts.report[~back[verdicts.report]],
         )
-        return told, recovery.kept(state, ~back[rows]), tuple(recovered)
+        return told, recovery.kept(state, ~back[rows]), Back(back, tuple(recovered))
 
     def dump(self) -> dict[str, Any]:
         """Give the whole state as plain values for a snapshot."""
@@ -89,10 +101,10 @@ class Recovery:
         self._away = {kind: decode(state) for kind, state in saved.items()}
 
 
-def _still_away(state: State, panel: Panel, scores: Scores, verdicts: Verdicts, noted: Ints) -> State:
+def _still_away(state: State, panel: Panel, own: Scores, verdicts: Verdicts, noted: Ints) -> State:
     """Let go of rows of which nothing has been told for long, or that are now away in the other direction."""
     rows = state.rows["row"].astype(np.int64)
-    told = np.isin(rows, verdicts.report) & (scores.direction[rows] == state.rows["sign"])
+    told = np.isin(rows, verdicts.report) & (own.direction[rows] == state.rows["sign"])
     state.rows["seen"] = np.where(told, panel.minute, state.rows["seen"])
     turned = np.isin(rows, noted) & ~told
     # A silence of which there is a note again has begun again.

@@ -3,7 +3,8 @@
 Three kinds of measure come down to two forms. *Rates*, x of n against an expected rate, keep the exact binomial
 likelihood, so that one event where none was expected is not taken for a miracle. *Amounts* (counts, or sums of anything
 that is not negative) against a forecast, and *ratios* a / b as amounts of a, are normal deviations whose spread is
-estimated from the leaves themselves. Either way a slice's LLR is that of a level of its own against the expected one.
+estimated from the leaves themselves; that of *means* is given with them. Either way a slice's LLR is that of a level of
+its own against the expected one.
 """
 
 from typing import Literal
@@ -111,6 +112,20 @@ def ratios(a: Floats, b: Floats, expected_a: Floats, expected_b: Floats) -> Evid
     """
     usual = np.divide(expected_a, expected_b, out=np.zeros(len(a)), where=np.asarray(expected_b) > 0)
     return amounts(a, usual * b)
+
+
+def means(deviation: Floats, variance: Floats, n: Floats) -> Evidence:
+    """Give the evidence of means of n values (leaves) that deviate from the expected ones, with the variance of each.
+
+    The excess is summed over the values. A leaf without values, or without an expectation (NaN), says nothing.
+
+    >>> means(np.array([0.5, np.nan]), np.array([0.01, 0.01]), np.array([100.0, 3.0])).llr(np.array([[50.0], [100.0]]))
+    array([12.5])
+    """
+    known = (n > 0) & np.isfinite(deviation)
+    weight = np.where(known, 1.0 / np.where(known, variance, 1.0), 0.0)
+    deviation = np.where(known, deviation, 0.0)
+    return _evidence("normal", np.stack([deviation * weight, weight]), deviation * n)
 
 
 def _evidence(form: Literal["binomial", "normal"], columns: Floats, excess: Floats) -> Evidence:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.account import Account
 from schemas.arrays import Floats, Ints
 from schemas.signal import Cohort
 
@@ -62,7 +63,7 @@ class Finding(msgspec.Struct, frozen=True):
     budget compares). `level` is what the budget allows, NONE while only watched. `detector` names the rule: a
     detector for budgeted evidence, or `limit:<rule>` for an absolute limit. `n` and `excess` are sums since onset.
     `inside` are watched cohorts that hold all events of this one and more, whatever dimensions they name: the model
-    that a tenant has only ever used.
+    that a tenant has only ever used. `account` says where it comes from; most findings have none.
     """
 
     signal: str
@@ -83,6 +84,7 @@ class Finding(msgspec.Struct, frozen=True):
     detected_ms: int
     reason: Reason
     inside: tuple[Cohort, ...] = ()
+    account: Account | None = None
 
 
 class Recovered(msgspec.Struct, frozen=True):

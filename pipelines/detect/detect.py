@@ -19,6 +19,7 @@ from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
 from pipelines.detect.recovery import Recovery
 from pipelines.detect.series import Roster
+from pipelines.detect.telling import Telling
 from pipelines.detect.watch import Watch
 from pipelines.detect.weights import Weights
 from schemas.arrays import Floats
@@ -74,6 +75,7 @@ class Detect:
         self._limits = [LimitRule(rule) for rule in settings.rules]
         self._changes = Changes()
         self._recovery = Recovery(self.roster, self.budget.note)
+        self._telling = Telling(settings.cohorts.sets)
 
     def step(self, minute: Minute) -> Judged:
         """Judge one closed minute; an unscored one is registered and otherwise left alone."""
@@ -105,7 +107,7 @@ class Detect:
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             found += self._broken_limits(shown, minute)
-            found = self._placed(found)
+            found = self._telling.step(self.roster, self.watches, shown, self._placed(found), minute.minute)
         else:
             for watch in self.watches.values():
                 watch.skip(minute.minute)
@@ -206,6 +208,7 @@ class Detect:
             "mix": self._mix.dump(),
             "contrasts": self._contrasts.dump(),
             "recovery": self._recovery.dump(),
+            "told": self._telling.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
 
@@ -221,6 +224,7 @@ class Detect:
         self._mix.load(saved["mix"])
         self._contrasts.load(saved["contrasts"], self._table("rate"))
         self._recovery.load(saved["recovery"])
+        self._telling.load(saved.get("told", []))
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"

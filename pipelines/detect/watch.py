@@ -57,6 +57,11 @@ class Watch:
         """Pass over a minute that is not judged: it is never learned as anything but a minute without events."""
         self._recent.skip(minute)
 
+    def at(self, panel: Panel, minute: int) -> Panel:
+        """Give one of the last minutes in the rows of a panel; without events where it is not kept."""
+        size = len(panel.n)
+        return self._recent.older(panel, np.full(size, float(minute)), np.ones(size, dtype=bool))
+
     def calibrated(self, panel: Panel, scores: Scores) -> Scores:
         """Take off the evidence what the audit says of the promise so far."""
         correction = calibration.log_kappa(self.audited)[panel.signal]

@@ -1,0 +1,58 @@
+"""An account says where a change comes from and what was ruled out, each from a computation over its last hour."""
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of a cohort: what it showed, in the signal's unit, and the share of the cohort's excess that it holds.
+
+    `share` leaves out what a part before it in the same list holds.
+    """
+
+    cohort: dict[str, str]
+    observed: float
+    expected: float
+    n: int
+    share: float
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """All traffic outside a cohort against its own expectation: observed over expected, with its 95 % interval."""
+
+    ratio: float
+    lower: float
+    upper: float
+    n: int
+
+
+class Composition(msgspec.Struct, frozen=True):
+    """What is expected, in the signal's unit, of a cohort's cells at their usual shares and at those of today."""
+
+    usual: float
+    today: float
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What was looked at from `from_ms` to `until_ms`: since the onset, at most the last hour.
+
+    `detector` is that of the finding. `observed` and `expected` are in the signal's unit over `n` trials; `excess` is
+    observed minus expected, summed (hits, events, doublings). `share` is the part of the excess of all traffic that the
+    cohort holds; None where it is all traffic, or all traffic did not move the same way. `parts` are slices of the
+    cohort that stand out among its `cells`, and `largest` is the one cell with most of the excess. `elsewhere` counts
+    the events of all other traffic while a cohort is silent. What was not tested is None, or empty.
+    """
+
+    detector: str
+    from_ms: int
+    until_ms: int
+    observed: float
+    expected: float
+    n: int
+    excess: float
+    share: float | None = None
+    rest: Rest | None = None
+    mix: Composition | None = None
+    parts: tuple[Part, ...] = ()
+    cells: int = 0
+    largest: Part | None = None
+    elsewhere: int | None = None

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from pipelines.respond.wording import change_in_words, expectation
+from schemas.account_words import said_of
 from schemas.incident import Incident
 from schemas.signal import Signal
 from schemas.words import moment, odds, quantity, rfc3339, where
@@ -31,6 +32,12 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         lines.append(f"  odds      by chance about {series} on this series, {fleet} in the whole fleet")
     since, detected = (moment(rfc3339(ms)) for ms in (incident.onset_ms, incident.detected_ms))
     lines.append(f"  since     {since}, detected {detected}, {_paged(incident)} (event time, UTC)")
+    if incident.account is not None:
+        said = said_of(incident.account, signal, incident.direction)
+        lines.append(f"  found by  {said.detector}")
+        lines += [f"  from      {sentence}" for sentence in said.source]
+        lines += [f"  not it    {sentence}" for sentence in said.ruled_out]
+        lines += [f"  open      {sentence}" for sentence in said.not_ruled_out]
     lines += [f"  changed   {change_in_words(change)}" for change in incident.changes]
     lines.append(f"  owner     {incident.owner}")
     if incident.runbook:

@@ -33,7 +33,7 @@ class Composition(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What was looked at from `from_ms` to `until_ms`: since the onset, at most the last hour.
+    """What was looked at of `cohort` from `from_ms` to `until_ms`: since the onset, at most the last hour.
 
     `detector` is that of the finding. `observed` and `expected` are in the signal's unit over `n` trials; `excess` is
     observed minus expected, summed (hits, events, doublings). `share` is the part of the excess of all traffic that the
@@ -42,6 +42,7 @@ class Account(msgspec.Struct, frozen=True):
     the events of all other traffic while a cohort is silent. What was not tested is None, or empty.
     """
 
+    cohort: dict[str, str]
     detector: str
     from_ms: int
     until_ms: int

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.account import Account
 from schemas.score import Candidate
 
 Severity = Literal["sev1", "sev2", "sev3", "sev4"]
@@ -40,7 +41,8 @@ class Incident(msgspec.Struct, frozen=True):
     highest cohort that explains the alerts, {} the whole fleet. `log_return_period` is in minutes of the lead series,
     `log_fleet` in minutes of the whole fleet. `alert_ids` and `series` (keys of the series that alerted) hold at most
     the configured number, `alerts_total` counts all. `detected_ms` is when it was first of ticket level or above, and
-    until then when it opened. `lead_alert` is the alert whose figures stand for the incident.
+    until then when it opened. `lead_alert` is the alert whose figures stand for the incident, and `account` says where
+    its change comes from.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Incident(msgspec.Struct, frozen=True):
     version: int = 1
     lead_alert: str = ""
     series: tuple[str, ...] = ()
+    account: Account | None = None
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ Times are RFC 3339 in UTC, None where not reached; a number that is not known is
 import math
 from typing import Any
 
+import msgspec
+
 from schemas.alert import Alert
 from schemas.incident import Incident
 from schemas.score import Candidate
@@ -45,6 +47,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         },
         "log_return_period": known(incident.log_return_period),
         "log_fleet": known(incident.log_fleet),
+        "account": msgspec.to_builtins(incident.account),
         "changes": [change_json(change) for change in incident.changes],
         "runbook": incident.runbook,
         "alerts": list(incident.alert_ids),
@@ -60,6 +63,7 @@ def alert_json(alert: Alert) -> dict[str, Any]:
     return {
         "id": alert.id,
         "rule": alert.rule,
+        "detector": peak.detector,
         "signal": alert.signal,
         "cohort": dict(alert.cohort),
         "state": alert.state,
@@ -79,6 +83,7 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "n": peak.n,
         "log_return_period": known(peak.log_return_period),
         "log_fleet": known(peak.log_fleet),
+        "account": msgspec.to_builtins(peak.account),
         "incident": alert.incident_id,
         "suppressed": alert.suppressed,
     }

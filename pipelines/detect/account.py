@@ -2,8 +2,8 @@
 
 Everything is summed over the minutes since the onset, at most an hour, against what is expected now. All other traffic
 is what the whole has and the cohort has not, so it can be tested for every cohort. Its 95 % interval knows four
-sources: sampling (with the design effect), wander, the minutes' own scatter, and the uncertain level of the whole. Parts
-are found by the likelihood scan over slices of the cohort's cells (`detectors/attribution.py`).
+sources: sampling (with the design effect), wander, the minutes' own scatter, and the uncertain level of the whole.
+Parts are found by the likelihood scan over slices of the cohort's cells (`detectors/attribution.py`).
 """
 
 from collections.abc import Sequence
@@ -80,9 +80,8 @@ def _silence(asked: Asked, panel: Panel) -> Account:
     elsewhere = int(panel.n[asked.whole]) - n if asked.whole >= 0 else None
     observed = n / panel.width_minutes
     until_ms, start_ms = (panel.minute + 1) * MINUTE_MS, asked.start * MINUTE_MS
-    return Account(
-        finding.detector, start_ms, until_ms, observed, finding.expected, n, finding.excess, elsewhere=elsewhere
-    )
+    figures = (observed, finding.expected, n, finding.excess)
+    return Account(dict(finding.cohort), finding.detector, start_ms, until_ms, *figures, elsewhere=elsewhere)
 
 
 class _Teller:
@@ -102,6 +101,7 @@ class _Teller:
         free, parts = self._cells.within(self._roster, finding.cohort)
         shared = self._parted(asked, free, parts) if free else ((), 0, None)
         return Account(
+            dict(finding.cohort),
             finding.detector,
             window.start * MINUTE_MS,
             (window.panel.minute + 1) * MINUTE_MS,

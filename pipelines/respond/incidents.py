@@ -146,7 +146,10 @@ class Reviewer:
                 effect=effect_of(lead, self._triage.signal_of(lead.signal)),
                 log_return_period=lead.peak.log_return_period,
                 log_fleet=lead.peak.log_fleet,
+                account=lead.peak.account,
             )
+        elif incident.account is None:
+            incident = msgspec.structs.replace(incident, account=lead.peak.account)
         leads = rises or self._triage.rank(group[0]) >= rank_of_incident(incident)
         changes = [change for change in near if overlap(tuple(change.cohort.items()), scope)]
         signal = self._triage.signal_of(incident.lead_signal)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from schemas.alert import Alert
+from schemas.account_words import said_of
 from schemas.incident import Effect, Incident
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
@@ -72,7 +73,7 @@ def title_of(signal: Signal, effect: Effect, direction: str, scope: dict[str, st
 
 
 def explain(incident: Incident, signal: Signal) -> str:
-    """Explain an incident in a few sentences: seen, expected, odds, since when, where, and what else changed.
+    """Explain an incident in short sentences: seen, expected, odds, since when, where from, and what else changed.
 
     `signal` is that of the incident's lead.
     """
@@ -90,6 +91,12 @@ def explain(incident: Incident, signal: Signal) -> str:
     else:
         series, fleet = odds(incident.log_return_period), odds(incident.log_fleet)
         said.append(f"By chance about {series} on this series, {fleet} in the whole fleet.")
+    if incident.account is not None:
+        account = said_of(incident.account, signal, incident.direction)
+        said.append(f"Found by {account.detector}.")
+        said += account.source
+        said += ["Ruled out:", *account.ruled_out] if account.ruled_out else []
+        said += ["Not ruled out:", *account.not_ruled_out] if account.not_ruled_out else []
     others = [name for name in incident.signals if name != incident.lead_signal]
     if others:
         said.append(f"Also moved: {', '.join(others)}.")

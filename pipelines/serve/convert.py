@@ -98,6 +98,7 @@ def incident_shape(incident: Incident) -> IncidentShape:
         log_fleet=known(incident.log_fleet),
         odds=BY_LIMIT if incident.level == "limit" else odds(incident.log_return_period),
         odds_fleet=BY_LIMIT if incident.level == "limit" else odds(incident.log_fleet),
+        account=incident.account,
         changes=tuple(change_shape(change) for change in incident.changes),
         alerts_total=incident.alerts_total,
         runbook=incident.runbook,
@@ -123,6 +124,7 @@ def alert_shape(alert: Alert, number: int | None) -> AlertShape:
     return AlertShape(
         id=alert.id,
         rule=alert.rule,
+        detector=alert.peak.detector,
         signal=alert.signal,
         cohort=dict(alert.cohort),
         series=number,
@@ -137,6 +139,7 @@ def alert_shape(alert: Alert, number: int | None) -> AlertShape:
         expected=known(alert.peak.expected),
         log_return_period=known(alert.peak.log_return_period),
         odds=BY_LIMIT if alert.peak.reason == Reason.LIMIT else odds(alert.peak.log_return_period),
+        account=alert.peak.account,
         incident_id=alert.incident_id,
         suppressed=alert.suppressed,
     )

@@ -10,8 +10,17 @@ from markupsafe import Markup
 from pipelines.serve.charts import PICTURE_HEIGHT, PICTURE_WIDTH, Picture, picture
 from pipelines.serve.plotly_script import style_ids
 from pipelines.serve.reading import Sources
-from pipelines.serve.shapes import EffectShape, IncidentDetail, Overview, SeriesDetail, SeriesShape, UnusualShape
+from pipelines.serve.shapes import (
+    EffectShape,
+    IncidentDetail,
+    IncidentShape,
+    Overview,
+    SeriesDetail,
+    SeriesShape,
+    UnusualShape,
+)
 from pipelines.serve.views import RANGE_MINUTES, worst_first
+from schemas.account_words import Said, percent, said_of
 from schemas.signal import Signal
 from schemas.words import between, is_share, moment, number, odds, quantity, where
 
@@ -37,7 +46,9 @@ class Pages:
             moment=moment,
             number=number,
             odds=odds,
+            percent=percent,
             quantity=self._quantity,
+            said=self._said,
             spark=_spark,
             where=where,
         )
@@ -78,6 +89,11 @@ class Pages:
 
     def _between(self, row: SeriesShape | EffectShape, signal: str, effect: EffectShape | None = None) -> str:
         return between(row.lower, row.upper, self._signal(signal, effect))
+
+    def _said(self, incident: IncidentShape) -> Said | None:
+        if incident.account is None:
+            return None
+        return said_of(incident.account, self._signal(incident.lead_signal, incident.effect), incident.direction)
 
     def _signal(self, name: str, effect: EffectShape | None) -> Signal:
         """Give the signal of this name; an incident brings its unit along, for its signal may be gone."""

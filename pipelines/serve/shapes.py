@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.account import Account
 from schemas.alert import AlertState
 from schemas.incident import IncidentState, Severity
 from schemas.signal import SignalKind
@@ -46,7 +47,10 @@ class EffectShape(msgspec.Struct, frozen=True):
 
 
 class IncidentShape(msgspec.Struct, frozen=True):
-    """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet, figures are of `lead_alert`."""
+    """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet, figures are of `lead_alert`.
+
+    `account` says where the change comes from, null where that was not computed.
+    """
 
     id: str
     kind: Literal["real", "drill", "replay"]
@@ -71,6 +75,7 @@ class IncidentShape(msgspec.Struct, frozen=True):
     log_fleet: float | None
     odds: str
     odds_fleet: str
+    account: Account | None
     changes: tuple[ChangeShape, ...]
     alerts_total: int
     runbook: str
@@ -114,6 +119,7 @@ class AlertShape(msgspec.Struct, frozen=True):
 
     id: str
     rule: str
+    detector: str
     signal: str
     cohort: dict[str, str]
     series: int | None
@@ -128,6 +134,7 @@ class AlertShape(msgspec.Struct, frozen=True):
     expected: float | None
     log_return_period: float | None
     odds: str
+    account: Account | None
     incident_id: str
     suppressed: str
 

@@ -118,7 +118,7 @@ def test_the_accounts_of_one_minute_are_bounded():
     leaves = {cohort(tenant=f"t{k}"): (40, 0.03) for k in range(60)}
     story = Story(settings(((), ("tenant",))))
     story.run(DAY // 2, leaves)
-    said = story.run(20, {leaf: (40, 0.4) for leaf in leaves})
+    said = story.run(20, dict.fromkeys(leaves, (40, 0.4)))
     counts = [sum(f.account is not None for f in j.findings) for j in said]
     assert max(counts) == ACCOUNTS_MAX
     assert sum(counts[:10]) > ACCOUNTS_MAX
@@ -139,7 +139,7 @@ def test_a_restart_changes_no_account():
     """A wing that is saved and restored tells of the same findings, to the byte."""
     story = Story()
     story.run(DAY // 2, QUIET)
-    minutes = [story.draw({leaf: (40, 0.12) for leaf in QUIET}) for _ in range(20)]
+    minutes = [story.draw(dict.fromkeys(QUIET, (40, 0.12))) for _ in range(20)]
     restored = Detect(story.settings, KNOWN.signal)
     restored.restore(story.detect.snapshot())
     one = [story.detect.step(made) for made in minutes]

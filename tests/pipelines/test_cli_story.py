@@ -1,7 +1,12 @@
 """A story says when an incident was detected and when it came to page somebody, which may be later or never."""
 
+import msgspec
+
 from pipelines.cli_story import story
+from schemas.account import Account, Part, Rest
 from tests.scenarios.stage import SIGNALS, Stage, cohort
+
+LABELS = ("found by", "from", "not it", "open")
 
 
 def since(stage: Stage) -> str:
@@ -27,6 +32,19 @@ def test_a_ticket_that_grows_is_paged_later():
     assert since(stage.play(90)) == (
         "  since     2026-01-05 00:50, detected 2026-01-05 01:03, paged 2026-01-05 01:18 (event time, UTC)"
     )
+
+
+def test_a_story_tells_the_account():
+    """What found it, where it comes from, what it is not, and what remains open, a line each."""
+    account = Account({"region": "eu"}, "level", 0, 60_000, 900.0, 400.0, 50, 50.0, rest=Rest(1.0, 0.9, 1.1, 800))
+    open_ = Part({"region": "eu", "tenant": "acme"}, 900.0, 400.0, 40, 0.8)
+    stage = Stage()
+    stage.push(
+        60, "latency_ms", cohort(region="eu"), "page", account=msgspec.structs.replace(account, cells=2, largest=open_)
+    )
+    told = [line for line in story(stage.play(61).the_incident(), SIGNALS.__getitem__) if line[2:10].strip() in LABELS]
+    assert [line[:12].strip() for line in told] == ["found by", "from", "from", "not it", "open"]
+    assert told[3] == "  not it    All other traffic stands at x1 of its normal (95 %: 0.9 to 1.1, n = 800)."
 
 
 def test_a_ticket_pages_nobody():

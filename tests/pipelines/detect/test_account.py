@@ -10,6 +10,7 @@ from pipelines.detect.detect import Detect, Judged
 from pipelines.detect.panels import panels
 from pipelines.detect.telling import ACCOUNTS_MAX
 from schemas.account import Account
+from schemas.account_words import said_of
 from schemas.score import Finding, Level, Reason
 from schemas.signal import Cohort
 from tests.pipelines.detect.by_hand import DAY, EU, KNOWN, US, Story, cohort, levels, settings
@@ -45,7 +46,9 @@ def test_the_account_of_a_region_names_it_and_rules_out_the_rest():
     account = told_of(said, EU)[-1]
     assert account.share == pytest.approx(1.0, abs=0.1)
     assert account.observed / account.expected == pytest.approx(3.0, abs=0.6)
-    assert account.rest.lower < 1.0 < account.rest.upper < 1.3
+    assert account.rest.lower < 1.0 < account.rest.upper < 2.0
+    told = said_of(account, KNOWN.signal("refusal_rate"), "up")
+    assert (len(told.ruled_out), told.not_ruled_out) == (3, ())
     assert account.rest.n == pytest.approx(account.n, rel=0.1)
     assert abs(account.mix.today - account.mix.usual) < 0.005
     assert (account.cells, account.largest.share < 0.5) == (4, True)

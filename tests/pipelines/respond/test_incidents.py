@@ -1,9 +1,12 @@
 """What an incident says: its JSON, its words, its category, its changes, its bounded timeline."""
 
+import msgspec
+
 from pipelines.respond.wording import explain
+from schemas.account import Account, Composition, Part, Rest
 from schemas.settings import Notifier, Owners, Settings
 from schemas.views import alert_json, incident_json
-from tests.scenarios.stage import SIGNALS, Stage, cohort
+from tests.scenarios.stage import SIGNALS, Stage, at_ms, cohort
 
 EU = cohort(region="eu")
 PROMISED = {
@@ -50,6 +53,55 @@ def test_an_explanation_says_figures_odds_and_what_changed():
         "Changed near the onset (which does not prove a cause): "
         "model_version old -> 0613 in region eu, first seen 2026-01-05 00:58."
     )
+
+
+def test_an_explanation_says_where_it_comes_from_and_what_is_ruled_out():
+    """The account of the lead's finding is told in short sentences, and the JSON has its numbers."""
+    rest, mix = Rest(1.01, 0.94, 1.08, 12_400), Composition(0.03, 0.032)
+    part = Part({"region": "eu", "tenant": "acme"}, 0.3, 0.03, 90, 0.71)
+    account = Account(dict(EU), "rate", at_ms(60), at_ms(66), 0.09, 0.032, 400, 23.2, 0.96, rest, mix, (part,), 9, part)
+    stage = Stage()
+    stage.push(65, "refusal_rate", EU, "page", onset=60, account=account)
+    incident = stage.play(66).the_incident()
+    assert (
+        "Found by rate: minutes of hits among trials, against what its past, its parent and today's mix make expected. "
+        "In region eu from 2026-01-05 01:00 to 2026-01-05 01:06 UTC it was 9 % where 3.2 % was expected, n = 400. "
+        "Most of it is region eu, tenant acme (71 %; 30 % instead of 3 %). "
+        "It holds 96 % of the change in all traffic. "
+        "Ruled out: A change of mix explains 0.2 points of 6 points. "
+        "All other traffic stands at x1.01 of its normal (95 %: 0.94 to 1.08, n = 12,400). "
+        "Not ruled out: The largest of its 9 cells, region eu, tenant acme, holds 71 % of the change."
+    ) in explain(incident, SIGNALS["refusal_rate"])
+    told = incident_json(incident)["account"]
+    assert (told["share"], told["rest"]["upper"]) == (0.96, 1.08)
+    assert alert_json(next(iter(stage.alerts.values())))["account"] == told
+
+
+def test_an_incident_keeps_the_last_account_of_its_lead():
+    """Few findings have one: the one of a weaker minute stays until the next, across restarts."""
+    first, second = (Account(dict(EU), "rate", 0, minute, 0.09, 0.03, 400, 24.0) for minute in (1, 2))
+    stage = Stage(restarts=True)
+    stage.push(60, "refusal_rate", EU, "note")
+    stage.push(61, "refusal_rate", EU, "ticket", account=first)
+    stage.push(62, "refusal_rate", EU, "page")
+    assert stage.play(63).the_incident().account == first
+    stage.push(63, "refusal_rate", EU, "page", log_fleet=14.0, account=second)
+    stage.push(64, "refusal_rate", EU, "note")
+    assert stage.play(65).the_incident().account == second
+
+
+def test_incidents_of_before_accounts_are_read():
+    """A stored incident or alert without the field is one without an account."""
+    stage = Stage()
+    stage.push(60, "refusal_rate", EU, "page")
+    incident = stage.play(61).the_incident()
+    (alert,) = stage.alerts.values()
+    for value in (incident, alert):
+        stored = msgspec.to_builtins(value)
+        stored.pop("account", None)
+        for finding in ("peak", "latest"):
+            stored.get(finding, {}).pop("account", None)
+        assert msgspec.json.decode(msgspec.json.encode(stored), type=type(value)) == value
 
 
 def test_the_strictest_category_decides_and_the_lead_keeps_the_title():

@@ -68,6 +68,7 @@ OPEN = {
     "log_fleet": 12.0,
     "odds": "once in 920 years",
     "odds_fleet": "once in 16 weeks",
+    "account": None,
     "changes": [
         {
             "what": "model_version",
@@ -86,6 +87,7 @@ OPEN = {
 ALERT = {
     "id": "a1",
     "rule": "rate",
+    "detector": "rate",
     "signal": "refusal_rate",
     "cohort": {"region": "eu"},
     "series": 1,
@@ -100,6 +102,7 @@ ALERT = {
     "expected": 0.04,
     "log_return_period": 20.0,
     "odds": "once in 920 years",
+    "account": None,
     "incident_id": "i1",
     "suppressed": "",
 }

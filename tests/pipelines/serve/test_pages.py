@@ -7,6 +7,7 @@ import re
 import msgspec
 import pytest
 
+from schemas.account import Account, Composition, Part, Rest
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect
 from tests.pipelines.serve.made_up import EVIL, FIRST_MS, alert
@@ -81,6 +82,48 @@ def test_a_limit_is_told_as_a_limit(world, ask):
     assert "refusal_rate : 12 % against a limit of 4 %. A limit is stated by people and has no odds." in text
     assert "is normal" not in text
     assert "12 % against a limit of 4 %" in text_of(ask(world).get("/").text)
+
+
+def test_an_incident_says_where_it_comes_from_and_what_is_ruled_out(world, ask):
+    """Parts are a table, each conclusion a sentence with its numbers, and JSON has the same account."""
+    part = Part({"region": "eu", "tenant": EVIL}, 0.3, 0.04, 200, 0.714)
+    rest, mix = Rest(1.01, 0.94, 1.08, 12_400), Composition(0.04, 0.045)
+    account = Account(
+        {"region": "eu"},
+        "rate",
+        FIRST_MS,
+        FIRST_MS + 600_000,
+        0.12,
+        0.045,
+        500,
+        37.5,
+        0.97,
+        rest,
+        mix,
+        (part,),
+        9,
+        part,
+    )
+    put(world, account=account)
+    page = ask(world).get("/incidents/i1").text
+    for words in (
+        "Found by rate: minutes of hits among trials",
+        "Where it comes from In region eu from 2026-01-05 00:00 to 2026-01-05 00:10 UTC it was 12 %",
+        f"region eu tenant {EVIL} 30 % 4 % 200 71 %",
+        "Ruled out A change of mix explains 0.5 points of 8 points. All other traffic stands at x1.01 of its normal",
+        f"Not ruled out The largest of its 9 cells, region eu, tenant {EVIL}, holds 71 % of the change.",
+    ):
+        assert words in text_of(page)
+    assert EVIL not in page
+    told = ask(world).get("/api/v1/incidents/i1").json()["incident"]["account"]
+    assert (told["share"], told["rest"]["n"], told["parts"][0]["cohort"]) == (0.97, 12_400, part.cohort)
+
+
+def test_an_incident_without_an_account_makes_no_claims(client):
+    """Where nothing was computed the page says nothing of sources, and rules nothing out."""
+    text = text_of(client.get("/incidents/i1").text)
+    assert "Where it comes from" not in text
+    assert "Ruled out" not in text
 
 
 def test_silence_has_no_band(world, ask):

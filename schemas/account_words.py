@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.account import Account, Part
 from schemas.signal import Signal
-from schemas.words import moment, number, quantity, rfc3339, where
+from schemas.words import is_share, moment, number, quantity, rfc3339, where
 
 DETECTORS_IN_WORDS = {
     "rate": "minutes of hits among trials, against what its past, its parent and today's mix make expected",
@@ -25,12 +25,22 @@ NAMED_PARTS = 3
 
 
 class Said(msgspec.Struct, frozen=True):
-    """Sentences: the detector, where the change comes from, what is ruled out, and what is not."""
+    """Sentences: the detector, what was seen, in which parts, the share of all traffic, what is ruled out and what not.
+
+    A sentence about what was not computed is empty.
+    """
 
     detector: str
-    source: tuple[str, ...]
+    seen: str
+    parts: str
+    share: str
     ruled_out: tuple[str, ...]
     not_ruled_out: tuple[str, ...]
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Give the sentences about where the change comes from."""
+        return tuple(sentence for sentence in (self.seen, self.parts, self.share) if sentence)
 
 
 def said_of(account: Account, signal: Signal, direction: str) -> Said:
@@ -46,7 +56,7 @@ def said_of(account: Account, signal: Signal, direction: str) -> Said:
     >>> print(*said.source, *said.ruled_out, sep=chr(10))
     In region eu from 1970-01-01 00:00 to 1970-01-01 00:15 UTC it was 12 % where 4 % was expected, n = 2,000.
     Most of it is region eu, tenant acme (71 %; 15 % instead of 4 %).
-    It holds 98 % of the change in all traffic.
+    Region eu holds 98 % of the change in all traffic.
     All other traffic stands at x1.01 of its normal (95 %: 0.94 to 1.08, n = 12,400).
     """
     ruled_out: list[str] = []
@@ -54,8 +64,8 @@ def said_of(account: Account, signal: Signal, direction: str) -> Said:
     for sentence, out in (_mix(account, signal), _rest(account, direction), _one_cell(account), _elsewhere(account)):
         if sentence:
             (ruled_out if out else open_).append(sentence)
-    source = [sentence for sentence in (_seen(account, signal), _parts(account, signal), _share(account)) if sentence]
-    return Said(detector_in_words(account.detector), tuple(source), tuple(ruled_out), tuple(open_))
+    source = _seen(account, signal), _parts(account, signal), _share(account)
+    return Said(detector_in_words(account.detector), *source, tuple(ruled_out), tuple(open_))
 
 
 def detector_in_words(detector: str) -> str:
@@ -106,9 +116,9 @@ def _share(account: Account) -> str:
     """Say how much of the change of all traffic the cohort holds."""
     if account.share is None:
         return ""
-    if account.share > 0.995:
-        return "It holds all of the change in all traffic."
-    return f"It holds {percent(account.share)} of the change in all traffic."
+    amount = "all" if account.share > 0.995 else percent(account.share)
+    place = where(account.cohort)
+    return f"{place[:1].upper()}{place[1:]} holds {amount} of the change in all traffic."
 
 
 def _mix(account: Account, signal: Signal) -> tuple[str, bool]:
@@ -117,8 +127,9 @@ def _mix(account: Account, signal: Signal) -> tuple[str, bool]:
         return "", False
     mix, whole = account.mix.today - account.mix.usual, account.observed - account.mix.usual
     share = mix / whole if whole else 0.0
-    amount, change = _difference(mix, signal), _difference(whole, signal)
-    return f"A change of mix explains {amount} of {change}.", share <= RULED_OUT
+    scale, unit = (100, "points") if is_share(signal) else (1, signal.unit)
+    figures = f"{number(mix * scale)} of {number(whole * scale)} {unit}".strip()
+    return f"A change of mix explains {figures}.", share <= RULED_OUT
 
 
 def _rest(account: Account, direction: str) -> tuple[str, bool]:
@@ -146,14 +157,3 @@ def _elsewhere(account: Account) -> tuple[str, bool]:
     if account.elsewhere is None:
         return "", False
     return f"All other traffic had {account.elsewhere:,} events in the same minutes.", account.elsewhere > 0
-
-
-def _difference(value: float, signal: Signal) -> str:
-    """Give a difference with its unit: of shares in points.
-
-    >>> _difference(-0.0312, Signal("refusal_rate", "rate", "share", "", "capability_loss", "refusal"))
-    '-3.12 points'
-    """
-    if signal.kind == "rate" or signal.unit == "share":
-        return f"{number(value * 100)} points"
-    return quantity(value, signal)

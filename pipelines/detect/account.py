@@ -47,7 +47,8 @@ def accounts(
 ) -> list[Account | None]:
     """Give the account of each finding of one kind, `panel` being the minute just judged.
 
-    A cohort without events in the window has none, unless it is its silence that was found.
+    A cohort without events in the window has none, unless it is its silence that was found; nor has one that broke a
+    limit before anything was expected of it.
     """
     asked = [_asked(roster, panel, finding) for finding in found]
     made: list[Account | None] = [None] * len(asked)
@@ -58,9 +59,11 @@ def accounts(
             for place in since:
                 made[place] = _silence(asked[place], summed)
             continue
-        teller = _Teller(roster, cells, detector, window_of(watch, detector, start, summed))
+        window = window_of(watch, detector, start, summed)
+        teller = _Teller(roster, cells, detector, window)
         for place in since:
-            if summed.n[asked[place].row] > 0:
+            row = asked[place].row
+            if summed.n[row] > 0 and window.known[row]:
                 made[place] = teller.account(asked[place])
     return made
 
@@ -125,14 +128,14 @@ class _Teller:
 
     def _share(self, asked: Asked) -> float | None:
         """Give the share of the whole's excess, where the whole moved in the same direction."""
-        if asked.whole < 0:
+        if asked.whole < 0 or not self._window.known[asked.whole]:
             return None
         own, whole = (float(self._window.own.excess[row]) for row in (asked.row, asked.whole))
         return own / whole if own * whole > 0 else None
 
     def _rest(self, asked: Asked) -> Rest | None:
         """Hold everything outside the cohort against its own expectation; None where there is nothing outside."""
-        if asked.whole < 0:
+        if asked.whole < 0 or not self._window.known[asked.whole]:
             return None
         window, own = self._window, self._window.own
         columns = (window.panel.n, own.observed, own.excess, own.slope, own.sampling)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import numpy as np
 
-from detectors.filtered import Filtered
+from detectors.filtered import LEARNED_MINUTES, Filtered
 from pipelines.detect.watch import LAG_MAX, Watch
-from schemas.arrays import Floats
+from schemas.arrays import Bools, Floats
 from schemas.panel import Panel
 
 WINDOW_MAX = LAG_MAX
@@ -32,7 +32,7 @@ class Window(msgspec.Struct, frozen=True):
     """The minutes from `start` on as one panel, and what they sum up to.
 
     `own` is against each row's own level, known to within `sd`; `drawn` against one that a thin row takes from its
-    parent, which cells need. `wander` is the variance of the window's mean round its level, `design` how many events
+    parent, which cells need. `known` says which rows have a level of their own at all. `wander` is the variance of the window's mean round its level, `design` how many events
     count as one.
     """
 
@@ -40,6 +40,7 @@ class Window(msgspec.Struct, frozen=True):
     panel: Panel
     own: Sums
     drawn: Sums
+    known: Bools
     sd: Floats
     wander: Floats
     design: Floats
@@ -79,4 +80,5 @@ def window_of(watch: Watch, detector: Filtered, start: int, panel: Panel) -> Win
 
     drawn = detector.in_level(detector.normal(baseline, panel))
     wander = q + rho / panel.width_minutes
-    return Window(start, panel, sums(standing.level), sums(drawn), standing.sd_fall, wander, design)
+    known = baseline.rows["minutes"] >= LEARNED_MINUTES
+    return Window(start, panel, sums(standing.level), sums(drawn), known, standing.sd_fall, wander, design)

@@ -54,9 +54,9 @@ def test_a_fall_is_read_downwards():
 
 def test_a_mix_that_explains_the_change_is_not_ruled_out():
     """What a change of mix amounts to is told in points, either way."""
-    assert said(mix=Composition(0.04, 0.041)).ruled_out == ("A change of mix explains 0.1 points of 8 points.",)
+    assert said(mix=Composition(0.04, 0.041)).ruled_out == ("A change of mix explains 0.1 of 8 points.",)
     moved = said(mix=Composition(0.04, 0.115), expected=0.115)
-    assert moved.not_ruled_out == ("A change of mix explains 7.5 points of 8 points.",)
+    assert moved.not_ruled_out == ("A change of mix explains 7.5 of 8 points.",)
 
 
 def test_a_single_cell_is_named_as_such():

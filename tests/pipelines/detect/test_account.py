@@ -138,6 +138,14 @@ def test_a_limit_has_an_account_too():
     assert found.account.expected == pytest.approx(0.04, abs=0.01)
 
 
+def test_a_limit_broken_by_something_new_has_no_account():
+    """Nothing is expected yet of a region in its first minutes, so nothing can be said of where its change comes from."""
+    rule = {"name": "many", "signal": "refusal_rate", "above": 0.1, "by": ("region",), "minimum_n": 20}
+    story = Story(settings(((), ("region",)), rules=(rule,)))
+    said = story.run(10, {EU: (40, 0.3)})
+    assert {f.account for j in said for f in j.findings if f.detector == "limit:many"} == {None}
+
+
 def test_a_restart_changes_no_account():
     """A wing that is saved and restored tells of the same findings, to the byte."""
     story = Story()

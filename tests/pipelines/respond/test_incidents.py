@@ -67,8 +67,8 @@ def test_an_explanation_says_where_it_comes_from_and_what_is_ruled_out():
         "Found by rate: minutes of hits among trials, against what its past, its parent and today's mix make expected. "
         "In region eu from 2026-01-05 01:00 to 2026-01-05 01:06 UTC it was 9 % where 3.2 % was expected, n = 400. "
         "Most of it is region eu, tenant acme (71 %; 30 % instead of 3 %). "
-        "It holds 96 % of the change in all traffic. "
-        "Ruled out: A change of mix explains 0.2 points of 6 points. "
+        "Region eu holds 96 % of the change in all traffic. "
+        "Ruled out: A change of mix explains 0.2 of 6 points. "
         "All other traffic stands at x1.01 of its normal (95 %: 0.94 to 1.08, n = 12,400). "
         "Not ruled out: The largest of its 9 cells, region eu, tenant acme, holds 71 % of the change."
     ) in explain(incident, SIGNALS["refusal_rate"])

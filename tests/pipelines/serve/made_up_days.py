@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from pipelines.store import Store
+from schemas.account import Account, Composition, Part, Rest
 from schemas.effects import Commit, Effects
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Effect, Notification
@@ -78,6 +79,7 @@ def _effects(onset_ms: int, *, quiet: bool) -> Effects:
         onset_ms,
         severity="sev1",
         alert_ids=("a1", "a2"),
+        account=_account(scope, onset_ms),
     )
     evil = incident(
         "71aa0c5be92f4d13", f"Errors of tenant {EVIL} rose", {"tenant": EVIL}, onset_ms + 3_600_000, alert_ids=("a3",)
@@ -121,3 +123,15 @@ def _history(
     unseen = np.where(FIRST_MINUTE + minutes < info.first_minute, np.nan, 1.0)
     columns = (n, observed, expected * known, np.maximum(0, expected - width) * known, (expected + width) * known)
     return (*(column * unseen for column in columns), log_r * known * unseen)
+
+
+def _account(scope: dict[str, str], onset_ms: int) -> Account:
+    """Make the account of a rate that tripled, for the most part in two tenants."""
+    chat = scope | {"surface": "chat"}
+    parts = (
+        Part(chat | {"tenant": "acme"}, 0.151, 0.041, 712, 0.63),
+        Part(chat | {"tenant": EVIL}, 0.118, 0.039, 388, 0.24),
+    )
+    rest, mix = Rest(1.01, 0.94, 1.08, 12_400), Composition(0.039, 0.04)
+    until_ms = onset_ms + 900_000
+    return Account(scope, "rate", onset_ms, until_ms, 0.12, 0.04, 2_310, 184.8, 0.973, rest, mix, parts, 14, parts[0])

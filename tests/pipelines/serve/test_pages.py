@@ -110,7 +110,7 @@ def test_an_incident_says_where_it_comes_from_and_what_is_ruled_out(world, ask):
         "Found by rate: minutes of hits among trials",
         "Where it comes from In region eu from 2026-01-05 00:00 to 2026-01-05 00:10 UTC it was 12 %",
         f"region eu tenant {EVIL} 30 % 4 % 200 71 %",
-        "Ruled out A change of mix explains 0.5 points of 8 points. All other traffic stands at x1.01 of its normal",
+        "Ruled out A change of mix explains 0.5 of 8 points. All other traffic stands at x1.01 of its normal",
         f"Not ruled out The largest of its 9 cells, region eu, tenant {EVIL}, holds 71 % of the change.",
     ):
         assert words in text_of(page)

@@ -32,8 +32,8 @@ class Window(msgspec.Struct, frozen=True):
     """The minutes from `start` on as one panel, and what they sum up to.
 
     `own` is against each row's own level, known to within `sd`; `drawn` against one that a thin row takes from its
-    parent, which cells need. `known` says which rows have a level of their own at all. `wander` is the variance of the window's mean round its level, `design` how many events
-    count as one.
+    parent, which cells need. `known` says which rows have a level of their own at all. `wander` is the variance of the
+    window's mean round its level, `design` how many events count as one.
     """
 
     start: int

@@ -139,7 +139,7 @@ def test_a_limit_has_an_account_too():
 
 
 def test_a_limit_broken_by_something_new_has_no_account():
-    """Nothing is expected yet of a region in its first minutes, so nothing can be said of where its change comes from."""
+    """Nothing is expected yet of a region in its first minutes, so nothing is said of where its change comes from."""
     rule = {"name": "many", "signal": "refusal_rate", "above": 0.1, "by": ("region",), "minimum_n": 20}
     story = Story(settings(((), ("region",)), rules=(rule,)))
     said = story.run(10, {EU: (40, 0.3)})

@@ -224,7 +224,7 @@ class Detect:
         self._mix.load(saved["mix"])
         self._contrasts.load(saved["contrasts"], self._table("rate"))
         self._recovery.load(saved["recovery"])
-        self._telling.load(saved.get("told", []))
+        self._telling.load(saved["told"])
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
-from schemas.alert import Alert
 from schemas.account_words import said_of
+from schemas.alert import Alert
 from schemas.incident import Effect, Incident
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal

@@ -19,6 +19,7 @@ class Reason(IntEnum):
     SUSPICIOUS = 3
     SAME_AS_PARENT = 4
     LIMIT = 5
+    CREEP = 6
 
 
 class Level(IntEnum):

@@ -98,10 +98,13 @@ class Detect:
                 verdicts = weigh(self.roster, self.budget, shown[kind], scores, self._weights.of(kind))
                 verdicts, back = self._recovery.step(watch, shown[kind], own, scores, verdicts)
                 recovered += back.recovered
-                watch.learn(shown[kind], verdicts.level >= Level.NOTE)
+                # A creep is no reason to stop learning what the minutes do.
+                creeps, noted = scores.reason == Reason.CREEP, verdicts.level >= Level.NOTE
+                watch.learn(shown[kind], noted & ~creeps)
+                watch.slow.follow(watch.detectors[0], minute.minute, noted & ~creeps, noted & creeps)
                 if kind == "rate":
                     self._contrasts.absolve(back.rows)
-                    self._contrasts.settle(verdicts.level >= Level.NOTE, verdicts.level >= Level.PAGE)
+                    self._contrasts.settle(noted & ~creeps, verdicts.level >= Level.PAGE)
                 judged.append((shown[kind], scores))
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
@@ -128,7 +131,7 @@ class Detect:
         shares = self._mix.shares(self.roster, panel.kind)
         mix, within = watch.mixed(panel, len(self.roster.signals), shares)
         panel = msgspec.structs.replace(panel, mix=mix, within=within)
-        return panel, self._average(watch.step(panel))
+        return panel, watch.slow.step(watch.detectors[0], panel, self._average(watch.step(panel)))
 
     def _beside(self, minute: Minute, panel: Panel, scores: Scores) -> Scores:
         """Average the scores of rates with those of the same series beside their siblings."""

@@ -24,10 +24,14 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 
 def weigh(roster: Roster, budget: Budget, shown: Panel, scores: Scores, log_weights: Floats) -> Verdicts:
-    """Compare the evidence of all rows with the budget; what nobody would care for counts as nothing."""
+    """Compare the evidence of all rows with the budget; what nobody would care for counts as nothing.
+
+    A creep took weeks and wakes nobody: it is a ticket at most.
+    """
     log_fleet = scores.log_r + log_weights
     real = _matters(roster, shown, scores)
-    level = np.where(real, budget.level(log_fleet), Level.NONE)
+    most = np.where(scores.reason == Reason.CREEP, Level.TICKET, Level.PAGE)
+    level = np.where(real, np.minimum(budget.level(log_fleet), most), Level.NONE)
     return Verdicts(log_fleet, level, np.flatnonzero((log_fleet >= budget.attention) & real))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from detectors import calibration
 from detectors.base import Detector, Shares, State, decode, encode, grown
 from pipelines.detect.recent import Recent
+from pipelines.detect.slow import Slow
 from schemas.arrays import Bools, Floats
 from schemas.panel import Panel
 from schemas.score import Scores
@@ -32,6 +33,7 @@ class Watch:
         self.baselines: list[State] = [d.baseline() for d in detectors]
         self.evidence: list[State] = [d.evidence() for d in detectors]
         self._recent = Recent(LAG_MAX + 1)
+        self.slow = Slow()
         self.born = np.zeros(0)
         self.suspicious_at = np.zeros(0)
         self.frozen_since = np.zeros(0)
@@ -113,6 +115,7 @@ class Watch:
         """Take the present behaviour of some rows as the new normal: old level and evidence are dropped."""
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
+        self.slow.forget(self.detectors[0], where)
         self.suspicious_at[where] = -1.0
         self.frozen_since[where] = -1.0
 
@@ -128,6 +131,7 @@ class Watch:
             "evidence": [encode(s) for s in self.evidence],
             "own": encode(State(1, {name: getattr(self, name) for name in OWN_FIELDS}, self.audited)),
             "recent": self._recent.dump(),
+            "slow": self.slow.dump(),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -143,5 +147,6 @@ class Watch:
         state = decode(saved["own"])
         own, self.audited = state.rows, state.pools
         self._recent.load(saved["recent"])
+        self.slow.load(saved["slow"])
         for name in OWN_FIELDS:
             setattr(self, name, own[name])

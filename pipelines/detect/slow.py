@@ -1,0 +1,113 @@
+"""The slow watch over one kind of series: minutes summed to days, and days held against a level of weeks ago.
+
+Its evidence is averaged with the minute detector's, with a small weight of its own: the mean of e-detectors is one,
+so the promise holds for both together and neither needs a budget besides. A plain average would cost the minute
+detector 0.7 nats for ever; with a tenth it loses 0.1, and the slow watch, whose evidence comes in days, waits a day
+or two longer. Nothing is taken from a series that has no slow reference yet.
+
+What the minute detector has seen is not counted again: a day with a note of it is left out. A creep stands for a
+week, then what the series does is taken for normal.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detectors.base import Detector, State, decode, encode, grown
+from detectors.filtered import Filtered
+from detectors.slow import DAY_MINUTES, SlowReference
+from schemas.arrays import Bools, Floats, Ints
+from schemas.panel import Panel
+from schemas.score import Scores
+
+SHARE = 0.1
+"""Weight of the slow watch in the evidence of a series."""
+SPEAKS_FROM = float(np.log(10_080.0))
+"""Below a week's return period the slow watch says nothing: charts then show what the minute detector expects."""
+STANDS_MINUTES = 7 * 1_440.0
+"""A creep that nobody has stopped for a week is what the series does now."""
+
+
+class Slow:
+    """The open days, slow references and standing creeps of one kind; kinds without a level have none."""
+
+    def __init__(self) -> None:
+        """Begin without a past."""
+        self._state: State | None = None
+        self._day = -1
+        self._since = np.zeros(0)
+        self._at: Ints = np.zeros(0, dtype=np.int64)
+        self._scores: Scores | None = None
+
+    def step(self, detector: Detector, panel: Panel, scores: Scores) -> Scores:
+        """Take in a closed minute, end the day if it begins a new one, and average the evidence of both."""
+        if not isinstance(detector, Filtered):
+            return scores
+        slow = SlowReference(detector)
+        state = slow.grow(self._state or slow.empty(), len(panel.n))
+        self._since = grown(self._since, len(panel.n), -1.0)
+        day = panel.minute // DAY_MINUTES
+        if self._day not in {-1, day}:
+            state = slow.close(state, panel.signal, self._day)
+        self._state = slow.add(state, panel)
+        if self._day != day or self._scores is None:
+            self._day = day
+            self._read(slow, self._state)
+        assert self._scores is not None
+        return averaged(scores, slow.ready(self._state), self._at, self._scores)
+
+    def follow(self, detector: Detector, minute: int, suspicious: Bools, creeps: Bools) -> None:
+        """Leave out today where the minute detector has seen something, and end what has stood for a week."""
+        if self._state is None or not isinstance(detector, Filtered):
+            return
+        if suspicious.any():
+            self._state = SlowReference(detector).spoil(self._state, suspicious)
+        self._since = np.where(creeps, np.where(self._since < 0, float(minute), self._since), -1.0)
+        over = creeps & (minute - self._since >= STANDS_MINUTES)
+        if over.any():
+            self.forget(detector, over)
+
+    def forget(self, detector: Detector, where: Bools) -> None:
+        """Drop what is known of some rows: what they do now is their normal."""
+        if self._state is None or not isinstance(detector, Filtered):
+            return
+        slow = SlowReference(detector)
+        self._state = slow.forget(self._state, where)
+        self._since[where] = -1.0
+        self._read(slow, self._state)
+
+    def _read(self, slow: SlowReference, state: State) -> None:
+        """Read what stands until midnight: the few rows with evidence worth telling of."""
+        self._at = np.flatnonzero(slow.log_r(state) + np.log(SHARE) >= SPEAKS_FROM)
+        self._scores = slow.score(state, self._at)
+
+    def dump(self) -> dict[str, Any]:
+        """Give the state as plain values for a snapshot."""
+        state = None if self._state is None else encode(self._state)
+        return {"day": self._day, "since": self._since.astype("<f8").tobytes(), "state": state}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take up a dumped state; raises ValueError where it is of another version."""
+        self._day, self._since = saved["day"], np.frombuffer(saved["since"], "<f8").copy()
+        self._state = None if saved["state"] is None else decode(saved["state"])
+        if self._state is not None and self._state.version != SlowReference.version:
+            message = f"slow state of version {self._state.version}, this Limen reads {SlowReference.version}"
+            raise ValueError(message)
+        self._scores = None
+
+
+def averaged(scores: Scores, ready: Bools, at: Ints, slow: Scores) -> Scores:
+    """Give the weighted mean of both evidences; where the slow watch says more, the picture is its own.
+
+    `ready` [S] are the rows whose evidence is shared, `slow` the scores of the rows `at`.
+    """
+    log_r: Floats = scores.log_r + np.where(ready, np.log1p(-SHARE), 0.0)
+    other = slow.log_r + np.log(SHARE)
+    leads = other > log_r[at]
+    fields = {name: getattr(scores, name).copy() for name in Scores.__struct_fields__ if name != "observed"}
+    for name, values in fields.items():
+        values[at[leads]] = getattr(slow, name)[leads]
+    fields["log_r"] = log_r
+    fields["log_r"][at] = np.logaddexp(log_r[at], other)
+    return msgspec.structs.replace(scores, **fields)

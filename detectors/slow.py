@@ -35,7 +35,7 @@ HITS_MIN = 20.0
 CELL_DAYS_MAX = 28.0
 """A cell that has not filled in four weeks says nothing of weeks; it begins anew."""
 CELLS_MIN = 6.0
-"""A reference rests on at least this many cells."""
+"""A reference rests on this many cells at least: a week of days whose first was not whole."""
 SHIFTS = np.log([1.1, 1.2, 1.4, 2.0])
 """Factors sought beyond the tolerated edge: small ones, because what is sudden is seen by the minute."""
 EDGE_Z = 0.84
@@ -54,13 +54,19 @@ INFLATE = 1.3
 """Variances are taken this much larger than estimated, as in `detectors.wander`."""
 LASTING_MAX = 7.0
 """Scatter a week apart is at most so many times that of neighbours: a random walk's is seven times."""
+LASTING_POWER = 3.0
+"""A wander of tau days scatters by about tau / 2 times as much a week apart, and a sum of many such days by 2 tau^2
+times as much as neighbours suggest, which the cube covers for what can be told apart in a week (chosen on made-up
+wander, seed 5)."""
 
 OPEN = ("n", "x", "value", "square", "mix", "days")
 """The open cell: trials, hits, sums of log2 and of its variance within minutes, of mix, and its whole days."""
 SINCE = ("cusum", "onset", "since_cells", "since", "since_n")
 """Upwards and downwards: likelihood, day of the onset, and cells, deviations and trials since then."""
-SUMS = ("sum", "cells", "waiting_sum", "waiting_cells", "reference_sum", "reference_cells")
-"""Decayed sum and number of the cells learned: now, at the last renewal, and at the one before, which judges."""
+LEARNED = ("sum", "cells")
+"""Decayed sum and number of the cells learned."""
+KNOWN = (*LEARNED, "variance", "lasting")
+"""What a reference holds: that, the variance of its cells besides sampling, and by how much what lasts counts more."""
 SCATTER = ("near", "noise", "near_cells", "far", "far_square", "far_cells")
 """Decayed sums over cells: half squares of differences between neighbours, sampling variances, their number; and
 differences a week apart, half their squares, their number."""
@@ -84,7 +90,9 @@ class SlowReference:
 
     def empty(self, size: int = 0) -> State:
         """Make the state of rows without a past; the day in which a row is born is not whole."""
-        rows: dict[str, Stored] = {name: np.zeros(size, dtype=np.float32) for name in (*OPEN, *SUMS, *SCATTER, "seen")}
+        held = [stage + what for stage in ("waiting_", "reference_") for what in KNOWN]
+        names = (*OPEN, *LEARNED, *held, *SCATTER, "seen")
+        rows: dict[str, Stored] = {name: np.zeros(size, dtype=np.float32) for name in names}
         rows["spoiled"] = np.ones(size, dtype=np.float32)
         rows["past"] = np.full((size, WEEK_DAYS), np.nan, dtype=np.float32)
         rows["log_m"] = np.full((size, 2 * len(SHIFTS)), -np.inf, dtype=np.float32)
@@ -131,10 +139,17 @@ class SlowReference:
             rows[name][over] = 0.0
         rows["spoiled"][:] = 0.0
         if (day + 1) % WEEK_DAYS == 0:
-            for older, newer in (("reference_", "waiting_"), ("waiting_", "")):
-                for what in ("sum", "cells"):
-                    rows[older + what] = rows[newer + what].copy()
+            self._renew(rows)
         return made
+
+    def _renew(self, rows: dict[str, Stored]) -> None:
+        """Take up what was known a week ago as the reference, and put by what is known now, in place."""
+        for what in KNOWN:
+            rows[f"reference_{what}"] = rows[f"waiting_{what}"]
+        # How days scatter is of the same time as the level: a change that begins now must not hide itself.
+        scatter = self._scatter(rows)
+        for what, value in zip(KNOWN, (rows["sum"], rows["cells"], *scatter), strict=True):
+            rows[f"waiting_{what}"] = value.astype(np.float32)
 
     def _full(self, rows: dict[str, Stored]) -> Bools:
         """Say which open cells hold enough to be judged."""
@@ -153,31 +168,31 @@ class SlowReference:
             return np.log(x / misses) - mix / n, 1.0 / x + 1.0 / misses
         return np.log(x / n) - mix / n, 1.0 / x
 
-    def _scatter(self, rows: dict[str, Stored], i: Ints) -> tuple[Floats, Floats]:
-        """Give the variance of cells besides sampling, and how many times as large it is a week apart."""
-        near, noise, cells, far, square, weeks = (rows[name][i].astype(float) for name in SCATTER)
+    @staticmethod
+    def _scatter(rows: dict[str, Stored]) -> tuple[Floats, Floats]:
+        """Give the variance of cells besides sampling, and the factor by which what lasts makes it count for more."""
+        near, noise, cells, far, square, weeks = (rows[name].astype(float) for name in SCATTER)
         variance = np.maximum((near - noise + DAY_SD_CELLS * DAY_SD**2) / (cells + DAY_SD_CELLS), VARIANCE_MIN)
         whole = variance + noise / np.maximum(cells, 1.0)
         # A steady creep is the same difference every week: what varies round it is what lasts.
         steady = 0.5 * far**2 / np.maximum(weeks, 1.0)
         varies = (square - steady) * weeks / np.maximum(weeks - 1.0, 1.0)
         lasting = (varies + DAY_SD_CELLS * whole) / (weeks + DAY_SD_CELLS) / whole
-        return variance, np.clip(lasting, 1.0, LASTING_MAX)
+        return variance, np.clip(lasting, 1.0, LASTING_MAX) ** LASTING_POWER
 
     def _standing(self, rows: dict[str, Stored], i: Ints) -> tuple[Floats, Floats, Floats, Floats]:
         """Give the reference (NaN: none), its standard error, variance of a cell besides sampling, what lasts."""
-        cells = rows["reference_cells"][i].astype(float)
-        level = np.where(cells >= CELLS_MIN, rows["reference_sum"][i] / np.maximum(cells, 1.0), np.nan)
-        variance, lasting = self._scatter(rows, i)
+        total, cells, variance, lasting = (rows[f"reference_{what}"][i].astype(float) for what in KNOWN)
+        level = np.where(cells >= CELLS_MIN, total / np.maximum(cells, 1.0), np.nan)
         noise = rows["noise"][i] / np.maximum(rows["near_cells"][i], 1.0)
-        return level, np.sqrt(lasting**2 * (variance + noise) / np.maximum(cells, 1.0)), variance, lasting
+        return level, np.sqrt(lasting * (variance + noise) / np.maximum(cells, 1.0)), variance, lasting
 
     def _judge(self, rows: dict[str, Stored], i: Ints, signal: Ints, value: Floats, noise: Floats, day: int) -> None:
         """Move the evidence of the rows `i` by their full cells, in place."""
         level, sd, variance, lasting = self._standing(rows, i)
         ready = ~np.isnan(level)
         i, signal, deviation, days = i[ready], signal[ready], (value - level)[ready], rows["days"][i][ready]
-        spread = np.sqrt(INFLATE * lasting**2 * (variance + noise))[ready, None]
+        spread = np.sqrt(INFLATE * lasting * (variance + noise))[ready, None]
         edge = (EDGE_Z * sd[ready] + self.table.tolerance[signal])[:, None]
         known = self._shifts >= KNOWN_RATIO * sd[ready, None]
         log_m, log_e = [], []
@@ -238,7 +253,7 @@ class SlowReference:
         seen = level + rows["since"][i, side] / cells
         expected, observed = self._detector.in_unit(level), self._detector.in_unit(seen)
         noise = rows["noise"][i] / np.maximum(rows["near_cells"][i], 1.0)
-        cell = INFLATE * lasting**2 * (variance + noise)
+        cell = INFLATE * lasting * (variance + noise)
         ranges = [level + z * np.sqrt(sd**2 + v) for v in (cell, cell / cells) for z in (-BAND_Z, BAND_Z)]
         lower, upper, since_lower, since_upper = map(self._detector.in_unit, ranges)
         effect = np.exp2(seen - level) if self._kind == "level" else observed / expected
@@ -255,6 +270,6 @@ def _log_t(distance: Floats, spread: Floats) -> Floats:
     """Give the log density of Student's t at a distance, up to a term without the distance.
 
     >>> _log_t(np.array([0.0, 2.0]), np.array([1.0, 1.0])).round(3)
-    array([ 0.   , -1.788])
+    array([-0.   , -1.788])
     """
     return np.asarray(-0.5 * (TAIL + 1.0) * np.log1p((distance / spread) ** 2 / TAIL))

@@ -1,8 +1,12 @@
 """What happens on series that are out of the ordinary without anything being wrong, or whose end is the event."""
 
+import itertools
+
+import pytest
+
 from pipelines.detect.detect import Judged
 from schemas.score import Level
-from tests.pipelines.detect.by_hand import DAY, EU, US, Story, levels, minute_of, settings
+from tests.pipelines.detect.by_hand import DAY, EU, US, Story, cohort, levels, minute_of, settings
 
 REGIONS = settings(((), ("region",)))
 QUIET = {EU: (60, 0.03), US: (60, 0.03)}
@@ -75,3 +79,56 @@ def test_a_rate_that_falls_to_zero_is_seen():
     story.run(DAY, QUIET)
     pages = refusals(story.run(30, {EU: (60, 0.0), US: (60, 0.03)}), Level.PAGE)
     assert (EU, "down") in {found[2:] for found in pages}
+
+
+def test_a_series_of_zeros_is_quiet_and_one_hit_is_nothing():
+    """Half a day without a single refusal is no finding, nor is the first one; one in twenty pages within an hour."""
+    story = Story(REGIONS)
+    zeros = exactly(story, DAY // 2, 0) + exactly(story, 1, 1) + exactly(story, 30, 0)
+    assert levels(zeros, Level.NOTE) == []
+    assert any(place == EU for _, _, place, _ in refusals(exactly(story, 60, 3), Level.PAGE))
+
+
+def test_one_event_a_day_says_nothing_whatever_it_is():
+    """A region with one turn a day, refused each time, is never a note: neither its refusals nor its silence."""
+    story = Story(REGIONS)
+    minutes = (minute_of(at, {EU: (1, 1)} if at % DAY == 0 else {}, sets=(("region",),)) for at in range(DAY * 3 // 2))
+    assert levels(map(story.detect.step, minutes), Level.NOTE) == []
+
+
+def test_a_shift_that_stays_is_one_alarm_and_then_what_is_expected():
+    """Tripled refusals for half a day, with `accept_after_hours` of four: one unbroken alarm of four hours, then peace.
+
+    Afterwards three times the old rate is expected, and the way back is a fall from it.
+    """
+    story = Story(settings(((), ("region",)), detection={"accept_after_hours": 4.0}))
+    story.run(DAY // 2, QUIET)
+    after = story.run(DAY // 2, TRIPLED)
+    noted = [minute for minute, _, place, _ in refusals(after, Level.NOTE) if place == EU]
+    assert noted[0] - DAY // 2 < 20
+    assert max(late - early for early, late in itertools.pairwise(noted)) < 30
+    assert noted[-1] - noted[0] == pytest.approx(240, abs=30)
+    assert story.expected(after[-1], EU) == pytest.approx(0.09, abs=0.01)
+    assert any(found[2:] == (EU, "down") for found in refusals(story.run(30, QUIET), Level.NOTE))
+
+
+def test_a_new_tenant_like_the_others_is_nothing_and_soon_watched_like_them():
+    """A tenant that comes with its siblings' rate is no finding for three hours; refusals that triple then page."""
+    a, b, c = (cohort(tenant=name) for name in "abc")
+    story = Story(settings(((), ("tenant",))))
+    old = {a: (60, 0.03), b: (60, 0.03)}
+    story.run(DAY // 2, old)
+    came = story.run(180, {**old, c: (60, 0.03)})
+    assert levels(came, Level.NOTE) == []
+    assert came[0].learning > came[-1].learning
+    assert any(place == c for _, _, place, _ in refusals(story.run(40, {**old, c: (60, 0.09)}), Level.PAGE))
+
+
+def test_a_version_that_is_a_region_by_another_name_says_nothing_besides_it():
+    """Where a region has one version and no other region has it, a change is told of the region alone."""
+    story = Story(settings(((), ("region",), ("model_version",))))
+    eu, us = cohort(model_version="1", region="eu"), cohort(model_version="2", region="us")
+    story.run(DAY // 2, {eu: (60, 0.03), us: (60, 0.03)})
+    told = {place for _, _, place, _ in refusals(story.run(30, {eu: (60, 0.09), us: (60, 0.03)}), Level.NOTE)}
+    assert EU in told
+    assert told <= {EU, ()}

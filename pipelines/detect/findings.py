@@ -14,6 +14,9 @@ from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason, Scores
 
+SLOW = "slow"
+"""Name of the slow reference in the findings that it leads."""
+
 
 class Verdicts(msgspec.Struct, frozen=True):
     """What one panel's scores are worth: log return period in fleet minutes, level, and the rows worth telling of."""
@@ -53,7 +56,8 @@ def findings(roster: Roster, verdicts: Verdicts, shown: Panel, scores: Scores, m
         effect = float(scores.effect[r])
         expected = float(scores.expected[r]) * unit
         yield Finding(
-            signal=signal.name, cohort=roster.cohorts[columns.cohort[r]], detector=name,
+            signal=signal.name, cohort=roster.cohorts[columns.cohort[r]],
+            detector=SLOW if scores.reason[r] == Reason.CREEP else name,
             level=Level(int(verdicts.level[r])), log_return_period=float(scores.log_r[r]),
             log_fleet=float(verdicts.log_fleet[r]),
             direction="up" if scores.direction[r] > 0 else "down", observed=expected * effect,

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -96,6 +97,21 @@ def test_a_creep_is_a_ticket_at_most():
     scores.log_r[:], scores.direction[:], scores.effect[:] = 30.0, 1, 2.0
     verdicts = weigh(story.detect.roster, Budget.of(1.0, 10.0, 100.0), shown, scores, np.zeros(2))
     assert verdicts.level.tolist() == [Level.TICKET, Level.PAGE]
+
+
+def test_the_wing_tells_of_a_creep_and_learns_on(monkeypatch):
+    """Where the slow watch leads, the finding is a ticket of its own name, and the minute detector is not frozen."""
+    story = Story(settings((("region",),)))
+    story.run(90, {EU: (60, 0.03)})
+    watch = story.detect.watches["rate"]
+    lead = {"log_r": 30.0, "direction": 1, "effect": 1.3, "expected": 0.03, "reason": Reason.CREEP}
+    fields = {name: np.array([value]) for name, value in lead.items()}
+    monkeypatch.setattr(watch.slow, "step", lambda _detector, _panel, scores: msgspec.structs.replace(scores, **fields))
+    before = float(watch.baselines[0].rows["minutes"][0])
+    found = [f for each in story.run(60, {EU: (60, 0.03)}) for f in each.findings if f.signal == "refusal_rate"]
+    assert {(f.detector, f.level, f.reason, f.direction) for f in found} == {("slow", Level.TICKET, Reason.CREEP, "up")}
+    assert len(found) == 60
+    assert watch.baselines[0].rows["minutes"][0] > before + 40
 
 
 def test_a_restored_slow_watch_goes_on_bit_for_bit():

@@ -11,10 +11,10 @@ from schemas.signal import Signal
 from schemas.words import is_share, moment, number, quantity, rfc3339, where
 
 DETECTORS_IN_WORDS = {
-    "rate": "minutes of hits among trials, against what its past, its parent and today's mix make expected",
-    "count": "minutes of events per turn, against what its past, its parent and today's mix make expected",
-    "level": "minutes of typical sizes, against what its past and today's mix make expected",
-    "silence": "the length of the present gap, against the longest gaps of its past",
+    "rate": "minutes of hits among trials, against what past, parent, siblings and today's mix make expected",
+    "count": "minutes of events per turn, against what past, parent and today's mix make expected",
+    "level": "minutes of typical sizes, against what past and today's mix make expected",
+    "silence": "the length of the present gap, against the longest gaps of the past",
 }
 """What each detector compares with what."""
 LIMIT_PREFIX = "limit:"

@@ -64,7 +64,8 @@ def test_an_explanation_says_where_it_comes_from_and_what_is_ruled_out():
     stage.push(65, "refusal_rate", EU, "page", onset=60, account=account)
     incident = stage.play(66).the_incident()
     assert (
-        "Found by rate: minutes of hits among trials, against what its past, its parent and today's mix make expected. "
+        "Found by rate: minutes of hits among trials, "
+        "against what past, parent, siblings and today's mix make expected. "
         "In region eu from 2026-01-05 01:00 to 2026-01-05 01:06 UTC it was 9 % where 3.2 % was expected, n = 400. "
         "Most of it is region eu, tenant acme (71 %; 30 % instead of 3 %). "
         "Region eu holds 96 % of the change in all traffic. "

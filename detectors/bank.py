@@ -24,7 +24,7 @@ CLIP_SD = 3.0
 """Innovations beyond this many standard deviations move a filter no further."""
 NEAR_NATS = 3.0
 """Alternatives this near to the strongest carry the evidence with it: those that saturate do so side by side."""
-NATS_ONE_EVENT, NATS_PER_DOUBLING = 1.0, 1.4
+NATS_ONE_EVENT, NATS_PER_DOUBLING = 1.0, 1.0
 """A minute of one event says at most this much, and each doubling of its events this much more: an e-value cut from
 above stays valid, and no single answer, however odd, wakes anybody."""
 CUSUM_MAX = 300.0

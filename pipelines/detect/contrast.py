@@ -29,6 +29,8 @@ CONTRASTS_MAX = 20_000
 LEAVES_MAX = 50_000
 """Most leaves whose strata are remembered; over it the memory begins anew."""
 TENANT = "tenant"
+SELF_NATS = float(np.log(180.0))
+"""A contrast speaks of a series that has shown by itself what chance shows about once in three hours."""
 ODDS_EDGE = 1e-4
 """A cohort with all the trials of its strata, or none, has hardly any siblings; log odds end here."""
 
@@ -205,13 +207,10 @@ def _spread(scores: Scores, row: Ints, size: int) -> Scores:
 def averaged(own: Scores, beside: Scores, ready: Bools) -> Scores:
     """Average the evidence of a series on its own and beside its siblings, where these are known.
 
-    The stronger one says direction, onset and effect; what is expected and the band are those of the series.
+    Two series that part do not say which of them moved: a contrast counts for the one that has itself shown so, in the
+    same direction. Direction, onset and effect are always its own.
     """
+    moved = ready & (own.log_r >= SELF_NATS) & (own.direction == beside.direction)
+    other = np.where(moved, beside.log_r, -np.inf)
     half = np.where(ready, np.log(2.0), 0.0)
-    other = np.where(ready, beside.log_r, -np.inf)
-    told = ready & (other > own.log_r)
-    picked = {
-        name: np.where(told, getattr(beside, name), getattr(own, name))
-        for name in ("direction", "onset", "effect", "n_since", "excess")
-    }
-    return msgspec.structs.replace(own, log_r=np.logaddexp(own.log_r, other) - half, **picked)
+    return msgspec.structs.replace(own, log_r=np.logaddexp(own.log_r, other) - half)

@@ -10,7 +10,7 @@ from pipelines.detect.cells import Cells
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from schemas.panel import Panel
-from schemas.score import Finding, Level
+from schemas.score import Finding, Level, Reason
 from schemas.signal import Cohort, SignalKind, cohort_key, cohort_of
 
 ACCOUNTS_MAX = 20
@@ -65,9 +65,12 @@ class Telling:
         return made
 
     def _is_due(self, finding: Finding) -> bool:
-        """Say whether a finding is worth an account that it has not had yet."""
+        """Say whether a finding is worth an account that it has not had yet.
+
+        An account holds the last hour against what the minutes expect, and to them a creep is nothing new.
+        """
         told = self._told.get(_key(finding))
-        if finding.level < Level.NOTE:
+        if finding.level < Level.NOTE or finding.reason == Reason.CREEP:
             return False
         return told is None or finding.level > told.level or finding.log_fleet > GROWN * told.log_fleet
 

@@ -7,7 +7,7 @@ Each check is a function from the settings and a `report(path, message)` to noth
 from collections.abc import Callable, Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, SIGNALS, rows
+from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, RESERVED, SIGNALS, rows
 from pipelines.config_reader import Place, nearest
 from pipelines.respond.alerts import ANOMALY
 from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of, text_in
@@ -63,9 +63,9 @@ def _signals(settings: Settings, report: Report) -> None:
             report(("signals", "off", place), f'there is no signal "{name}"; {nearest(name, shipped)}')
     custom = [signal.name for signal in settings.signals.custom]
     for place, name in enumerate(custom):
-        if name in shipped or name in custom[:place]:
-            message = f'the name "{name}" is taken by another signal; choose another name'
-            report(("signals", "custom", place, "name"), message)
+        if name in shipped or name in custom[:place] or name in RESERVED:
+            owner = "Limen itself" if name in RESERVED else "another signal"
+            report(("signals", "custom", place, "name"), f'the name "{name}" is taken by {owner}; choose another name')
     for place, signal in enumerate(settings.signals.custom):
         field = signal.field.partition(".")[0]
         if field not in Event.__struct_fields__:

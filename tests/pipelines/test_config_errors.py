@@ -119,6 +119,10 @@ WRONG = [
         'f.yaml:1: the name "latency_ms" is taken by another signal; choose another name',
     ),
     (
+        "signals: {custom: [{name: events, field: labels.a}]}",
+        'f.yaml:1: the name "events" is taken by Limen itself; choose another name',
+    ),
+    (
         "signals: {custom: [{name: a, field: lables.plan}]}",
         'f.yaml:1: "lables" is no field of an event; did you mean "labels"?',
     ),

@@ -25,6 +25,8 @@ SHARE = 0.1
 """Weight of the slow watch in the evidence of a series."""
 SPEAKS_FROM = float(np.log(10_080.0))
 """Below a week's return period the slow watch says nothing: charts then show what the minute detector expects."""
+ROWS_MAX = 20_000
+"""Rows of a kind that have a slow reference: the first come, so the coarse ones, in which days tell of a creep."""
 STANDS_MINUTES = 7 * 1_440.0
 """A creep that nobody has stopped for a week is what the series does now."""
 
@@ -45,6 +47,7 @@ class Slow:
         if not isinstance(detector, Filtered):
             return scores
         slow = SlowReference(detector)
+        size, panel = len(panel.n), _first(panel)
         state = slow.grow(self._state or slow.empty(), len(panel.n))
         self._since = grown(self._since, len(panel.n), -1.0)
         day = panel.minute // DAY_MINUTES
@@ -55,12 +58,15 @@ class Slow:
             self._day = day
             self._read(slow, self._state)
         assert self._scores is not None
-        return averaged(scores, slow.ready(self._state), self._at, self._scores)
+        ready = np.zeros(size, dtype=bool)
+        ready[:ROWS_MAX] = slow.ready(self._state)
+        return averaged(scores, ready, self._at, self._scores)
 
     def follow(self, detector: Detector, minute: int, suspicious: Bools, creeps: Bools) -> None:
         """Leave out today where the minute detector has seen something, and end what has stood for a week."""
         if self._state is None or not isinstance(detector, Filtered):
             return
+        suspicious, creeps = suspicious[:ROWS_MAX], creeps[:ROWS_MAX]
         if suspicious.any():
             self._state = SlowReference(detector).spoil(self._state, suspicious)
         self._since = np.where(creeps, np.where(self._since < 0, float(minute), self._since), -1.0)
@@ -72,7 +78,7 @@ class Slow:
         """Drop what is known of some rows: what they do now is their normal."""
         if self._state is None or not isinstance(detector, Filtered):
             return
-        slow = SlowReference(detector)
+        slow, where = SlowReference(detector), where[:ROWS_MAX]
         self._state = slow.forget(self._state, where)
         self._since[where] = -1.0
         self._read(slow, self._state)
@@ -95,6 +101,12 @@ class Slow:
             message = f"slow state of version {self._state.version}, this Limen reads {SlowReference.version}"
             raise ValueError(message)
         self._scores = None
+
+
+def _first(panel: Panel) -> Panel:
+    """Give the first rows of a panel."""
+    arrays = ("n", "x", "mean_log", "var_log", "parent", "signal", "mix", "within")
+    return msgspec.structs.replace(panel, **{name: getattr(panel, name)[:ROWS_MAX] for name in arrays})
 
 
 def averaged(scores: Scores, ready: Bools, at: Ints, slow: Scores) -> Scores:

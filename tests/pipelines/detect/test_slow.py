@@ -125,3 +125,16 @@ def test_a_restored_slow_watch_goes_on_bit_for_bit():
     for one, other in zip(hours(slow, 5, 0.01, begin=33), hours(again, 5, 0.01, begin=33), strict=True):
         assert one[2].log_r.tobytes() == other[2].log_r.tobytes()
         assert one[2].reason.tolist() == other[2].reason.tolist()
+
+
+def test_rows_over_the_cap_have_no_slow_reference(monkeypatch):
+    """Of two rows that creep alike only the first is told where one has room; the other keeps its own scores."""
+    monkeypatch.setattr("pipelines.detect.slow.ROWS_MAX", 1)
+    slow, rng, plain, told = Slow(), np.random.default_rng(4), nothing(2, Reason.NORMAL), set()
+    for day in range(45):
+        hits = rng.binomial(86_400, np.full(2, 0.03 * 1.02**day)).astype(float)
+        scores = slow.step(RATE, panel("rate", day * DAY, np.full(2, 86_400.0), hits), plain)
+        slow.follow(RATE, day * DAY, np.full(2, False), scores.reason == Reason.CREEP)
+        told |= set(np.flatnonzero(scores.reason == Reason.CREEP).tolist())
+    assert told == {0}
+    assert scores.log_r[1] == -math.inf

@@ -24,9 +24,9 @@ CLIP_SD = 3.0
 """Innovations beyond this many standard deviations move a filter no further."""
 NEAR_NATS = 3.0
 """Alternatives this near to the strongest carry the evidence with it: those that saturate do so side by side."""
-NATS_ONE_EVENT, NATS_PER_DOUBLING = 1.0, 1.0
-"""A minute of one event says at most this much, and each doubling of its events this much more: an e-value cut from
-above stays valid, and no single answer, however odd, wakes anybody."""
+NATS_ONE_EVENT = 1.0
+"""A minute of one event says at most this much, one of n events log n more: an e-value cut from above stays valid, and
+no single answer, however odd, wakes anybody."""
 CUSUM_MAX = 300.0
 """Likelihoods beyond it describe nothing better."""
 ETA_MAX = 40.0
@@ -151,7 +151,7 @@ def advance(
     total = var + r.rho[:, None]
     n, x = r.n[:, None], r.x
     like = family.log_likelihood(n, x, eta, total)
-    most = NATS_ONE_EVENT + NATS_PER_DOUBLING * np.log2(np.maximum(n, 1.0))
+    most = NATS_ONE_EVENT + np.log(np.maximum(n, 1.0))
     log_e = np.where(known, np.minimum(like[:, NULLS:] - like[:, side], most), 0.0)
     innovation, noise = family.innovation(n, x, eta)
     spread = total + noise

@@ -16,7 +16,7 @@ from schemas.arrays import Floats, Ints
 from schemas.panel import Panel
 from schemas.signal import SignalKind
 
-TAIL_PER_EVENT, TAIL_MIN, TAIL_MAX = 3.0, 6.0, 60.0
+TAIL_PER_EVENT, TAIL_MIN, TAIL_MAX = 1.0, 6.0, 60.0
 """Degrees of freedom grow with the events of the minute: a mean of many is nearly normal, a single value is not."""
 WITHIN_MIN = 1e-4
 """Smallest believable variance of one event in squared log2 units: a series of equal values still has rounding."""

@@ -24,8 +24,8 @@ TAUS = np.array([4.0, 12.0, 40.0, 120.0, 360.0, 1080.0])
 PRIOR = {"q": 0.1, "tau": 120.0, "rho": 0.05}
 """What is believed before there is data, in squared log units: 30 % drift over two hours, 22 % overdispersion within a
 minute. A family in other units, or of steadier quantities, scales both variances (`pool_fields`)."""
-PRIOR_BLOCKS = np.array([15.0, 15.0, 15.0, 8.0, 4.0])
-"""The prior weighs as much as this many well-measured blocks of each length: a day has few long ones."""
+PRIOR_BLOCKS = 15.0
+"""The prior weighs as much as this many well-measured blocks."""
 FIRST_DAY_MINUTES = 1_440.0
 """How long the prior keeps a say in how far a signal wanders: a night and a day."""
 BLOCKS_PER_TIME = 4.0
@@ -38,23 +38,16 @@ DESIGN_MAX = 15.0
 """Events are never taken for more alike than fifteen to one."""
 SHRINK_BLOCKS = 12.0
 """A series follows its own scatter once it has clearly more blocks than this; before, its signal's pool."""
-SCALE_MIN, SCALE_MAX = 0.1, 25.0
+SCALE_MIN, SCALE_MAX = 0.5, 25.0
 """Bounds of a series' scatter relative to its pool; too small is the dangerous side."""
-SHAPE_BLOCKS = np.array([12.0, 12.0, 12.0, 12.0, 8.0])
-"""How scatter falls with the length of a block is taken from the signal until more blocks of that length have come."""
 CLIP_Z2 = 25.0
 """A block counts for at most five standard deviations, so that an unnoticed incident does not blunt the detector."""
 SIZE_SHARE = 0.3
 """A block length is weighed as if it showed at least this share of the largest scatter."""
 DESIGN_ERROR = 0.1
 """The design effect is known to a tenth at best; where noise is far larger than wander, that alone hides the wander."""
-DESIGN_INFLATE = 1.1
-"""The design effect is the worst of four measurements already, and needs less on top."""
-DESIGN_INFLATE = 1.1
-"""The design effect is the worst of four measurements already, and needs less on top."""
-LIFT_MAX, OWN_LIFT_MAX = 4.0, 1.5
-"""The fitted variances are lifted at most this much to cover every block length measured; those of one series less,
-since the few long blocks of one are noise."""
+LIFT_MAX = 4.0
+"""The fitted variances are lifted at most this much to cover every block length measured."""
 INFLATE = 1.3
 """Variances are taken this much larger than estimated: it buys honesty for a little delay (measured; see
 docs/detectors.md)."""
@@ -165,33 +158,28 @@ def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict
     effect = _pooled_design(pooled, prior)
     excess = pooled["thick_sum"] - effect[:, None] * pooled["thick_noise"]
     measured = (excess + PRIOR_BLOCKS * prior) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
-    q, tau, rho = _laws(measured, pooled["thick_noise"], pooled["thick_blocks"], PRIOR_BLOCKS, LIFT_MAX)
-    # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
-    youth = np.maximum(1.0 - stretches / FIRST_DAY_MINUTES, 0.0)
-    q = np.maximum(np.maximum(q, pools["prior"] * PRIOR["q"] * youth), 1e-5)
-    return {**pools, "q": q, "tau": tau, "rho": np.maximum(rho, 1e-6), "design": effect}
-
-
-def _laws(
-    measured: Floats, noise: Floats, blocks: Floats, prior: Floats, lift_max: float
-) -> tuple[Floats, Floats, Floats]:
-    """Fit q, tau and rho to the measured variances of block means [S x 5], which rest on so many blocks and a prior."""
     # Errors count relative to the size of the scatter; a block length that happens to show none must not rule the fit.
     size = np.maximum(measured, SIZE_SHARE * np.maximum(measured.max(axis=1, keepdims=True), 1e-6))
-    blur = (noise + prior * size) / (blocks + prior)
-    weight = 1.0 / (size**2 / np.sqrt(blocks + prior) + (DESIGN_ERROR * blur) ** 2)
-    best = np.full(len(measured), np.inf)
-    law = np.zeros((3, len(measured)))
+    noise = (pooled["thick_noise"] + PRIOR_BLOCKS * size) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
+    weight = 1.0 / (size**2 / np.sqrt(pooled["thick_blocks"] + PRIOR_BLOCKS) + (DESIGN_ERROR * noise) ** 2)
+    best = np.full(count, np.inf)
+    result = {name: pools[name].copy() for name in ("q", "tau", "rho")} | {"design": effect}
     for tau in TAUS:
         f, g = time_average(BLOCKS / tau), 1.0 / BLOCKS
         q, rho = _two_nonnegative(weight, f, g, measured)
         error = (weight * (q[:, None] * f + rho[:, None] * g - measured) ** 2).sum(axis=1)
-        law = np.where(error < best, np.stack([q, np.full(len(q), tau), rho]), law)
-        best = np.minimum(best, error)
-    q, tau, rho = law
+        better = error < best
+        best = np.where(better, error, best)
+        for name, value in (("q", q), ("tau", np.full(count, tau)), ("rho", rho)):
+            result[name] = np.where(better, value, result[name])
+    model = block_model(result["q"], result["tau"], result["rho"])
     # One time constant cannot follow every shape; where the data stands above the model, the model is lifted over it.
-    lift = np.clip((measured / np.maximum(block_model(q, tau, rho), 1e-9)).max(axis=1), 1.0, lift_max)
-    return lift * q, tau, lift * rho
+    lift = np.clip((measured / np.maximum(model, 1e-9)).max(axis=1), 1.0, LIFT_MAX)
+    # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
+    youth = np.maximum(1.0 - stretches / FIRST_DAY_MINUTES, 0.0)
+    result["q"] = np.maximum(np.maximum(lift * result["q"], pools["prior"] * PRIOR["q"] * youth), 1e-5)
+    result["rho"] = np.maximum(lift * result["rho"], 1e-6)
+    return {**pools, **result}
 
 
 def _pooled(rows: dict[str, Stored], signal: Ints, stretches: Floats) -> dict[str, Floats]:
@@ -222,22 +210,18 @@ def _pooled_design(moments: dict[str, Floats], prior: Floats) -> Floats:
     return np.asarray(np.clip(effect, 1.0, DESIGN_MAX))
 
 
-def design(
-    rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored], law: tuple[Floats, Floats, Floats]
-) -> Floats:
-    """Give the design effect of every series: what its thin blocks scatter beyond its own wander, shrunk to its signal.
+def design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> Floats:
+    """Give the design effect of every series: what its thin blocks scatter beyond the signal's wander, shrunk to it.
 
-    `law` is what `scatter` gave: what it explains is not counted again. The worst block length counts, each taken a
-    standard error lower (a mean of N squares has variance 2 / N): sessions show at their own length and not at the
-    others, and the largest of four noisy numbers is no session.
+    The worst block length counts, each taken a standard error lower (a mean of N squares has variance 2 / N): sessions
+    show at their own length and not at the others, and the largest of four noisy numbers is no session.
     """
-    q, tau, rho = law
-    v = block_model(q / INFLATE, tau, rho / INFLATE)[:, DESIGN_BLOCKS]
+    v = block_model(pools["q"], pools["tau"], pools["rho"])[signal][:, DESIGN_BLOCKS]
     own = rows["thin_sum"][:, DESIGN_BLOCKS] - v * rows["thin_wander"][:, DESIGN_BLOCKS]
     pool = pools["design"][signal][:, None]
     blocks = rows["thin_blocks"][:, DESIGN_BLOCKS].astype(np.float64) + SHRINK_BLOCKS
     each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 / blocks))
-    return np.asarray(np.clip(DESIGN_INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
+    return np.asarray(np.clip(INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
 
 
 def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -250,19 +234,14 @@ def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[F
 
 
 def scatter(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> tuple[Floats, Floats, Floats]:
-    """Give (q, tau, rho) of every series: its signal's law, scaled to how much it scatters, fitted to its own blocks.
-
-    Sessions make one tenant restless from minute to minute, and a fleet of many is steadier than any: neither is a
-    matter of scale alone.
-    """
-    pool = block_model(pools["q"], pools["tau"], pools["rho"])[signal]
+    """Give (q, tau, rho) of every series: its signal's, scaled by how much this series scatters, shrunk to the pool."""
+    q, tau, rho = pools["q"][signal], pools["tau"][signal], pools["rho"][signal]
+    model = block_model(q, tau, rho)
     excess = rows["thick_sum"] - pools["design"][signal][:, None] * rows["thick_noise"]
-    blocks = rows["thick_blocks"].astype(np.float64)
-    scale = ((excess / pool).sum(axis=1) + SHRINK_BLOCKS) / (blocks.sum(axis=1) + SHRINK_BLOCKS)
-    believed = np.clip(scale, SCALE_MIN, SCALE_MAX)[:, None] * pool
-    measured = np.maximum((excess + SHAPE_BLOCKS * believed) / (blocks + SHAPE_BLOCKS), SCALE_MIN * pool)
-    q, tau, rho = _laws(measured, rows["thick_noise"].astype(np.float64), blocks, SHAPE_BLOCKS, OWN_LIFT_MAX)
-    return INFLATE * np.maximum(q, SCALE_MIN * pools["q"][signal]), tau, INFLATE * rho
+    relative = (excess / model).sum(axis=1)
+    scale = (relative + SHRINK_BLOCKS) / (rows["thick_blocks"].sum(axis=1, dtype=np.float64) + SHRINK_BLOCKS)
+    scale = np.clip(scale, SCALE_MIN, SCALE_MAX) * INFLATE
+    return scale * q, tau, scale * rho
 
 
 def level_variance(q: Floats, tau: Floats, rho: Floats, minutes: Floats) -> Floats:

@@ -14,10 +14,10 @@ DAY = 1_440
 # detector, quiet value times, minutes from the shift to a return period of a week, onset, effect
 SHIFTS = [
     ("rate", 3.0, 2, 0, 3.05),
-    ("rate", 0.25, 3, 0, 0.28),
-    ("count", 2.0, 2, 0, 1.72),
+    ("rate", 0.25, 4, 0, 0.23),
+    ("count", 2.0, 3, 0, 1.82),
     ("count", 0.5, 2, 0, 0.36),
-    ("level", 1.05, 2, 0, 1.24),
+    ("level", 1.05, 3, 0, 1.24),
     ("level", 0.95, 2, 0, 0.71),
 ]
 

@@ -1,7 +1,5 @@
 """Plain limits: a value that nobody accepts, whatever is normal; no odds, and counted apart from the budget."""
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 
@@ -25,16 +23,3 @@ def breached(limit: Limit, n: Floats, value: Floats) -> Bools:
     over = value > limit.above if limit.above is not None else np.zeros(len(n), dtype=bool)
     under = value < limit.below if limit.below is not None else np.zeros(len(n), dtype=bool)
     return np.asarray((over | under) & (n >= limit.minimum_n))
-
-
-def window_sums(
-    window: Sequence[tuple[dict[int, float], dict[int, float]]], rows: Sequence[int]
-) -> tuple[Floats, Floats]:
-    """Sum trials and hits of some rows over the minutes of a window.
-
-    >>> window_sums([({0: 2.0}, {0: 1.0}), ({0: 3.0, 4: 1.0}, {0: 0.0, 4: 1.0})], [0, 4])
-    (array([5., 1.]), array([1., 1.]))
-    """
-    n = np.array([sum(minute[0].get(r, 0.0) for minute in window) for r in rows])
-    x = np.array([sum(minute[1].get(r, 0.0) for minute in window) for r in rows])
-    return n, x

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from pipelines.respond.wording import change_in_words, expectation
 from schemas.account_words import said_of
+from schemas.breach_words import breach_in_words
 from schemas.incident import Incident
 from schemas.signal import Signal
 from schemas.words import moment, odds, quantity, rfc3339, where
@@ -24,7 +25,9 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         signal = Signal(incident.lead_signal, "level", effect.unit, "", incident.category, "")
     seen = quantity(effect.observed, signal)
     lines = [f"{incident.severity}  {incident.title}", f"  where     {where(incident.scope)}"]
-    if incident.level == "limit":
+    if incident.breach is not None:
+        lines.append(f"  what      {breach_in_words(incident.breach, signal)}")
+    elif incident.level == "limit":
         lines.append(f"  what      {signal.name} is {seen}, and its limit is {quantity(effect.expected, signal)}")
     else:
         series, fleet = odds(incident.log_return_period), odds(incident.log_fleet)

@@ -20,6 +20,7 @@ Report = Callable[[Place, str], None]
 
 STORES = ("sqlite",)
 """Databases that `storage.url` may name, by the scheme of the address."""
+_PLAIN = Rule(name="", signal="")
 
 
 def check(settings: Settings, report: Report) -> None:
@@ -159,25 +160,65 @@ def _storage(settings: Settings, report: Report) -> None:
 def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
     if rule.name == ANOMALY:
         report((*path, "name"), f'the name "{ANOMALY}" is that of all evidence that is no limit; choose another name')
-    if rule.above is None and rule.below is None:
-        report(path, f'rule "{rule.name}" has no limit; give it above or below')
-    if rule.above is not None and rule.below is not None and rule.above < rule.below:
-        report(path, f'rule "{rule.name}" is broken by every value: above must not be less than below')
-    signals = [row.signal.name for row in SIGNALS] + [signal.name for signal in settings.signals.custom]
-    if rule.signal in settings.signals.off:
-        report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, which signals.off turns off')
-    elif rule.signal not in signals and not rule.signal.startswith((CATEGORY_PREFIX, EVALUATION_PREFIX)):
-        message = f'rule "{rule.name}" names the unknown signal "{rule.signal}"; {nearest(rule.signal, signals)}'
-        report((*path, "signal"), message)
     kinds = {row.signal.name: row.signal.kind for row in SIGNALS}
     kinds |= {signal.name: signal.kind for signal in settings.signals.custom}
-    if kinds.get(rule.signal) == "mix":
+    if rule.signal in settings.signals.off:
+        report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, which signals.off turns off')
+    elif rule.signal not in kinds and not rule.signal.startswith((CATEGORY_PREFIX, EVALUATION_PREFIX)):
+        message = f'rule "{rule.name}" names the unknown signal "{rule.signal}"; {nearest(rule.signal, list(kinds))}'
+        report((*path, "signal"), message)
+    elif kinds.get(rule.signal) == "mix":
         report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, a mix, which has no one value to limit')
-    known = _dimensions(settings)
+    else:
+        by_name = "rate" if rule.signal.startswith(CATEGORY_PREFIX) else "score"
+        _form(rule, kinds.get(rule.signal, by_name), path, report)
+    _watched(settings, rule, path, report)
+
+
+def _form(rule: Rule, kind: str, path: Place, report: Report) -> None:
+    """Report what does not fit the form of a rule: a bound, an objective, or a gap between groups."""
+    what = f'rule "{rule.name}"'
+    if rule.gap is None and rule.above is None and rule.below is None and rule.objective is None:
+        report(path, f"{what} has no limit; give it above, below or objective")
+    elif rule.objective is not None and (rule.gap, rule.above, rule.below) != (None, None, None):
+        report(path, f"{what} has an objective, which takes no above, below or gap; make two rules of it")
+    elif (rule.objective is not None or rule.gap is not None) and kind != "rate":
+        report(
+            (*path, "signal"), f"{what} looks at {rule.signal}, which is no rate; only rates have objectives and gaps"
+        )
+    elif rule.objective is not None and rule.window_minutes != _PLAIN.window_minutes:
+        report(
+            (*path, "window_minutes"), f"{what} has an objective, which has its own windows; leave window_minutes out"
+        )
+    elif rule.gap is not None:
+        _gap(rule, rule.gap, path, report)
+    elif rule.above is not None and rule.below is not None and rule.above < rule.below:
+        report(path, f"{what} is broken by every value: above must not be less than below")
+
+
+def _gap(rule: Rule, gap: str, path: Place, report: Report) -> None:
+    """Report what does not fit a comparison of groups."""
+    what = f'rule "{rule.name}"'
+    if rule.signal.startswith(CATEGORY_PREFIX):
+        report((*path, "signal"), f"{what} looks at {rule.signal}, which is not counted by group; take another rate")
+    if rule.above is None or rule.above < 1.0 or rule.below is not None:
+        report(path, f"{what} compares groups; give it above, the ratio that it allows, from 1 on, and no below")
+    if rule.window_minutes % 60:
+        report(path, f"{what} compares groups by whole hours; set window_minutes to a multiple of 60, such as 1440")
+    if rule.by:
+        report((*path, "by"), f"{what} compares the values of {gap} with each other; leave by out, and use match")
+    if gap in rule.match:
+        report((*path, "match"), f"{what} compares the values of {gap} with each other; leave it out of match")
+
+
+def _watched(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
+    """Report dimensions that are unknown, and combinations of them that nobody watches."""
+    known, compared = _dimensions(settings), [] if rule.gap is None else [rule.gap]
     _known_dimensions(list(rule.match), known, (*path, "match"), f'rule "{rule.name}"', report)
     _known_dimensions(rule.by, known, (*path, "by"), f'rule "{rule.name}"', report)
+    _known_dimensions(compared, known, (*path, "gap"), f'rule "{rule.name}"', report)
     watched = [frozenset(names) for names in settings.cohorts.sets]
-    wanted = {*rule.match, *rule.by}
+    wanted = {*rule.match, *rule.by, *compared}
     if wanted <= set(known) and wanted not in watched:
         message = f"looks at [{', '.join(sorted(wanted))}], which is not among cohorts.sets; add it there"
         report(path, f'rule "{rule.name}" {message}')

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from schemas.account import Account
+from schemas.breach import Breach
 from schemas.score import Candidate
 
 Severity = Literal["sev1", "sev2", "sev3", "sev4"]
@@ -42,7 +43,7 @@ class Incident(msgspec.Struct, frozen=True):
     `log_fleet` in minutes of the whole fleet. `alert_ids` and `series` (keys of the series that alerted) hold at most
     the configured number, `alerts_total` counts all. `detected_ms` is when it was first of ticket level or above, and
     until then when it opened. `lead_alert` is the alert whose figures stand for the incident, and `account` says where
-    its change comes from.
+    its change comes from; `breach` is what its limit has to say beyond a bound.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Incident(msgspec.Struct, frozen=True):
     lead_alert: str = ""
     series: tuple[str, ...] = ()
     account: Account | None = None
+    breach: Breach | None = None
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 
 from schemas.account import Account
 from schemas.arrays import Floats, Ints
+from schemas.breach import Breach
 from schemas.signal import Cohort
 
 
@@ -64,7 +65,8 @@ class Finding(msgspec.Struct, frozen=True):
     budget compares). `level` is what the budget allows, NONE while only watched. `detector` names the rule: a
     detector for budgeted evidence, or `limit:<rule>` for an absolute limit. `n` and `excess` are sums since onset.
     `inside` are watched cohorts that hold all events of this one and more, whatever dimensions they name: the model
-    that a tenant has only ever used. `account` says where it comes from; most findings have none.
+    that a tenant has only ever used. `account` says where it comes from; most findings have none. `breach`
+    is what a limit has to say beyond its bound.
     """
 
     signal: str
@@ -86,6 +88,7 @@ class Finding(msgspec.Struct, frozen=True):
     reason: Reason
     inside: tuple[Cohort, ...] = ()
     account: Account | None = None
+    breach: Breach | None = None
 
 
 class Recovered(msgspec.Struct, frozen=True):

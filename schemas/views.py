@@ -48,6 +48,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "log_return_period": known(incident.log_return_period),
         "log_fleet": known(incident.log_fleet),
         "account": msgspec.to_builtins(incident.account),
+        "breach": msgspec.to_builtins(incident.breach),
         "changes": [change_json(change) for change in incident.changes],
         "runbook": incident.runbook,
         "alerts": list(incident.alert_ids),

@@ -10,11 +10,14 @@ import zstandard
 from detectors import DETECTORS
 from detectors.base import SignalTable
 from detectors.budget import Budget
+from detectors.filtered import Filtered
+from pipelines.detect.burns import BurnRule
 from pipelines.detect.changes import Changes
 from pipelines.detect.contrast import Contrasts, averaged
 from pipelines.detect.findings import findings, weigh
+from pipelines.detect.gaps import GapRule
 from pipelines.detect.history import history_row
-from pipelines.detect.limits import LimitRule
+from pipelines.detect.limits import LimitRule, RuleWatch, memory_key
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
 from pipelines.detect.recovery import Recovery
@@ -27,7 +30,7 @@ from schemas.history import HistoryRow, SeriesInfo
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Candidate, Finding, Level, Reason, Recovered, Scores
-from schemas.settings import Settings
+from schemas.settings import Rule, Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
 SNAPSHOT_VERSION = 5
@@ -72,7 +75,7 @@ class Detect:
         )
         self._weights = Weights(self.roster)
         self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
-        self._limits = [LimitRule(rule) for rule in settings.rules]
+        self._limits = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
         self._changes = Changes()
         self._recovery = Recovery(self.roster, self.budget.note)
         self._telling = Telling(settings.cohorts.sets)
@@ -155,8 +158,16 @@ class Detect:
         for limit in self._limits:
             kind = self.roster.signals[self.roster.signal_index(limit.rule.signal)].kind
             if kind in shown:
-                findings += limit.step(self.roster, shown[kind], minute.detected_ms)
+                findings += limit.step(self.roster, shown[kind], minute, self._design(shown[kind]))
         return findings
+
+    def _design(self, panel: Panel) -> Floats:
+        """Give how many events of each row count as one: as far as they are known to resemble each other."""
+        watch = self._watch(panel.kind)
+        detector = None if watch is None else watch.detectors[0]
+        if watch is None or not isinstance(detector, Filtered):
+            return np.ones(len(panel.n))
+        return detector.design(watch.baselines[0], panel)
 
     def _watch(self, kind: SignalKind) -> Watch | None:
         """Give the watch of a kind with the present signal table; None where no detector judges the kind."""
@@ -206,7 +217,7 @@ class Detect:
             "roster": self.roster.dump(),
             "watches": {kind: watch.dump() for kind, watch in self.watches.items()},
             "weights": self._weights.dump(),
-            "limits": {limit.rule.name: limit.dump() for limit in self._limits},
+            "limits": {limit.rule.name: [memory_key(limit.rule), limit.dump()] for limit in self._limits},
             "changes": self._changes.dump(),
             "mix": self._mix.dump(),
             "contrasts": self._contrasts.dump(),
@@ -234,5 +245,13 @@ class Detect:
             watch.load(state)
         self._weights.load(saved["weights"])
         for limit in self._limits:
-            if limit.rule.name in saved["limits"]:
-                limit.load(saved["limits"][limit.rule.name])
+            key, memory = saved["limits"].get(limit.rule.name, ("", None))
+            if key == memory_key(limit.rule):
+                limit.load(memory)
+
+
+def rule_watch(rule: Rule, sets: tuple[tuple[str, ...], ...]) -> RuleWatch:
+    """Make the watch of one rule: over an error budget, over groups that are compared, or over a plain bound."""
+    if rule.gap is not None:
+        return GapRule(rule, sets)
+    return LimitRule(rule) if rule.objective is None else BurnRule(rule)

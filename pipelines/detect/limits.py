@@ -1,19 +1,77 @@
 """Absolute limits from the rules: a value over a window above or below a bound, with enough trials to mean it."""
 
-from typing import Any
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 
-from detectors.limit import Limit, breached, window_sums
+from detectors.limit import Limit, breached
+from pipelines.detect.ring import Ring
 from pipelines.detect.series import Columns, Roster
 from schemas.arrays import Floats
 from schemas.panel import Panel
+from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason
 from schemas.settings import Rule
 from schemas.signal import Cohort, Signal
 
 FINDINGS_MAX = 200
 """Most breaches of one rule reported in one minute; the worst come first."""
+COUNTED = frozenset({"traffic", "distinct"})
+"""Kinds whose value is a number a minute: none at all is a value too, and no trials are asked for."""
+
+
+class RuleWatch(Protocol):
+    """One rule with what it remembers: `step` takes in a scored minute and gives what breaks the rule now.
+
+    `panel` is that of the rule's kind; `design` [S] says of each of its rows how many events count as one.
+    """
+
+    rule: Rule
+
+    def step(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> list[Finding]:
+        """Move by one minute and give the breaches."""
+
+    def dump(self) -> Any:
+        """Give the memory as plain values for a snapshot."""
+
+    def load(self, saved: Any) -> None:
+        """Take up a dumped memory of the same rule."""
+
+
+def memory_key(rule: Rule) -> str:
+    """Name what a rule remembers; a rule that was changed in one of these begins anew.
+
+    >>> memory_key(Rule(name="a", signal="error_rate", above=0.5, match={"region": "eu"}))
+    '["error_rate",{"region":"eu"},[],5,null,null]'
+    """
+    kept = rule.signal, dict(sorted(rule.match.items())), rule.by, rule.window_minutes, rule.objective, rule.gap
+    return msgspec.json.encode(kept).decode()
+
+
+class Rows:
+    """The rows of the panel that a rule watches, in the order in which they turn up."""
+
+    def __init__(self, rule: Rule, most: int | None = None) -> None:
+        """Begin without rows; at most so many are taken, where a number is given."""
+        self._rule = rule
+        self._most = most
+        self._rows: list[int] = []
+        self._looked = 0
+
+    def matches(self, cohort: Cohort) -> bool:
+        """Say whether the rule watches this cohort: exactly the dimensions of `match` and `by`, and their values."""
+        dims = dict(cohort)
+        wanted = set(self._rule.match) | set(self._rule.by)
+        return dims.keys() == wanted and all(dims[k] == v for k, v in self._rule.match.items())
+
+    def of(self, roster: Roster, columns: Columns, signal: int) -> list[int]:
+        """Give the rows of the rule; only those that are new since the last call are looked at."""
+        new = self._looked + np.flatnonzero(columns.signal[self._looked :] == signal)
+        self._rows += [int(r) for r in new if self.matches(roster.cohorts[columns.cohort[r]])]
+        self._looked = len(columns.signal)
+        self._rows = self._rows[: self._most]
+        return self._rows
 
 
 class LimitRule:
@@ -22,47 +80,36 @@ class LimitRule:
     def __init__(self, rule: Rule) -> None:
         """Begin with an empty window."""
         self.rule = rule
-        self.limit = Limit(above=rule.above, below=rule.below, minimum_n=rule.minimum_n)
-        self._window: list[tuple[dict[int, float], dict[int, float]]] = []
-        self._rows: list[int] = []
-        self._looked = 0
+        self._rows = Rows(rule)
+        self._ring = Ring(rule.window_minutes)
+        self._minutes = 0
 
-    def matches(self, cohort: Cohort) -> bool:
-        """Say whether the rule watches this cohort: exactly the dimensions of `match` and `by`, and their values."""
-        dims = dict(cohort)
-        wanted = set(self.rule.match) | set(self.rule.by)
-        return dims.keys() == wanted and all(dims[k] == v for k, v in self.rule.match.items())
-
-    def step(self, roster: Roster, panel: Panel, detected_ms: int) -> list[Finding]:
+    def step(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> list[Finding]:
         """Move the window by one minute and report the series that break the limit now."""
         columns = roster.kinds[panel.kind].columns
-        signal = roster.signal_index(self.rule.signal)
-        rows = self._matching(roster, columns, signal)
-        seen = [r for r in rows if panel.n[r]]
-        self._window.append(({r: float(panel.n[r]) for r in seen}, {r: float(panel.x[r]) for r in seen}))
-        self._window = self._window[-self.rule.window_minutes :]
-        n, x = window_sums(self._window, rows)
-        value = self._value(roster.signals[signal], n, x)
-        hit = np.flatnonzero(breached(self.limit, n, value))
+        at = roster.signal_index(self.rule.signal)
+        rows, signal = self._rows.of(roster, columns, at), roster.signals[at]
+        self._minutes = min(self._minutes + 1, self.rule.window_minutes)
+        self._ring.grow(len(rows))
+        self._ring.advance(1)
+        self._ring.add(np.arange(len(rows)), panel.n[rows], panel.x[rows])
+        n, x = self._ring.last(self.rule.window_minutes)
+        value = self._value(signal, n, x)
+        trials = 0 if signal.kind in COUNTED else self.rule.minimum_n
+        limit = Limit(above=self.rule.above, below=self.rule.below, minimum_n=trials)
+        hit = np.flatnonzero(breached(limit, n, value))
         worst = sorted(hit, key=lambda i: (-self._beyond(float(value[i])), i))[:FINDINGS_MAX]
+        # What is in excess adds up over trials, or over minutes where events are counted.
+        times = np.full(len(n), float(self._minutes)) if signal.kind in COUNTED else n
         return [
-            self._finding(
-                roster.cohorts[columns.cohort[rows[i]]], float(value[i]), int(n[i]), panel.minute, detected_ms
-            )
+            self._finding(roster.cohorts[columns.cohort[rows[i]]], float(value[i]), int(n[i]), float(times[i]), minute)
             for i in worst
         ]
 
-    def _matching(self, roster: Roster, columns: Columns, signal: int) -> list[int]:
-        """Give the rows of the rule; only those that are new since the last call are looked at."""
-        new = self._looked + np.flatnonzero(columns.signal[self._looked :] == signal)
-        self._rows += [int(r) for r in new if self.matches(roster.cohorts[columns.cohort[r]])]
-        self._looked = len(columns.signal)
-        return self._rows
-
     def _value(self, signal: Signal, n: Floats, x: Floats) -> Floats:
         """Give the window's value in the signal's unit: hits of trials, mean, or number a minute."""
-        if signal.kind in {"traffic", "distinct"}:
-            return n / len(self._window)
+        if signal.kind in COUNTED:
+            return n / self._minutes
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(n > 0, x / n / signal.scale, np.nan)
 
@@ -77,33 +124,41 @@ class LimitRule:
         """Give how far a value is beyond the bound that it breaks."""
         return abs(value - self._bound(value))
 
-    def _finding(self, cohort: Cohort, value: float, n: int, minute: int, detected_ms: int) -> Finding:
-        """Say that a limit is broken; a limit has no odds, so its return periods are 0."""
+    def _finding(self, cohort: Cohort, value: float, n: int, times: float, minute: Minute) -> Finding:
+        """Say that a bound is broken."""
         bound = self._bound(value)
-        return Finding(
-            signal=self.rule.signal,
-            cohort=cohort,
-            detector=f"limit:{self.rule.name}",
-            level=Level.PAGE,
-            log_return_period=0.0,
-            log_fleet=0.0,
-            direction="up" if value > bound else "down",
-            observed=value,
-            expected=bound,
-            lower=bound,
-            upper=bound,
-            effect=value / bound if bound else 0.0,
-            n=n,
-            excess=(value - bound) * n,
-            onset_ms=(minute + 1 - len(self._window)) * 60_000,
-            detected_ms=detected_ms,
-            reason=Reason.LIMIT,
-        )
+        return breach_of(self.rule, cohort, value, bound, n, (value - bound) * times, self._minutes, minute)
 
-    def dump(self) -> list[Any]:
+    def dump(self) -> Any:
         """Give the window as plain values for a snapshot."""
-        return [[list(n.items()), list(x.items())] for n, x in self._window]
+        return {"minutes": self._minutes, "ring": self._ring.dump()}
 
-    def load(self, saved: list[Any]) -> None:
-        """Take up a dumped window."""
-        self._window = [(dict(map(tuple, n)), dict(map(tuple, x))) for n, x in saved]
+    def load(self, saved: Any) -> None:
+        """Take up a dumped window; its columns are found again in the same order."""
+        self._minutes = saved["minutes"]
+        self._ring.load(saved["ring"])
+
+
+def breach_of(
+    rule: Rule, cohort: Cohort, value: float, bound: float, n: int, excess: float, since_minutes: int, minute: Minute
+) -> Finding:
+    """Make the finding of a broken limit; a limit has no odds, so its return periods are 0."""
+    return Finding(
+        signal=rule.signal,
+        cohort=cohort,
+        detector=f"limit:{rule.name}",
+        level=Level.PAGE,
+        log_return_period=0.0,
+        log_fleet=0.0,
+        direction="up" if value > bound else "down",
+        observed=value,
+        expected=bound,
+        lower=bound,
+        upper=bound,
+        effect=value / bound if bound else 0.0,
+        n=n,
+        excess=excess,
+        onset_ms=(minute.minute + 1 - since_minutes) * 60_000,
+        detected_ms=minute.detected_ms,
+        reason=Reason.LIMIT,
+    )

@@ -147,6 +147,7 @@ class Reviewer:
                 log_return_period=lead.peak.log_return_period,
                 log_fleet=lead.peak.log_fleet,
                 account=lead.peak.account,
+                breach=lead.peak.breach,
             )
         elif incident.account is None:
             incident = msgspec.structs.replace(incident, account=lead.peak.account)
@@ -158,7 +159,14 @@ class Reviewer:
             level=self._triage.level(group[0]) if leads else incident.level,
             scope=scope_of(scope),
             changes=tuple(changes[:CHANGES_MAX]),
-            title=title_of(signal, incident.effect, incident.direction, scope_of(scope), limit=is_limit(lead)),
+            title=title_of(
+                signal,
+                incident.effect,
+                incident.direction,
+                scope_of(scope),
+                limit=is_limit(lead),
+                breach=incident.breach,
+            ),
         )
 
     def _group(self, incident: Incident, members: list[Alert], *, rises: bool) -> list[Alert]:

@@ -110,10 +110,17 @@ class Triage:
         return signal.category_down or signal.category if alert.direction == "down" else signal.category
 
     def severity(self, alert: Alert) -> Severity:
-        """Give the severity of an alert at its peak; a limit's is its rule's, and stays if the rule is gone."""
+        """Give the severity of an alert at its peak; a limit's is its rule's, and stays if the rule is gone.
+
+        A rule that states none is worth a ticket, and an error budget that burns fast wakes somebody; the slow pair of
+        windows is a ticket at most.
+        """
         rule = self._rules.get(alert.rule)
+        if alert.peak.reason == Reason.LIMIT and rule is not None:
+            stated: Severity = rule.severity or ("sev3" if rule.objective is None else "sev2")
+            return stated if alert.peak.level == Level.PAGE else max(stated, "sev3")
         if alert.peak.reason == Reason.LIMIT:
-            return rule.severity if rule is not None else alert.severity
+            return alert.severity
         return severity_at(self._evidence(alert), self.category(alert), self._settings.severities.matrix)
 
     def rank(self, alert: Alert) -> Level:

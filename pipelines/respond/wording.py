@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 from schemas.account_words import said_of
 from schemas.alert import Alert
+from schemas.breach import Breach, Gap
+from schemas.breach_words import breach_in_words, breach_title
 from schemas.incident import Effect, Incident
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
@@ -50,7 +52,9 @@ def is_silence(signal: Signal, effect: Effect) -> bool:
     return signal.kind == "traffic" and effect.observed == 0
 
 
-def title_of(signal: Signal, effect: Effect, direction: str, scope: dict[str, str], *, limit: bool) -> str:
+def title_of(
+    signal: Signal, effect: Effect, direction: str, scope: dict[str, str], *, limit: bool, breach: Breach | None = None
+) -> str:
     """Give the title of an incident: what moved, by how much, where, from and to.
 
     >>> rate = Signal("refusal_rate", "rate", "share", "", "capability_loss", "refusal")
@@ -63,6 +67,8 @@ def title_of(signal: Signal, effect: Effect, direction: str, scope: dict[str, st
     >>> title_of(traffic, Effect(0.0, 12.0, 0.0, math.inf, "", 0.0), "down", {"tenant": "acme"}, limit=False)
     'Silence in tenant acme (0 events/min, expected 12 events/min)'
     """
+    if breach is not None:
+        return breach_title(breach, name_of(signal), scope)
     observed, expected = quantity(effect.observed, signal), quantity(effect.expected, signal)
     if is_silence(signal, effect) and not limit:
         return f"Silence in {where(scope)} ({observed}, expected {expected})"
@@ -79,7 +85,9 @@ def explain(incident: Incident, signal: Signal) -> str:
     """
     effect = incident.effect
     said = [f"{name_of(signal)} in {where(incident.scope)}: {quantity(effect.observed, signal)}"]
-    if incident.level == "limit":
+    if isinstance(incident.breach, Gap):
+        said[0] += f" where its other values show {quantity(effect.expected, signal)}"
+    elif incident.level == "limit":
         said[0] += f", past the limit of {quantity(effect.expected, signal)}"
     else:
         said[0] += f" where {expectation(effect, signal)}"
@@ -87,7 +95,8 @@ def explain(incident: Incident, signal: Signal) -> str:
         said[0] += f", n = {effect.n:,}"
     said[0] += f", since {moment(rfc3339(incident.onset_ms))} UTC."
     if incident.level == "limit":
-        said.append("A limit is stated by people and has no odds.")
+        told = "" if incident.breach is None else breach_in_words(incident.breach, signal)
+        said.append(told or "A limit is stated by people and has no odds.")
     else:
         series, fleet = odds(incident.log_return_period), odds(incident.log_fleet)
         said.append(f"By chance about {series} on this series, {fleet} in the whole fleet.")

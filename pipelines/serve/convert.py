@@ -99,6 +99,7 @@ def incident_shape(incident: Incident) -> IncidentShape:
         odds=BY_LIMIT if incident.level == "limit" else odds(incident.log_return_period),
         odds_fleet=BY_LIMIT if incident.level == "limit" else odds(incident.log_fleet),
         account=incident.account,
+        breach=incident.breach,
         changes=tuple(change_shape(change) for change in incident.changes),
         alerts_total=incident.alerts_total,
         runbook=incident.runbook,

@@ -21,6 +21,7 @@ from pipelines.serve.shapes import (
 )
 from pipelines.serve.views import RANGE_MINUTES, worst_first
 from schemas.account_words import Said, percent, said_of
+from schemas.breach_words import breach_in_words
 from schemas.signal import Signal
 from schemas.words import between, is_share, moment, number, odds, quantity, where
 
@@ -42,6 +43,7 @@ class Pages:
         self._style_ids = style_ids()
         self._templates.filters.update(
             between=self._between,
+            breached=self._breached,
             data=as_data,
             moment=moment,
             number=number,
@@ -89,6 +91,11 @@ class Pages:
 
     def _between(self, row: SeriesShape | EffectShape, signal: str, effect: EffectShape | None = None) -> str:
         return between(row.lower, row.upper, self._signal(signal, effect))
+
+    def _breached(self, incident: IncidentShape) -> str:
+        if incident.breach is None:
+            return ""
+        return breach_in_words(incident.breach, self._signal(incident.lead_signal, incident.effect))
 
     def _said(self, incident: IncidentShape) -> Said | None:
         if incident.account is None:

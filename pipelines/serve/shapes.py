@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.account import Account
 from schemas.alert import AlertState
+from schemas.breach import Breach
 from schemas.incident import IncidentState, Severity
 from schemas.signal import SignalKind
 
@@ -49,7 +50,8 @@ class EffectShape(msgspec.Struct, frozen=True):
 class IncidentShape(msgspec.Struct, frozen=True):
     """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet, figures are of `lead_alert`.
 
-    `account` says where the change comes from, null where that was not computed.
+    `account` says where the change comes from, null where that was not computed; `breach` what a limit has to say
+    beyond its bound.
     """
 
     id: str
@@ -76,6 +78,7 @@ class IncidentShape(msgspec.Struct, frozen=True):
     odds: str
     odds_fleet: str
     account: Account | None
+    breach: Breach | None
     changes: tuple[ChangeShape, ...]
     alerts_total: int
     runbook: str

@@ -71,7 +71,11 @@ def test_the_example_equals_the_defaults():
 def test_the_examples_inside_the_example_load_too():
     """With its marks taken away every example is right, and is seen."""
     settings = read(with_examples(EXAMPLE_TEXT))
-    assert [rule.name for rule in settings.rules] == ["refusals above a fifth"]
+    assert [rule.name for rule in settings.rules] == [
+        "refusals above a fifth",
+        "errors burn their budget",
+        "no language is refused twice as often",
+    ]
     assert [signal.name for signal in settings.signals.custom] == ["low_confidence_rate"]
     assert settings.severities.matrix == {"bias": ("sev2", "sev1")}
 

@@ -93,7 +93,7 @@ WRONG = [
         "f.yaml:1: detection must allow at least as many tickets as pages a week, and as many notes as tickets",
     ),
     ("owners: {by_category: {baas: x}}", 'f.yaml:1: there is no category "baas"; did you mean "bias"?'),
-    ("rules: [{name: a, signal: refusal_rate}]", 'f.yaml:1: rule "a" has no limit; give it above or below'),
+    ("rules: [{name: a, signal: refusal_rate}]", 'f.yaml:1: rule "a" has no limit; give it above, below or objective'),
     (
         "rules: [{name: a, signal: refusal_rat, above: 1}]",
         'f.yaml:1: rule "a" names the unknown signal "refusal_rat"; did you mean "refusal_rate"?',
@@ -168,6 +168,56 @@ WRONG = [
         "rules: [{name: a, signal: tool_mix, below: 0.5}]",
         'f.yaml:1: rule "a" looks at tool_mix, a mix, which has no one value to limit',
     ),
+    (
+        "rules: [{name: a, signal: error_rate, objective: 0.99, above: 2}]",
+        'f.yaml:1: rule "a" has an objective, which takes no above, below or gap; make two rules of it',
+    ),
+    (
+        "rules:\n  - name: a\n    signal: latency_ms\n    objective: 0.99",
+        'f.yaml:3: rule "a" looks at latency_ms, which is no rate; only rates have objectives and gaps',
+    ),
+    (
+        "rules: [{name: a, signal: 'evaluation:toxicity', gap: language, above: 2, window_minutes: 60}]",
+        'f.yaml:1: rule "a" looks at evaluation:toxicity, which is no rate; only rates have objectives and gaps',
+    ),
+    ("rules: [{name: a, signal: error_rate, objective: 1}]", "f.yaml:1: rules[0].objective must be at most 0.99999"),
+    ("rules: [{name: a, signal: error_rate, objective: 0.01}]", "f.yaml:1: rules[0].objective must be at least 0.5"),
+    (
+        "rules:\n  - name: a\n    signal: error_rate\n    objective: 0.99\n    window_minutes: 60",
+        'f.yaml:5: rule "a" has an objective, which has its own windows; leave window_minutes out',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: language, window_minutes: 60}]",
+        'f.yaml:1: rule "a" compares groups; give it above, the ratio that it allows, from 1 on, and no below',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: language, above: 0.5, window_minutes: 60}]",
+        'f.yaml:1: rule "a" compares groups; give it above, the ratio that it allows, from 1 on, and no below',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: language, above: 2}]",
+        'f.yaml:1: rule "a" compares groups by whole hours; set window_minutes to a multiple of 60, such as 1440',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: region, by: [tenant], above: 2, window_minutes: 60}]",
+        'f.yaml:1: rule "a" compares the values of region with each other; leave by out, and use match',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: region, match: {region: eu}, above: 2, window_minutes: 60}]",
+        'f.yaml:1: rule "a" compares the values of region with each other; leave it out of match',
+    ),
+    (
+        "rules: [{name: a, signal: 'safety_trigger_rate:x', gap: region, above: 2, window_minutes: 60}]",
+        'f.yaml:1: rule "a" looks at safety_trigger_rate:x, which is not counted by group; take another rate',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: langauge, above: 2, window_minutes: 60}]",
+        'f.yaml:1: rule "a" names the unknown dimension "langauge"; did you mean "language"?',
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: language, match: {surface: chat}, above: 2, window_minutes: 60}]",
+        'f.yaml:1: rule "a" looks at [language, surface], which is not among cohorts.sets; add it there',
+    ),
     ("storage: {url: mysql://h/db}", "f.yaml:1: storage.url must begin with sqlite://"),
 ]
 
@@ -205,7 +255,7 @@ notifers: []
         "f.yaml:9: serve.port is set a second time; line 8 sets it first",
         "f.yaml:11: rules[0] needs signal",
         'f.yaml:12: unknown setting "abvoe" in rules[0]; did you mean "above"?',
-        'f.yaml:13: rule "b" has no limit; give it above or below',
+        'f.yaml:13: rule "b" has no limit; give it above, below or objective',
         'f.yaml:15: unknown setting "notifers" in the settings; did you mean "notifiers"?',
     ]
 

@@ -75,3 +75,37 @@ def test_a_storm_of_breaches_is_cut_at_the_worst(monkeypatch):
     monkeypatch.setattr(module, "FINDINGS_MAX", 1)
     said = broken({"below": 0.5, "by": ("region",)}, [{EU: (100, 40), US: (100, 10)}])[0]
     assert [f.cohort for f in said] == [US]
+
+
+def test_full_silence_is_below_any_limit_on_traffic():
+    """A cohort that has spoken and says nothing any more has no events: zero a minute, also where all are silent."""
+    rule = {"signal": "traffic", "below": 5.0, "by": ("region",), "window_minutes": 2}
+    said = broken(rule, [{EU: (60, 0), US: (60, 0)}, {US: (60, 0)}, {US: (60, 0)}, {}, {}, {}])
+    assert [[(f.cohort, f.observed, f.n, f.direction) for f in each] for each in said] == [
+        [],
+        [],
+        [(EU, 0.0, 0, "down")],
+        [(EU, 0.0, 0, "down")],
+        [(EU, 0.0, 0, "down"), (US, 0.0, 0, "down")],
+        [(EU, 0.0, 0, "down"), (US, 0.0, 0, "down")],
+    ]
+    assert said[2][0].excess == -10.0
+
+
+def test_no_trials_are_no_rate_below_a_limit():
+    """Silence says nothing of a rate, whatever its limit."""
+    said = broken({"below": 0.5, "minimum_n": 1, "window_minutes": 1}, [{EU: (60, 30)}, {}, {}])
+    assert said == [[], [], []]
+
+
+def test_a_restart_forgets_no_window():
+    """A snapshot in the middle of a window changes nothing of what is said."""
+    rule = {"name": "r", "signal": "refusal_rate", "above": 0.15, "window_minutes": 4, "by": ("region",)}
+    told = settings(SETS, rules=(rule,))
+    whole, stopped = Detect(told, KNOWN.signal), Detect(told, KNOWN.signal)
+    for at in range(9):
+        minute = minute_of(at, {EU: (20, 8 if at == 3 else 2), US: (20, at)}, sets=SETS)
+        body = stopped.snapshot()
+        stopped = Detect(told, KNOWN.signal)
+        stopped.restore(body)
+        assert stopped.step(minute).findings == whole.step(minute).findings

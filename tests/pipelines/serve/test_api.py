@@ -69,6 +69,7 @@ OPEN = {
     "odds": "once in 920 years",
     "odds_fleet": "once in 16 weeks",
     "account": None,
+    "breach": None,
     "changes": [
         {
             "what": "model_version",

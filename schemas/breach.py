@@ -1,0 +1,46 @@
+"""A breach is what a broken limit has to say beyond its bound: how a budget burns, or which groups stand apart."""
+
+import msgspec
+
+
+class Burn(msgspec.Struct, frozen=True, tag=True):
+    """An error budget that burns: `bad` of `n` trials in the long window, where the `objective` allows 1 less it.
+
+    `burn` and `burn_short` are the shares of bad trials over the allowed one in the long and in the short window, and
+    both are above `factor`. `log_chance` is the log of the chance of it while the objective is just kept.
+    """
+
+    objective: float
+    long_minutes: int
+    short_minutes: int
+    factor: float
+    burn: float
+    burn_short: float
+    n: int
+    bad: int
+    log_chance: float
+
+
+class Gap(msgspec.Struct, frozen=True, tag=True):
+    """Two groups that stand apart: a `value` of a `dimension`, and all its other values, in the same `strata`.
+
+    `ratio` is that of their rates (hits, or misses where less is worse), debiased, with the interval that holds the
+    ratios of all `groups` at once (95 %). `n` and `n_rest` are their trials over `hours` hours. `log_chance` is the log
+    of the chance of so large a gap in any group where there is none.
+    """
+
+    dimension: str
+    value: str
+    ratio: float
+    lower: float
+    upper: float
+    n: int
+    n_rest: int
+    groups: int
+    strata: tuple[str, ...]
+    hours: int
+    log_chance: float
+
+
+Breach = Burn | Gap
+"""What a finding of a limit may carry; one of a plain bound has none."""

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Burn(msgspec.Struct, frozen=True, tag=True):
+class Burn(msgspec.Struct, frozen=True, tag="burn"):
     """An error budget that burns: `bad` of `n` trials in the long window, where the `objective` allows 1 less it.
 
     `burn` and `burn_short` are the shares of bad trials over the allowed one in the long and in the short window, and
@@ -21,7 +21,7 @@ class Burn(msgspec.Struct, frozen=True, tag=True):
     log_chance: float
 
 
-class Gap(msgspec.Struct, frozen=True, tag=True):
+class Gap(msgspec.Struct, frozen=True, tag="gap"):
     """Two groups that stand apart: a `value` of a `dimension`, and all its other values, in the same `strata`.
 
     `ratio` is that of their rates (hits, or misses where less is worse), debiased, with the interval that holds the

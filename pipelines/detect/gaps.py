@@ -27,6 +27,9 @@ CELLS_MAX = 10_000
 """Most (stratum, value) cells of one rule, the first to turn up; a day's sums of them are 4 MB. A cell without events
 for a whole window makes room."""
 
+STAYS = 0.8
+"""The group that is told stays so while its gap has so much of the widest (in logs): a close race is one alert."""
+
 Stratum = tuple[str, ...]
 """The values of the strata's dimensions, in their order; "" where a leaf has none."""
 
@@ -101,8 +104,16 @@ class GapRule:
             return None
         # Two groups are each other's rest: of equal widths the higher rate is named.
         widest = max(wide.tolist(), key=lambda g: (round(float(width[g]), 9), shown.ratio[g], -g))
+        told = [
+            g for g in wide.tolist() if self._tells(values[g]) and np.log(width[g]) >= STAYS * np.log(width[widest])
+        ]
+        widest = told[0] if told else widest
         said = self._said(values[widest], shown, widest)
         return self._finding(roster, said, float(shown.rate[widest]), float(shown.rate_rest[widest]), minute)
+
+    def _tells(self, value: str) -> bool:
+        """Say whether the verdict that stands is about this group."""
+        return self._held is not None and self._held.cohort == self._cohort(value)
 
     def _designs(self, roster: Roster, panel: Panel, values: list[str], design: Floats) -> Floats:
         """Give how many events count as one in each group: as in the group's own series, else as in the signal's."""

@@ -12,6 +12,7 @@ import msgspec
 
 from pipelines.respond.alerts import ANOMALY, MINUTE_MS, Policy
 from schemas.alert import Alert
+from schemas.breach import Gap
 from schemas.incident import Incident, Severity
 from schemas.score import Level, Reason
 from schemas.settings import Rule, Settings
@@ -102,11 +103,13 @@ class Triage:
         return Policy(waits.for_minutes * MINUTE_MS, waits.keep_firing_minutes * MINUTE_MS)
 
     def category(self, alert: Alert) -> str:
-        """Give the category of an alert: its rule's, its signal's, or its signal's for drops."""
+        """Give the category of an alert: its rule's, bias for a gap, else its signal's, or its signal's for drops."""
         rule = self._rules.get(alert.rule)
         signal = self.signal_of(alert.signal)
         if rule is not None and rule.category:
             return rule.category
+        if isinstance(alert.peak.breach, Gap):
+            return "bias"
         return signal.category_down or signal.category if alert.direction == "down" else signal.category
 
     def severity(self, alert: Alert) -> Severity:

@@ -4,6 +4,8 @@ import msgspec
 
 from pipelines.cli_story import story
 from schemas.account import Account, Part, Rest
+from schemas.breach import Burn
+from schemas.settings import Rule, Settings
 from tests.scenarios.stage import SIGNALS, Stage, cohort
 
 LABELS = ("found by", "from", "not it", "open")
@@ -45,6 +47,15 @@ def test_a_story_tells_the_account():
     told = [line for line in story(stage.play(61).the_incident(), SIGNALS.__getitem__) if line[2:10].strip() in LABELS]
     assert [line[:12].strip() for line in told] == ["found by", "from", "from", "not it", "open"]
     assert told[3] == "  not it    All other traffic stands at x1 of its normal (95 %: 0.9 to 1.1, n = 800)."
+
+
+def test_a_story_tells_what_a_limit_says_beyond_its_bound():
+    """A budget that burns is told with its windows, and not as a value past a bound."""
+    burn = Burn(0.99, 60, 5, 14.4, 16.0, 18.0, 2_000, 320, -300.0)
+    stage = Stage(Settings(rules=(Rule(name="r", signal="refusal_rate", objective=0.99, for_minutes=0),)))
+    stage.push(60, "refusal_rate", (), "page", rule="r", breach=burn)
+    (what,) = [line for line in story(stage.play(61).the_incident(), SIGNALS.__getitem__) if "  what " in line]
+    assert what.startswith("  what      320 of 2,000 were bad in 1 h, where the objective of 99 % allows 20.")
 
 
 def test_a_ticket_pages_nobody():

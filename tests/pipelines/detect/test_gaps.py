@@ -195,6 +195,16 @@ def test_cells_over_the_cap_are_left_out_and_silent_ones_make_room(monkeypatch):
     assert found.breach.groups == 2
 
 
+def test_a_close_race_does_not_change_the_group_that_is_told():
+    """German is told; French passes it by a little and changes nothing, then by far and takes over."""
+    world, even = Ruled(RULE, SETS), {leaf(name, **GOOD): (900, 45) for name in ("en", "es", "it")}
+    first = even | {leaf("de", **GOOD): (300, 60), leaf("fr", **GOOD): (300, 15)}
+    close = even | {leaf("de", **GOOD): (300, 60), leaf("fr", **GOOD): (300, 66)}
+    wide = even | {leaf("de", **GOOD): (300, 60), leaf("fr", **GOOD): (300, 180)}
+    named = [hours(world, turns, 2, first=at * HOUR)[0].cohort for at, turns in ((0, first), (3, close), (6, wide))]
+    assert named == [cohort(language="de"), cohort(language="de"), cohort(language="fr")]
+
+
 def test_the_detect_wing_judges_gaps():
     """Through the whole wing the finding comes with the first minute of the next hour."""
     rule = {"name": "fair", "signal": "refusal_rate", "gap": "language", "above": 1.5, "window_minutes": 60}

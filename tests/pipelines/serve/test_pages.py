@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from schemas.account import Account, Composition, Part, Rest
+from schemas.breach import Burn
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect
 from tests.pipelines.serve.made_up import EVIL, FIRST_MS, alert
@@ -82,6 +83,18 @@ def test_a_limit_is_told_as_a_limit(world, ask):
     assert "refusal_rate : 12 % against a limit of 4 %. A limit is stated by people and has no odds." in text
     assert "is normal" not in text
     assert "12 % against a limit of 4 %" in text_of(ask(world).get("/").text)
+
+
+def test_a_limit_with_more_to_say_than_a_bound_says_it(world, ask):
+    """An error budget is told with its windows and counts instead of a bound, and JSON has the same figures."""
+    burn = Burn(0.99, 60, 5, 14.4, 16.0, 18.0, 2_000, 320, -300.0)
+    put(world, level="limit", effect=Effect(0.16, 0.144, 0.144, 0.144, "share", 1.1), breach=burn)
+    text = text_of(ask(world).get("/incidents/i1").text)
+    assert "16 % against a limit of 14.4 %" in text
+    assert "320 of 2,000 were bad in 1 h, where the objective of 99 % allows 20." in text
+    assert "has no odds" not in text
+    told = ask(world).get("/api/v1/incidents/i1").json()["incident"]["breach"]
+    assert (told["type"], told["bad"], told["n"], told["burn"]) == ("burn", 320, 2_000, 16.0)
 
 
 def test_an_incident_says_where_it_comes_from_and_what_is_ruled_out(world, ask):

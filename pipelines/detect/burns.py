@@ -39,7 +39,7 @@ class BurnRule:
         self._objective = rule.objective
         self._rows = Rows(rule, SERIES_MAX)
         self._minutes, self._hours = Ring(MINUTES), Ring(HOURS)
-        self._last = -1
+        self._first = self._last = -1
 
     def step(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> list[Finding]:
         """Move the windows by one minute and report the series whose budget burns in both windows of a pair."""
@@ -79,6 +79,8 @@ class BurnRule:
         if self._last >= 0:
             self._minutes.advance(minute - self._last)
             self._hours.advance(minute // 60 - self._last // 60)
+        else:
+            self._first = minute
         self._last = minute
 
     def _window(self, minutes: int) -> tuple[Floats, Floats]:
@@ -90,15 +92,16 @@ class BurnRule:
         share, bound = said.bad / said.n, said.factor * (1.0 - said.objective)
         value, limit = (1.0 - share, 1.0 - bound) if falls else (share, bound)
         excess = (share - (1.0 - said.objective)) * said.n * (-1.0 if falls else 1.0)
-        found = breach_of(self.rule, cohort, value, limit, said.n, excess, said.long_minutes, minute)
+        since = min(said.long_minutes, minute.minute + 1 - self._first)
+        found = breach_of(self.rule, cohort, value, limit, said.n, excess, since, minute)
         return msgspec.structs.replace(found, level=Level.PAGE if pages else Level.TICKET, breach=said)
 
     def dump(self) -> Any:
         """Give the windows as plain values for a snapshot."""
-        return {"last": self._last, "minutes": self._minutes.dump(), "hours": self._hours.dump()}
+        return {"span": [self._first, self._last], "minutes": self._minutes.dump(), "hours": self._hours.dump()}
 
     def load(self, saved: Any) -> None:
         """Take up dumped windows; their columns are found again in the same order."""
-        self._last = saved["last"]
+        self._first, self._last = saved["span"]
         self._minutes.load(saved["minutes"])
         self._hours.load(saved["hours"])

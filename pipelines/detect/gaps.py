@@ -48,7 +48,7 @@ class GapRule:
         self._hours = max(1, rule.window_minutes // 60)
         self._ring = Ring(self._hours)
         self._cell_at: dict[tuple[Stratum, str], int] = {}
-        self._hour = -1
+        self._first = self._hour = -1
         self._held: Finding | None = None
 
     def step(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> list[Finding]:
@@ -58,6 +58,7 @@ class GapRule:
             self._held = self._judged(roster, panel, minute, design)
             self._ring.advance(hour - self._hour)
             self._forget()
+        self._first = minute.minute if self._hour < 0 else self._first
         self._hour = hour
         self._add(minute, falls=roster.signals[roster.signal_index(self.rule.signal)].direction == "down")
         return [] if self._held is None else [msgspec.structs.replace(self._held, detected_ms=minute.detected_ms)]
@@ -141,7 +142,7 @@ class GapRule:
         falls = roster.signals[roster.signal_index(self.rule.signal)].direction == "down"
         value, bound = (1.0 - rate, 1.0 - rest) if falls else (rate, rest)
         # The hour that has just begun is not in the window.
-        since = said.hours * 60 + minute.minute % 60 + 1
+        since = min(said.hours * 60 + minute.minute % 60, minute.minute - self._first) + 1
         found = breach_of(
             self.rule, self._cohort(said.value), value, bound, said.n, (value - bound) * said.n, since, minute
         )
@@ -150,15 +151,19 @@ class GapRule:
     def dump(self) -> Any:
         """Give the sums and the verdict that stands as plain values for a snapshot."""
         return {
+            "first": self._first,
             "hour": self._hour,
+            "strata": self._strata,
             "cells": [[list(stratum), value] for stratum, value in self._cell_at],
             "ring": self._ring.dump(),
             "held": None if self._held is None else msgspec.msgpack.encode(self._held),
         }
 
     def load(self, saved: Any) -> None:
-        """Take up dumped sums and verdict."""
-        self._hour = saved["hour"]
+        """Take up dumped sums and verdict; what was compared within other strata is no longer like with like."""
+        if tuple(saved["strata"]) != self._strata:
+            return
+        self._first, self._hour = saved["first"], saved["hour"]
         self._cell_at = {(tuple(stratum), value): k for k, (stratum, value) in enumerate(saved["cells"])}
         self._ring.load(saved["ring"])
         self._held = None if saved["held"] is None else msgspec.msgpack.decode(saved["held"], type=Finding)

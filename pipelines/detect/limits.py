@@ -1,14 +1,14 @@
 """Absolute limits from the rules: a value over a window above or below a bound, with enough trials to mean it."""
 
+from collections import deque
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
 from detectors.limit import Limit, breached
-from pipelines.detect.ring import Ring
 from pipelines.detect.series import Columns, Roster
-from schemas.arrays import Floats
+from schemas.arrays import Floats, Ints
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason
@@ -43,9 +43,10 @@ def memory_key(rule: Rule) -> str:
     """Name what a rule remembers; a rule that was changed in one of these begins anew.
 
     >>> memory_key(Rule(name="a", signal="error_rate", above=0.5, match={"region": "eu"}))
-    '["error_rate",{"region":"eu"},[],5,null,null]'
+    '["error_rate",{"region":"eu"},[],5,false,null]'
     """
-    kept = rule.signal, dict(sorted(rule.match.items())), rule.by, rule.window_minutes, rule.objective, rule.gap
+    cohorts = dict(sorted(rule.match.items())), rule.by
+    kept = rule.signal, *cohorts, rule.window_minutes, rule.objective is not None, rule.gap
     return msgspec.json.encode(kept).decode()
 
 
@@ -81,19 +82,16 @@ class LimitRule:
         """Begin with an empty window."""
         self.rule = rule
         self._rows = Rows(rule)
-        self._ring = Ring(rule.window_minutes)
-        self._minutes = 0
+        self._window: deque[tuple[Ints, Ints]] = deque()
+        self._sums = np.zeros((2, 0), dtype=np.int64)
 
     def step(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> list[Finding]:
         """Move the window by one minute and report the series that break the limit now."""
         columns = roster.kinds[panel.kind].columns
         at = roster.signal_index(self.rule.signal)
         rows, signal = self._rows.of(roster, columns, at), roster.signals[at]
-        self._minutes = min(self._minutes + 1, self.rule.window_minutes)
-        self._ring.grow(len(rows))
-        self._ring.advance(1)
-        self._ring.add(np.arange(len(rows)), panel.n[rows], panel.x[rows])
-        n, x = self._ring.last(self.rule.window_minutes)
+        self._move(np.array([panel.n[rows], panel.x[rows]]).astype(np.int64))
+        n, x = self._sums.astype(np.float64)
         value = self._value(signal, n, x)
         trials = 0 if signal.kind in COUNTED else self.rule.minimum_n
         limit = Limit(above=self.rule.above, below=self.rule.below, minimum_n=trials)
@@ -105,6 +103,21 @@ class LimitRule:
             self._finding(roster.cohorts[columns.cohort[rows[i]]], float(value[i]), int(n[i]), float(times[i]), minute)
             for i in worst
         ]
+
+    @property
+    def _minutes(self) -> int:
+        """Give how many minutes the window holds."""
+        return len(self._window)
+
+    def _move(self, shown: Ints) -> None:
+        """Take a minute [trials and hits x rows] into the window and let the oldest go; few rows speak in a minute."""
+        self._sums = np.pad(self._sums, ((0, 0), (0, shown.shape[1] - self._sums.shape[1])))
+        seen = np.flatnonzero(shown[0])
+        self._window.append((seen, shown[:, seen]))
+        self._sums += shown
+        if len(self._window) > self.rule.window_minutes:
+            old, gone = self._window.popleft()
+            self._sums[:, old] -= gone
 
     def _value(self, signal: Signal, n: Floats, x: Floats) -> Floats:
         """Give the window's value in the signal's unit: hits of trials, mean, or number a minute."""
@@ -131,12 +144,19 @@ class LimitRule:
 
     def dump(self) -> Any:
         """Give the window as plain values for a snapshot."""
-        return {"minutes": self._minutes, "ring": self._ring.dump()}
+
+        def pack(array: Ints) -> bytes:
+            return array.astype("<i8").tobytes()
+
+        return {"rows": self._sums.shape[1], "minutes": [[pack(seen), pack(shown)] for seen, shown in self._window]}
 
     def load(self, saved: Any) -> None:
-        """Take up a dumped window; its columns are found again in the same order."""
-        self._minutes = saved["minutes"]
-        self._ring.load(saved["ring"])
+        """Take up a dumped window; its rows are found again in the same order."""
+        self._sums = np.zeros((2, saved["rows"]), dtype=np.int64)
+        for packed in saved["minutes"]:
+            seen, shown = (np.frombuffer(part, "<i8").astype(np.int64) for part in packed)
+            self._window.append((seen, shown.reshape(2, -1)))
+            self._sums[:, seen] += shown.reshape(2, -1)
 
 
 def breach_of(

@@ -81,6 +81,7 @@ def test_a_few_failures_of_five_requests_must_be_no_chance(bad, design, fires):
     found = ruled(design).step(minute_of(0, {EU: (5, bad)}, sets=SETS))
     assert bool(found) is fires
     if fires:
+        assert found[0].onset_ms == 0
         assert found[0].breach.log_chance == pytest.approx(np.log(5 * 0.01**4), abs=0.01)
 
 

@@ -166,6 +166,16 @@ def test_a_verdict_stands_for_an_hour_and_a_restart_keeps_it():
     assert held == {0: {0}, 1: {0}, 2: {0}, 3: {1}, 4: {1}, 5: {1}, 6: {1}, 7: {0}}
 
 
+def test_sums_within_other_strata_are_not_taken_up():
+    """Where the cohort sets were changed, a window of the old strata is dropped and a new one begins."""
+    turns = {leaf("de", **GOOD): (300, 60), leaf("en", **GOOD): (300, 15)}
+    world = Ruled(RULE, SETS)
+    assert hours(world, turns, 2)
+    world.sets = ((), ("language",), ("tenant",))
+    world.restart()
+    assert world.step(minute_of(2 * HOUR + 1, turns, sets=SETS)) == []
+
+
 def test_match_looks_at_a_part_of_the_traffic_only():
     """Only the matched tenant is looked at, its groups are named with it, and it is no stratum any more."""
     turns = {

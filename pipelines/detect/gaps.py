@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors.gap import LOG_CHANCE, Ratios, compared
 from pipelines.detect.limits import breach_of
-from pipelines.detect.mix import cell_set
+from pipelines.detect.mix import LEAVES_MAX, cell_set
 from pipelines.detect.ring import Ring
 from pipelines.detect.series import Roster
 from schemas.arrays import Floats, Ints
@@ -48,6 +48,7 @@ class GapRule:
         self._hours = max(1, rule.window_minutes // 60)
         self._ring = Ring(self._hours)
         self._cell_at: dict[tuple[Stratum, str], int] = {}
+        self._known: dict[Cohort, int] = {}
         self._first = self._hour = -1
         self._held: Finding | None = None
 
@@ -67,11 +68,19 @@ class GapRule:
         """Add the trials and the hits (misses, where less is worse) of the leaves that the rule looks at."""
         trials, hits = minute.leaf_rates.get(self.rule.signal, (np.zeros(0, np.int64), np.zeros(0, np.int64)))
         held = np.flatnonzero(trials)
-        found = [(k, self._cell(dict(minute.leaves[k]))) for k in held.tolist()]
+        if len(self._known) > LEAVES_MAX:
+            self._known.clear()
+        found = [(k, self._column(minute.leaves[k])) for k in held.tolist()]
         taken = np.array([pair for pair in found if pair[1] >= 0], dtype=np.int64).reshape(-1, 2)
         leaf, cell = taken.T
         self._ring.grow(len(self._cell_at))
         self._ring.add(cell, trials[leaf], trials[leaf] - hits[leaf] if falls else hits[leaf])
+
+    def _column(self, leaf: Cohort) -> int:
+        """Give the column of a leaf, looked up once while the cells stay where they are."""
+        if leaf not in self._known:
+            self._known[leaf] = self._cell(dict(leaf))
+        return self._known[leaf]
 
     def _cell(self, dims: dict[str, str]) -> int:
         """Give the column of a leaf; -1 where the rule does not look at it, or has no room for it."""
@@ -88,6 +97,7 @@ class GapRule:
         busy = self._ring.last(self._hours)[0] > 0
         self._cell_at = {key: k for k, key in enumerate(key for key, at in self._cell_at.items() if busy[at])}
         self._ring.keep(busy)
+        self._known.clear()
 
     def _judged(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> Finding | None:
         """Give the widest gap of the hours that have ended, where it is wider than allowed and no chance."""

@@ -36,34 +36,35 @@ def row_fields(size: int) -> dict[str, Floats]:
 
 
 def pool_fields(size: int) -> dict[str, Floats]:
-    """Make the counts of each signal: excursions seen, and excursions promised."""
-    return {"seen": np.zeros(size), "promised": np.zeros(size)}
+    """Make the counts of each signal: excursions seen, those that paged, and excursions promised."""
+    return {"seen": np.zeros(size), "paged": np.zeros(size), "promised": np.zeros(size)}
 
 
-def count(away: Floats, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Floats, Bools]:
-    """Give what each row is doing now, and which rows have ended an excursion that has not paged.
+def count(away: Floats, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Floats, Bools, Bools]:
+    """Give what each row is doing now, which rows have ended an excursion that has not paged, and which one that has.
 
     An excursion ends only well below the period (half of it in log terms), so that hovering round it counts once.
 
-    >>> away, ended = np.zeros(2), None
+    >>> away = np.zeros(2)
     >>> for log_r in (10.0, 8.0, 10.0, 4.0):
-    ...     away, ended = count(away, np.full(2, log_r), np.full(2, True), np.array([False, log_r > 9.0]))
+    ...     away, *ended = count(away, np.full(2, log_r), np.full(2, True), np.array([False, log_r > 9.0]))
     >>> ended
-    array([ True, False])
+    [array([ True, False]), array([False,  True])]
     """
     begun = judged & (log_r >= LOG_AUDIT)
     away = np.where(begun & (away == QUIET), AWAY, away)
     away = np.where(paged, PAGED, away)
     over = (log_r < LOG_AUDIT / 2.0) & ~paged
-    return np.where(over, QUIET, away), over & (away == AWAY)
+    return np.where(over, QUIET, away), over & (away == AWAY), over & (away == PAGED)
 
 
-def add(pools: dict[str, Floats], signal: Ints, ended: Bools, calm: Bools) -> dict[str, Floats]:
-    """Count one minute: excursions that ended, and what was promised of the rows that were judged and calm."""
+def add(pools: dict[str, Floats], signal: Ints, ended: Bools, paged: Bools, calm: Bools) -> dict[str, Floats]:
+    """Count one minute: excursions that ended, paged or not, and what was promised of the rows judged and calm."""
     keep = 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
     size = len(pools["seen"])
     return {
         "seen": keep * pools["seen"] + np.bincount(signal[ended], minlength=size),
+        "paged": keep * pools["paged"] + np.bincount(signal[paged], minlength=size),
         "promised": keep * pools["promised"] + np.bincount(signal[calm], minlength=size) / AUDIT_MINUTES,
     }
 
@@ -71,12 +72,23 @@ def add(pools: dict[str, Floats], signal: Ints, ended: Bools, calm: Bools) -> di
 def log_kappa(pools: dict[str, Floats]) -> Floats:
     """Give the log of what was seen over what was promised, for each signal of one kind.
 
-    >>> log_kappa({"seen": np.array([0.0]), "promised": np.array([0.0])})
+    What has paged is hardly chance, and does not speak against a signal. But nor is a signal called more careful than
+    promised while it pages: an error that pages would otherwise never be counted, and lower its own threshold.
+
+    >>> none = np.zeros(1)
+    >>> log_kappa({"seen": none, "paged": none, "promised": none})
     array([0.])
-    >>> np.exp(log_kappa({"seen": np.array([20.0, 300.0]), "promised": np.array([100.0, 100.0])})).round(2)
-    array([0.5 , 2.65])
+    >>> seen, promised = np.array([20.0, 300.0, 20.0]), np.full(3, 100.0)
+    >>> np.exp(log_kappa({"seen": seen, "paged": np.array([0.0, 0.0, 70.0]), "promised": promised})).round(2)
+    array([0.46, 2.56, 1.  ])
     """
-    seen, promised = pools["seen"], pools["promised"]
+    few, all_ = _ratio(pools, pools["seen"]), _ratio(pools, pools["seen"] + pools["paged"])
+    return np.asarray(np.log(np.where(few < 1.0, np.minimum(all_, 1.0), few)))
+
+
+def _ratio(pools: dict[str, Floats], seen: Floats) -> Floats:
+    """Give excursions over those promised, shrunk to the kind and to one."""
+    promised = pools["promised"]
     kind = (seen.sum() + KIND_PRIOR) / (promised.sum() + KIND_PRIOR)
     kappa = (seen + SIGNAL_PRIOR * kind) / (promised + SIGNAL_PRIOR)
-    return np.asarray(np.log(np.clip(kappa, 1.0 / KAPPA_MAX, KAPPA_MAX)))
+    return np.asarray(np.clip(kappa, 1.0 / KAPPA_MAX, KAPPA_MAX))

@@ -20,7 +20,10 @@ from schemas.score import Scores
 
 LAG_MIN, LAG_MAX = 5, 60
 """Minutes between seeing and learning: long enough to notice a change first, short enough to follow a day."""
-OWN_FIELDS = ("born", "suspicious_at", "frozen_since", "traffic", "away")
+FORGIVEN = 0.5
+"""A quiet minute makes up for half a suspicious one: what comes and goes for days is taken at its word as well, or a
+series whose learning stopped too early would flap for ever."""
+OWN_FIELDS = ("born", "suspicious_at", "frozen_minutes", "traffic", "away")
 
 
 class Watch:
@@ -36,7 +39,7 @@ class Watch:
         self.slow = Slow()
         self.born = np.zeros(0)
         self.suspicious_at = np.zeros(0)
-        self.frozen_since = np.zeros(0)
+        self.frozen_minutes = np.zeros(0)
         self.traffic = np.zeros(0)
         self.away = np.zeros(0)
         self.audited = calibration.pool_fields(0)
@@ -72,9 +75,9 @@ class Watch:
     def audit(self, panel: Panel, scores: Scores, voice: Bools, paged: Bools) -> tuple[float, float]:
         """Count one minute of uncalibrated scores; gives the excursions promised of it, and those that ended."""
         judged = voice & (scores.log_r > -np.inf)
-        self.away, ended = calibration.count(self.away, scores.log_r, judged, paged)
+        self.away, ended, after_page = calibration.count(self.away, scores.log_r, judged, paged)
         calm = judged & ~paged
-        self.audited = calibration.add(self.audited, panel.signal, ended, calm)
+        self.audited = calibration.add(self.audited, panel.signal, ended, after_page, calm)
         return float(calm.sum()) / calibration.AUDIT_MINUTES, float(ended.sum())
 
     def grow(self, panel: Panel, signals: int) -> None:
@@ -86,7 +89,7 @@ class Watch:
         if size > len(self.born):
             self.born = grown(self.born, size, float(panel.minute))
             self.suspicious_at = grown(self.suspicious_at, size, -1.0)
-            self.frozen_since = grown(self.frozen_since, size, -1.0)
+            self.frozen_minutes = grown(self.frozen_minutes, size, 0.0)
             self.traffic = grown(self.traffic, size, 0.0)
             self.away = grown(self.away, size, calibration.QUIET)
 
@@ -94,8 +97,8 @@ class Watch:
         """Learn the minutes that have become old enough, where nothing suspicious has followed them."""
         minute = float(panel.minute)
         self.suspicious_at = np.where(suspicious, minute, self.suspicious_at)
-        self.frozen_since = np.where(suspicious, np.where(self.frozen_since < 0, minute, self.frozen_since), -1.0)
-        accepted = suspicious & (minute - self.frozen_since >= self._accept_after)
+        self.frozen_minutes = np.maximum(self.frozen_minutes + np.where(suspicious, 1.0, -FORGIVEN), 0.0)
+        accepted = suspicious & (self.frozen_minutes > self._accept_after)
         if accepted.any():
             self._accept(accepted)
         age = minute - self.born
@@ -117,7 +120,7 @@ class Watch:
             self.baselines[k], self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
         self.slow.forget(self.detectors[0], where)
         self.suspicious_at[where] = -1.0
-        self.frozen_since[where] = -1.0
+        self.frozen_minutes[where] = 0.0
 
     def absolve(self, where: Bools) -> None:
         """Drop the evidence against some rows and keep their level, so that they are judged anew."""

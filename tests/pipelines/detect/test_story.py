@@ -4,11 +4,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from detectors import DETECTORS
+from detectors import DETECTORS, calibration
 from detectors.base import nothing
 from detectors.filtered import HALF_LIFE_MINUTES
 from pipelines.detect.detect import Detect
-from pipelines.detect.watch import LAG_MAX
+from pipelines.detect.watch import LAG_MAX, Watch
 from schemas.panel import Panel
 from schemas.score import Level, Reason, Scores
 from tests.pipelines.detect.by_hand import DAY, EU, KNOWN, US, Story, announced, levels, minute_of, settings
@@ -194,7 +194,7 @@ def blank_panel(size: int) -> Panel:
 def test_the_audit_counts_excursions_against_what_chance_explains():
     """One excursion over a week counts once, when it ends, however it hovers; not if it paged or has no voice."""
     watch = Story(REGIONS).detect._watch("rate")
-    watch.away, watch.audited = np.zeros(4), {"seen": np.zeros(1), "promised": np.zeros(1)}
+    watch.away, watch.audited = np.zeros(4), calibration.pool_fields(1)
     panel = blank_panel(4)
     voice = np.array([True, True, True, False])
     paged = np.array([False, False, True, False])
@@ -207,15 +207,35 @@ def test_the_audit_counts_excursions_against_what_chance_explains():
     assert told == [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0]
     # Two rows had a voice and evidence for seven minutes, one of them paged in three.
     assert watch.audited["promised"].round(6).tolist() == [round(11 / 10_080, 6)]
+    # Those that paged are kept apart, as they are hardly chance.
+    assert {name: watch.audited[name].round(3).tolist() for name in ("seen", "paged")} == {
+        "seen": [2.0],
+        "paged": [2.0],
+    }
 
 
 def test_evidence_is_corrected_by_what_the_audit_has_seen():
     """A signal that keeps twice the promise with certainty has its return periods halved."""
     watch = Story(REGIONS).detect._watch("rate")
-    watch.audited = {"seen": np.array([2e6]), "promised": np.array([1e6])}
+    watch.audited = {"seen": np.array([2e6]), "paged": np.zeros(1), "promised": np.array([1e6])}
     panel = blank_panel(1)
     scores = msgspec.structs.replace(nothing(1, Reason.NORMAL), log_r=np.log([1_000.0]))
     assert np.exp(watch.calibrated(panel, scores).log_r).round().tolist() == [500.0]
+
+
+def test_what_flaps_for_long_is_accepted_in_the_end():
+    """Forty suspicious minutes, twenty quiet ones, and so on: after 120 net of forgiveness the level starts anew."""
+    watch = Watch(Story(REGIONS).detect._watch("rate").detectors, accept_after_minutes=120.0)
+    accepted = []
+    for minute in range(300):
+        panel = msgspec.structs.replace(blank_panel(1), minute=minute)
+        watch.grow(panel, 1)
+        watch.step(panel)
+        before = watch.frozen_minutes[0]
+        watch.learn(panel, np.array([minute % 60 < 40]))
+        accepted += [minute] if before >= 120.0 and watch.frozen_minutes[0] == 0.0 else []
+    # Each hour leaves thirty minutes of suspicion: 30, 60, 90, and the fourth reaches 120 after thirty more.
+    assert accepted == [210]
 
 
 def test_every_detector_is_used_by_the_wing():

@@ -37,6 +37,9 @@ SCATTER_MIN = 0.1
 RAMP = 1.0 / 12.0
 """A shape moves by a twelfth of the way in an hour: the filters have followed the season so far, and a jump would look
 like a shift."""
+FADE = 3.0
+"""A shape that forms takes out of the wander what was measured of it before: once it has moved by as much as the series
+wanders, a twentieth of the older blocks is left."""
 COUPLING, COUPLING_PRIOR = 0.5, 10.0
 """A series follows its ancestor's shape by half, until bins that are worth ten standard errors squared have spoken."""
 DEPTH_MAX = 5
@@ -167,6 +170,18 @@ def fit(state: State, parent: Ints, signal: Ints, signals: int, scatter: tuple[F
         made.rows[f"{c.name}_shape"] = moved.astype(np.float16)
     made.pools["coupling"] = coupling
     return made
+
+
+def outdated(before: State, after: State, q: Floats) -> Floats:
+    """Give what share of the blocks measured so far still tells of each slot's wander, now that its shapes have moved.
+
+    `q` is the variance of its wander.
+    """
+    moved = np.zeros(after.size)
+    for c in CYCLES:
+        name = f"{c.name}_shape"
+        moved += ((after.rows[name] - before.rows[name]).astype(np.float64) ** 2).mean(axis=1)
+    return np.asarray(np.exp(-FADE * np.sqrt(moved / q)))
 
 
 class Bins(msgspec.Struct, frozen=True):

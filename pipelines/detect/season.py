@@ -58,10 +58,13 @@ class Season:
             at = np.where(on, parent[at], at)
         return np.asarray(slot[at])
 
-    def learn(self, detector: Detector, baseline: State, old: Panel, where: Bools, traffic: Floats) -> None:
-        """Learn one older minute in the rows in `where`; once an hour fit the shapes, and admit the busiest rows."""
+    def learn(self, detector: Detector, baseline: State, old: Panel, where: Bools, traffic: Floats) -> State:
+        """Learn one older minute in the rows in `where`; once an hour fit the shapes, and admit the busiest rows.
+
+        Gives the baseline, in which the wander measured before a shape formed counts for less.
+        """
         if not isinstance(detector, Filtered) or not detector.seasonal:
-            return
+            return baseline
         hourly = (old.minute + 1) % FIT_MINUTES == 0
         if self._state.size:
             at = self._state.rows["row"]
@@ -70,9 +73,11 @@ class Season:
             self._state = season.add(self._state, old.minute, self._seen(detector, own, old, where), scatter)
             if hourly:
                 parent, signals = self._nearest(old, old.parent[at]), len(baseline.pools["q"])
-                self._state = season.fit(self._state, parent, old.signal[at], signals, scatter)
+                before, self._state = self._state, season.fit(self._state, parent, old.signal[at], signals, scatter)
+                baseline = _faded(baseline, at, season.outdated(before, self._state, scatter[0]))
         if hourly:
             self._admit(baseline, traffic)
+        return baseline
 
     def _admit(self, baseline: State, traffic: Floats) -> None:
         """Give the busiest rows with a level a shape of their own, while there is room."""
@@ -105,3 +110,11 @@ class Season:
         if self._state.version != season.VERSION:
             message = f"season state of version {self._state.version}, this Limen reads {season.VERSION}"
             raise ValueError(message)
+
+
+def _faded(baseline: State, at: Ints, keep: Floats) -> State:
+    """Let the blocks of some rows that tell of their wander count for less."""
+    moments = {name: baseline.rows[name].copy() for name in wander.MOMENTS}
+    for array in moments.values():
+        array[at] *= keep[:, None]
+    return State(baseline.version, baseline.rows | moments, baseline.pools)

@@ -121,7 +121,8 @@ class Watch:
         for k, detector in enumerate(self.detectors):
             self.baselines[k] = detector.learn(self.baselines[k], old, where)
         aged = msgspec.structs.replace(old, minute=then)
-        self.season.learn(self.detectors[0], self.baselines[0], aged, where & (lag == LAG_MAX), self.traffic)
+        ripe = where & (lag == LAG_MAX)
+        self.baselines[0] = self.season.learn(self.detectors[0], self.baselines[0], aged, ripe, self.traffic)
 
     def _accept(self, where: Bools) -> None:
         """Take the present behaviour of some rows as the new normal: old level and evidence are dropped."""

@@ -207,9 +207,15 @@ def _bins(rows: dict[str, Stored], c: Cycle, variance: Floats) -> Bins:
     periods = np.maximum(seen / c.bins, 1.0)
     each = np.maximum(found, SCATTER_MIN * variance) / periods
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Bins(
-            np.where(total > 0, sums / total, 0.0), each[:, None] + 1.0 / total, weight, seen >= c.least * c.bins
-        )
+        smooth = np.where(total > 0, sums / total, 0.0)
+        noise = each[:, None] + 1.0 / total
+    return Bins(_centred(smooth, weight), noise, weight, seen >= c.least * c.bins)
+
+
+def _centred(shape: Floats, weight: Floats) -> Floats:
+    """Take the mean over all events off shapes: it is the level's, which its season takes nothing from."""
+    centre = (weight * shape).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-12)
+    return np.asarray(shape - centre[:, None])
 
 
 def _coupling(bins: Bins, above: Floats, signal: Ints, signals: int) -> Floats:
@@ -230,6 +236,4 @@ def _target(bins: Bins, parent: Ints, coupling: Floats) -> Floats:
         ratio = (apart**2 / bins.noise).mean(axis=1)
         excess = np.where(bins.ready, np.maximum(ratio - MARGIN, 0.0) * usual, 0.0)[:, None]
         shape = prior + excess / (excess + MARGIN * bins.noise) * apart
-    # A level is the mean over all events: its season takes nothing from it.
-    centre = (bins.weight * shape).sum(axis=1) / np.maximum(bins.weight.sum(axis=1), 1e-12)
-    return np.asarray(shape - centre[:, None])
+    return _centred(shape, bins.weight)

@@ -94,9 +94,9 @@ def admitted(state: State, rows: Ints) -> State:
 def between(shape: Floats, cycle: Cycle, minute: int) -> Floats:
     """Read shapes [K x bins] at a minute, in a straight line from the centre of one bin to that of the next.
 
-    >>> shape = np.zeros((1, 24)); shape[0, 1] = 0.6
-    >>> [round(float(between(shape, DAY, minute)[0]), 2) for minute in (30, 60, 90, 119)]
-    [0.0, 0.3, 0.6, 0.31]
+    >>> shape = np.array([[0.0, 0.6] + 22 * [0.0]])
+    >>> [round(float(between(shape, DAY, minute)[0]), 2) for minute in (30, 60, 75, 119)]
+    [0.0, 0.3, 0.45, 0.3]
     """
     low, share = divmod((minute + 0.5) / cycle.minutes - 0.5, 1.0)
     here, after = int(low) % cycle.bins, (int(low) + 1) % cycle.bins

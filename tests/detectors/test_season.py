@@ -47,7 +47,7 @@ def rms(values):
 
 
 def test_a_day_that_repeats_is_learned_and_flat_before_two_days():
-    """A swing of 30 % under a wander of 10 %: nothing after two days less an hour, after eight a mean error of a fifth."""
+    """A swing of 30 % under a wander of 10 %: nothing before two days, after eight a mean error of a fifth."""
     rng = np.random.default_rng(1)
     shown = np.tile(CURVE, 8)[:, None] + ou(rng, 8, 20, 0.1, 90.0)
     early = learned(shown[:47], 1e4)
@@ -67,7 +67,7 @@ def test_a_shape_has_no_step_at_the_hour():
 @pytest.mark.parametrize("tau", [30.0, 90.0, 360.0, 1_080.0])
 @pytest.mark.parametrize("days", [3, 14])
 def test_a_wander_of_hours_is_not_taken_for_a_season(tau, days):
-    """Of 200 series that wander by 25 %, 99 of 100 are expected within 2 % of their level, whatever the time constant."""
+    """Of 200 series that wander by 25 %, 99 of 100 are expected within 2 % of their level, whatever the time is."""
     rng = np.random.default_rng(2)
     state = learned(ou(rng, days, 200, 0.25, tau), 1e4, sd=0.25, tau=tau)
     assert np.quantile(rms(at_hours(state)), 0.99) < 0.02
@@ -104,7 +104,7 @@ def test_a_holiday_without_the_season_moves_the_shape_by_a_tenth():
 
 
 def test_a_quiet_weekend_is_known_in_the_fourth_week():
-    """Two days of seven that lie lower by 30 % are no part of the shape for 19 days, and most of them after five weeks."""
+    """Two days of seven that lie lower by 30 % are no part of it for 19 days, and mostly after five weeks."""
     rng = np.random.default_rng(4)
     week = np.where(np.arange(168) < 120, 0.3 * 2 / 7, -0.3 * 5 / 7)
     shown = np.tile(week, 5)[:, None] + ou(rng, 35, 1, 0.05, 90.0)

@@ -91,6 +91,15 @@ def admitted(state: State, rows: Ints) -> State:
     return State(VERSION, made, state.pools)
 
 
+def kept(state: State, where: Bools) -> State:
+    """Let go of some slots.
+
+    >>> kept(admitted(empty(), np.array([7, 3])), np.array([False, True])).rows["row"]
+    array([3], dtype=int32)
+    """
+    return State(VERSION, {name: array[where] for name, array in state.rows.items()}, state.pools)
+
+
 def between(shape: Floats, cycle: Cycle, minute: int) -> Floats:
     """Read shapes [K x bins] at a minute, in a straight line from the centre of one bin to that of the next.
 

@@ -80,12 +80,20 @@ class Season:
         return baseline
 
     def _admit(self, baseline: State, traffic: Floats) -> None:
-        """Give the busiest rows with a level a shape of their own, while there is room."""
-        ready = baseline.rows["minutes"] >= LEVEL_MINUTES
-        ready[self._state.rows["row"]] = False
+        """Give the busiest rows with a level a shape of their own; where room is short, rows fallen silent make some.
+
+        Rows that learn anew (`Detector.forget`) count as silent for half a day, but only where room is short.
+        """
+        minutes, rows = baseline.rows["minutes"], self._state.rows["row"]
+        ready = minutes >= LEVEL_MINUTES
+        ready[rows] = False
         new = np.flatnonzero(ready)
-        if len(new) and self._state.size < season.SLOTS_MAX:
-            self._state = season.admitted(self._state, new[np.argsort(-traffic[new], kind="stable")])
+        if not len(new):
+            return
+        if self._state.size + len(new) > season.SLOTS_MAX:
+            self._state = season.kept(self._state, minutes[rows] >= LEVEL_MINUTES / 2.0)
+        self._state = season.admitted(self._state, new[np.argsort(-traffic[new], kind="stable")])
+        self._own = -1
 
     def _seen(self, detector: Filtered, baseline: State, old: Panel, where: Bools) -> wander.Seen:
         """Give what the minute shows of the rows with a shape, beyond level and season; each as a top of its own."""

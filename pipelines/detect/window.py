@@ -80,7 +80,8 @@ def window_of(watch: Watch, detector: Filtered, start: int, panel: Panel) -> Win
         observed = panel.n * panel.mean_log if panel.kind == "level" else panel.x
         return Sums(level, observed, excess, slope, design * sampling)
 
-    drawn = detector.in_level(detector.normal(baseline, panel))
+    # Cells have no mix, and the hours of their own or of their ancestors.
+    drawn = detector.in_level(detector.normal(baseline, panel)) + panel.shift - panel.mix
     wander = q + rho / panel.width_minutes
     known = baseline.rows["minutes"] >= LEARNED_MINUTES
     return Window(start, panel, sums(standing.level), sums(drawn), known, standing.sd_fall, wander, design)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from detectors import DETECTORS, season
-from detectors.base import Shares
+from detectors.base import Shares, decode
+from pipelines.detect.season import Season
 from pipelines.detect.watch import Watch
 from tests.detectors.made_up import body, panel, table
 
@@ -106,6 +107,21 @@ def test_a_shift_is_found_sooner_than_without_a_season(six_days, monkeypatch):
     assert max(s.log_r[2] for at, s in driven(plain, minutes(DAYS * DAY)) if at >= DAY) < QUARTER
     assert delay(restored(six_days[0])) == 13
     assert delay(plain) == math.inf
+
+
+def test_room_is_made_by_those_who_have_fallen_silent(monkeypatch):
+    """With two shapes at most the busiest rows have them; one that is silent for weeks gives its own to the next."""
+    monkeypatch.setattr(season, "SLOTS_MAX", 2)
+    rate, seasons, size = DETECTORS["rate"](table()), Season(), np.ones(3)
+    baseline, _ = rate.grow(rate.baseline(), rate.evidence(), 3, 1)
+    shown = panel("rate", 59, np.zeros(3), np.zeros(3), -np.ones(3, dtype=np.int64), np.zeros(3, dtype=np.int64))
+    for silent, owners in ((None, [2, 1]), (1, [2, 0])):
+        baseline.rows["minutes"] = 2_000.0 * size
+        if silent is not None:
+            baseline.rows["minutes"][silent] = 700.0
+        seasons.learn(rate, baseline, shown, size > 0, np.array([10.0, 20.0, 30.0]))
+        assert decode(seasons.dump()).rows["row"].tolist() == owners
+        assert seasons.of(shown, 0).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_restart_changes_nothing(six_days):

@@ -20,7 +20,7 @@ from schemas.arrays import Bools, Floats, Ints
 VERSION = 1
 """Says how to read the state of the series with a shape of their own."""
 SLOTS_MAX = 1_500
-"""Most series of a kind with a shape of their own, the busiest: 3 kinds x 1,500 x 472 B are 21 B for each of 100,000
+"""Most series of a kind with a shape of their own, the busiest: 3 kinds x 1,500 x 476 B are 21 B for each of 100,000
 series. The others borrow."""
 KERNEL = (0.25, 0.5, 0.25)
 """Bins are smoothed with their neighbours: an hour resembles the next."""

@@ -36,7 +36,7 @@ class Ours:
         """Judge one minute and learn what may be learned; gives log R as the detector has it, without the audit."""
         watch = self._watch
         watch.mixed(panel, self._cells, NO_CELLS)
-        plain = watch.step(watch.seasonal(panel))[0]
+        plain = watch.step(panel)[0]
         scores = watch.calibrated(panel, plain)
         moved = np.where(scores.direction > 0, scores.effect, 1.0 / np.maximum(scores.effect, 1e-9))
         rare = self._budget.level(scores.log_r - self._log_fleet)

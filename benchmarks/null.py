@@ -108,7 +108,7 @@ class Fleet:
         """Judge one minute of one kind, learn, and count what began to alarm."""
         watch, nulls = self._watches[kind], len(self._streams.nulls)
         watch.mixed(panel, nulls, NO_CELLS)
-        plain = watch.step(watch.seasonal(panel))[0]
+        plain = watch.step(panel)[0]
         scores = watch.calibrated(panel, plain)
         log_fleet = scores.log_r - self._fleet
         # As in the product: a finding has to have moved by more than the tolerance.

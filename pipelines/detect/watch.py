@@ -53,8 +53,8 @@ class Watch:
         return msgspec.structs.replace(panel, season=self.season.of(panel, panel.minute))
 
     def step(self, panel: Panel) -> list[Scores]:
-        """Score the panel with every detector, and keep it for learning."""
-        scores = []
+        """Score the panel at its hour with every detector, and keep it for learning."""
+        scores, panel = [], self.seasonal(panel)
         for k, detector in enumerate(self.detectors):
             self.evidence[k], scored = detector.step(self.baselines[k], self.evidence[k], panel)
             scores.append(scored)

@@ -41,7 +41,7 @@ def driven(watch, panels):
     """Drive a watch, learning nothing from a return period of a quarter on; gives the scores by minute."""
     for shown in panels:
         watch.mixed(shown, 1, NO_CELLS)
-        scores = watch.step(watch.seasonal(shown))[0]
+        scores = watch.step(shown)[0]
         watch.learn(shown, scores.log_r >= QUARTER)
         yield shown.minute, scores
 

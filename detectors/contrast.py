@@ -35,6 +35,7 @@ class ContrastDetector(RateDetector):
     """Finds a cohort whose odds have moved by a factor against its siblings'."""
 
     sums = ("hits", "trials", "awaited")
+    seasonal = False
 
     def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
         """Give the log odds of a shared hit: those of the trials, times how the cohort usually stands to the others."""

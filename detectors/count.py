@@ -61,7 +61,7 @@ class CountDetector(Counted):
     def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
         """Give the log of the posterior mean rate, and how well it is known."""
         rate, hits = self.mean_rate(baseline, panel)
-        return bank.Standing(np.log(rate) + panel.mix, *self.known_by(baseline, panel, hits, scatter))
+        return bank.Standing(np.log(rate) + panel.shift, *self.known_by(baseline, panel, hits, scatter))
 
     def rows(self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is 1 / (n rate) in log units."""
@@ -69,7 +69,7 @@ class CountDetector(Counted):
         n, design = panel.n[active], self.design(baseline, panel)[active]
         expected = n * np.exp(standing.level[active])
         return bank.Rows(
-            index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.mix[active],
+            index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.shift[active],
             sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
             sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
             n=n / design, x=(panel.x[active] / design)[:, None], trials=n, observed=panel.x[active],

@@ -43,6 +43,7 @@ class Filtered:
     prior_scale: ClassVar[float] = 1.0
     family: ClassVar[bank.Family]
     sums: ClassVar[tuple[str, ...]]
+    seasonal: ClassVar[bool] = True
 
     def __init__(self, table: SignalTable) -> None:
         """Keep the frozen signal table."""

@@ -67,7 +67,7 @@ class LevelDetector(Filtered):
         trials = np.maximum(rows["trials"], 1e-9)
         left = wander.level_variance(q, tau, rho, rows["minutes"])
         sd = np.sqrt(self.design(baseline, panel) * self.within(baseline, panel) / trials + left)
-        return bank.Standing(panel.mix + rows["sum"] / trials, sd, sd, sd)
+        return bank.Standing(panel.shift + rows["sum"] / trials, sd, sd, sd)
 
     def within(self, baseline: State, panel: Panel) -> Floats:
         """Give the variance of one event, squared log2 units, shrunk to that of the whole signal.
@@ -90,7 +90,7 @@ class LevelDetector(Filtered):
         alike = self.design(baseline, panel)[active]
         sampling = alike * self.within(baseline, panel)[active] / n
         return bank.Rows(
-            index=active, signal=panel.signal[active], level=level, mix=panel.mix[active],
+            index=active, signal=panel.signal[active], level=level, mix=panel.shift[active],
             sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
             sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
             n=n / alike, x=np.stack([mean, sampling], axis=1), trials=n, observed=n * mean, expected=n * level,

@@ -69,7 +69,7 @@ class RateDetector(Counted):
         p, hits = self.mean_rate(baseline, panel)
         p = np.clip(p, P_EDGE, 1 - P_EDGE)
         # The variance of log odds is 1 / (trials p (1 - p)): near p = 1 the misses carry the information.
-        return bank.Standing(logit(p) + panel.mix, *self.known_by(baseline, panel, hits * (1 - p), scatter))
+        return bank.Standing(logit(p) + panel.shift, *self.known_by(baseline, panel, hits * (1 - p), scatter))
 
     def rows(self, baseline: State, panel: Panel, active: Ints, standing: bank.Standing, scatter: Scatter) -> bank.Rows:
         """Gather the active rows; the minute's sampling variance is 1 / (n p (1 - p)) in log odds."""
@@ -77,7 +77,7 @@ class RateDetector(Counted):
         p = self.in_unit(standing.level[active])
         n, design = panel.n[active], self.design(baseline, panel)[active]
         return bank.Rows(
-            index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.mix[active],
+            index=active, signal=panel.signal[active], level=standing.level[active], mix=panel.shift[active],
             sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
             sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
             n=n / design, x=(panel.x[active] / design)[:, None], trials=n, observed=panel.x[active], expected=n * p,

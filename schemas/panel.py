@@ -15,6 +15,7 @@ class Panel(msgspec.Struct, frozen=True):
     `signal` [S] indexes the table of signals that the detectors were built with. `mix` [S] is the shift (log odds, log
     or log2, as the kind's detector counts) that today's mix of cells makes expected against the usual mix: what is
     left over is behaviour. `within` [S] is the variance of one event's log2 at today's mix, NaN where it is not known.
+    `season` [S] is the shift that the hour makes expected, None where no series has shown one.
     """
 
     kind: SignalKind
@@ -28,3 +29,9 @@ class Panel(msgspec.Struct, frozen=True):
     mix: Floats
     within: Floats
     width_minutes: int = 1
+    season: Floats | None = None
+
+    @property
+    def shift(self) -> Floats:
+        """Give how far mix and hour together make each row's expectation stand from its level."""
+        return self.mix if self.season is None else self.mix + self.season

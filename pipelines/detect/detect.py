@@ -133,7 +133,7 @@ class Detect:
         """Score one panel, and give it with what its mix of cells makes expected."""
         shares = self._mix.shares(self.roster, panel.kind)
         mix, within = watch.mixed(panel, len(self.roster.signals), shares)
-        panel = msgspec.structs.replace(panel, mix=mix, within=within)
+        panel = watch.seasonal(msgspec.structs.replace(panel, mix=mix, within=within))
         return panel, watch.slow.step(watch.detectors[0], panel, self._average(watch.step(panel)))
 
     def _beside(self, minute: Minute, panel: Panel, scores: Scores) -> Scores:

@@ -106,7 +106,9 @@ class Slow:
 def _first(panel: Panel) -> Panel:
     """Give the first rows of a panel."""
     arrays = ("n", "x", "mean_log", "var_log", "parent", "signal", "mix", "within")
-    return msgspec.structs.replace(panel, **{name: getattr(panel, name)[:ROWS_MAX] for name in arrays})
+    first = {name: getattr(panel, name)[:ROWS_MAX] for name in arrays}
+    # Over whole days the hours cancel.
+    return msgspec.structs.replace(panel, **first, season=None)
 
 
 def averaged(scores: Scores, ready: Bools, at: Ints, slow: Scores) -> Scores:

@@ -13,6 +13,7 @@ import numpy as np
 from detectors import calibration
 from detectors.base import Detector, Shares, State, decode, encode, grown
 from pipelines.detect.recent import Recent
+from pipelines.detect.season import Season
 from pipelines.detect.slow import Slow
 from schemas.arrays import Bools, Floats
 from schemas.panel import Panel
@@ -37,6 +38,7 @@ class Watch:
         self.evidence: list[State] = [d.evidence() for d in detectors]
         self._recent = Recent(LAG_MAX + 1)
         self.slow = Slow()
+        self.season = Season()
         self.born = np.zeros(0)
         self.suspicious_at = np.zeros(0)
         self.frozen_minutes = np.zeros(0)
@@ -49,9 +51,13 @@ class Watch:
         self.grow(panel, signals)
         return self.detectors[0].mixed(self.baselines[0], panel, shares)
 
+    def seasonal(self, panel: Panel) -> Panel:
+        """Give a panel of this minute with what the hour makes expected."""
+        return msgspec.structs.replace(panel, season=self.season.of(panel, panel.minute))
+
     def step(self, panel: Panel) -> list[Scores]:
-        """Score the panel with every detector, and keep it for learning."""
-        scores = []
+        """Score the panel at its hour with every detector, and keep it for learning."""
+        scores, panel = [], self.seasonal(panel)
         for k, detector in enumerate(self.detectors):
             self.evidence[k], scored = detector.step(self.baselines[k], self.evidence[k], panel)
             scores.append(scored)
@@ -65,7 +71,8 @@ class Watch:
     def at(self, panel: Panel, minute: int) -> Panel:
         """Give one of the last minutes in the rows of a panel; without events where it is not kept."""
         size = len(panel.n)
-        return self._recent.older(panel, np.full(size, float(minute)), np.ones(size, dtype=bool))
+        old = self._recent.older(panel, np.full(size, float(minute)), np.ones(size, dtype=bool))
+        return msgspec.structs.replace(old, season=self.season.of(panel, minute))
 
     def calibrated(self, panel: Panel, scores: Scores) -> Scores:
         """Take off the evidence what the audit says of the promise so far."""
@@ -109,10 +116,16 @@ class Watch:
         where = due & (pointer > self.suspicious_at)
         if not where.any():
             return
-        old = self._recent.older(panel, pointer, where)
+        # Rows too young for the longest lag are too young for a season: an hour ago is right for all that have one.
+        then = panel.minute - LAG_MAX
+        season = self.season.of(panel, then)
+        old = msgspec.structs.replace(self._recent.older(panel, pointer, where), season=season)
         self.traffic = self.traffic + np.where(where, old.n, 0.0)
         for k, detector in enumerate(self.detectors):
             self.baselines[k] = detector.learn(self.baselines[k], old, where)
+        aged = msgspec.structs.replace(old, minute=then)
+        ripe = where & (lag == LAG_MAX)
+        self.baselines[0] = self.season.learn(self.detectors[0], self.baselines[0], aged, ripe, self.traffic)
 
     def _accept(self, where: Bools) -> None:
         """Take the present behaviour of some rows as the new normal: old level and evidence are dropped."""
@@ -135,6 +148,7 @@ class Watch:
             "own": encode(State(1, {name: getattr(self, name) for name in OWN_FIELDS}, self.audited)),
             "recent": self._recent.dump(),
             "slow": self.slow.dump(),
+            "season": self.season.dump(),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -151,5 +165,6 @@ class Watch:
         own, self.audited = state.rows, state.pools
         self._recent.load(saved["recent"])
         self.slow.load(saved["slow"])
+        self.season.load(saved["season"])
         for name in OWN_FIELDS:
             setattr(self, name, own[name])

@@ -49,19 +49,21 @@ class Window(msgspec.Struct, frozen=True):
 def panels_since(watch: Watch, panel: Panel, starts: Iterable[int]) -> Iterator[tuple[int, Panel]]:
     """Give the sums of the minutes from each start to the panel's, the latest start first; at most an hour.
 
-    `mix` and `mean_log` are means over events.
+    `mix`, `season` and `mean_log` are means over events.
     """
     wanted = set(starts)
     assert min(wanted) >= panel.minute - WINDOW_MAX, "older minutes are not kept"
-    n, x, total, mix = (np.zeros(len(panel.n)) for _ in range(4))
+    n, x, total, mix, season = (np.zeros(len(panel.n)) for _ in range(5))
     for minute in range(panel.minute, min(wanted) - 1, -1):
         old = watch.at(panel, minute)
         n, x = n + old.n, x + old.x
         total, mix = total + old.n * old.mean_log, mix + old.n * old.mix
+        season = season + old.n * (old.shift - old.mix)
         if minute in wanted:
             events = np.maximum(n, 1.0)
             unknown = np.full(len(n), np.nan)
             fields = {"n": n, "x": x, "mean_log": total / events, "mix": mix / events, "within": unknown}
+            fields["season"] = season / events
             yield minute, msgspec.structs.replace(panel, **fields, width_minutes=panel.minute + 1 - minute)
 
 
@@ -78,7 +80,8 @@ def window_of(watch: Watch, detector: Filtered, start: int, panel: Panel) -> Win
         observed = panel.n * panel.mean_log if panel.kind == "level" else panel.x
         return Sums(level, observed, excess, slope, design * sampling)
 
-    drawn = detector.in_level(detector.normal(baseline, panel))
+    # Cells have no mix, and the hours of their own or of their ancestors.
+    drawn = detector.in_level(detector.normal(baseline, panel)) + panel.shift - panel.mix
     wander = q + rho / panel.width_minutes
     known = baseline.rows["minutes"] >= LEARNED_MINUTES
     return Window(start, panel, sums(standing.level), sums(drawn), known, standing.sd_fall, wander, design)

@@ -47,8 +47,6 @@ SIZE_SHARE = 0.03
 """A block length is weighed as if it showed at least this share of the largest scatter."""
 PARTS = np.linspace(0.0, 1.0, 5)
 """Parts of the scatter tried as wander, the rest being white: finer than the scatter is known."""
-DESIGN_INFLATE = 1.1
-"""The design effect is the worst of four measurements already, and needs less on top."""
 INFLATE = 1.3
 """Variances are taken this much larger than estimated: it buys honesty for a little delay (measured; see
 docs/detectors.md)."""
@@ -254,7 +252,7 @@ def laws(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> tup
     count = np.where(each > model, told, steady)
     measured = (count * each + SHRINK_BLOCKS * model) / (count + SHRINK_BLOCKS)
     q, tau, rho = _covering(np.clip(measured, OWN_MIN * model, OWN_MAX * model))
-    return INFLATE * q, tau, INFLATE * rho, np.minimum(DESIGN_INFLATE * effect, DESIGN_MAX)
+    return INFLATE * q, tau, INFLATE * rho, np.minimum(INFLATE * effect, DESIGN_MAX)
 
 
 def _weight_left(model: Floats, noise: Floats, plausible: Floats) -> Floats:

@@ -14,7 +14,7 @@ from detectors import calibration
 from detectors.base import SignalTable, State, Stored, decode, encode, grown
 from detectors.shape import ShapeDetector, ShapePanel
 from pipelines.detect.series import Roster
-from pipelines.detect.windows import HOUR, Windows
+from pipelines.detect.windows import HOUR, Windows, aligned
 from schemas.arrays import Bools, Floats, Ints
 from schemas.score import Scores
 from schemas.signal import SignalKind
@@ -66,6 +66,8 @@ class ShapeWatch:
         counts, events = self.windows.close(roster)
         self.detector = self._detector(table)
         self._grow(len(table.tolerance))
+        if self.windows.kind == "level":
+            counts = aligned(counts, self._past())
         panel = self._panel(roster, counts, events, hour)
         assert panel.usual is not None, "made from the cells"
         # A row that cannot be compared is not judged, and neither is one with cells that the minutes tell of.
@@ -110,12 +112,16 @@ class ShapeWatch:
 
     def _panel(self, roster: Roster, counts: Stored, events: Floats, hour: int) -> ShapePanel:
         """Make the panel of an hour from its cells, with what their pasts make expected."""
-        windows, past = self.windows, self.baseline.rows["counts"][self.windows.cell_row].astype(float)
+        windows = self.windows
         return ShapePanel(
             kind=windows.kind, minute=(hour + 1) * HOUR - 1, counts=windows.summed(counts, events),
             signal=roster.kinds[windows.kind].columns.signal[windows.row], parent=np.full(len(windows), -1),
-            width_minutes=HOUR, usual=windows.usual(counts, past), freed=windows.kind == "level",
+            width_minutes=HOUR, usual=windows.usual(counts, self._past()), freed=windows.kind == "level",
         )  # fmt: skip
+
+    def _past(self) -> Floats:
+        """Give what the cells have learned [cells x bins]."""
+        return self.baseline.rows["counts"][self.windows.cell_row].astype(float)
 
     def _grow(self, signals: int) -> None:
         """Append fresh rows everywhere."""

@@ -29,6 +29,8 @@ CELLS_MAX, ROWS_MAX = 750, 1_500
 three megabytes, and a cell that is smaller than 750 others has few events in an hour."""
 ADMIT_MIN = 30.0
 """A cell is admitted once it has had an hour with so many events: with fewer it has no shape."""
+SURE_Z = 3.0
+"""An hour's mean has moved if it is further from the past's than so many standard errors."""
 CENTRE = BINS // 2
 """The bin of sizes that are typical of their cell: eight doublings on either side."""
 
@@ -48,6 +50,28 @@ def framed(counts: Floats, frame: Floats) -> Floats:
     made = np.zeros((len(counts), BINS))
     row = np.broadcast_to(np.arange(len(counts))[:, None], bins.shape)
     np.add.at(made, (row[:, 1:], bins[:, 1:]), counts[:, 1:])
+    return made
+
+
+def aligned(counts: Stored, past: Floats) -> Stored:
+    """Move histograms of sizes by whole bins to where their pasts stand: a level that moves is no change of shape.
+
+    By less than half a bin, or three standard errors of their mean, nothing is moved: whole numbers stay apart.
+
+    >>> past, counts = np.zeros((1, 64)), np.zeros((1, 64))
+    >>> past[0, 30:33], counts[0, 35:38] = 400.0, 50.0
+    >>> np.flatnonzero(aligned(counts, past)[0])
+    array([30, 31, 32])
+    """
+    at = np.arange(counts.shape[1])
+    n, known = counts.sum(axis=1, dtype=float), past.sum(axis=1)
+    mean, usual = (each @ at / np.maximum(total, 1.0) for each, total in ((counts, n), (past, known)))
+    spread = np.sqrt(np.maximum(counts @ at**2.0 / np.maximum(n, 1.0) - mean**2, 0.0))
+    away = usual - mean
+    far = (n > 0) & (known > 0) & (np.abs(away) > np.maximum(0.5, SURE_Z * spread / np.sqrt(np.maximum(n, 1.0))))
+    made = counts.copy()
+    for cell in np.flatnonzero(far):
+        made[cell] = np.bincount(np.clip(at + int(away[cell].round()), 0, len(at) - 1), counts[cell], len(at))
     return made
 
 

@@ -134,10 +134,11 @@ def test_sizes_that_scatter_twice_as_widely_are_told_though_their_mean_stays():
 
 
 def test_a_mere_shift_of_the_level_is_no_change_of_shape():
-    """Sizes grow by a seventh as a whole (a fifth of a doubling): that is for the detector of levels to tell."""
+    """Sizes grow by a seventh, then halve, each as a whole: that is for the detector of levels to tell."""
     clock = Clock("output_tokens")
     clock.lengths(48)
-    assert not any(clock.lengths(48, shift=0.2))
+    assert not any(clock.lengths(24, shift=0.2))
+    assert not any(clock.lengths(24, shift=-1.0))
 
 
 def test_another_mix_of_tenants_is_no_drift():

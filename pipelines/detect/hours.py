@@ -172,7 +172,7 @@ class _Teller:
         )
         rows = {name: array[[r]] for name, array in self._watch.baseline.rows.items()}
         drift = self._watch.detector.compare(msgspec.structs.replace(self._watch.baseline, rows=rows), one)
-        now, before = one.counts[0] / one.counts.sum(), one.usual[0] / one.usual.sum()  # type: ignore[index, union-attr]
+        now, before = panel.counts[r] / panel.counts[r].sum(), panel.usual[r] / panel.usual[r].sum()
         spread = None
         if panel.kind == "level":
             named = ranges(away, before, now)

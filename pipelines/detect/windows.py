@@ -118,12 +118,13 @@ class Windows:
             if roster.signals[signal].kind != self.kind or not roster.signals[signal].page:
                 continue
             rows = kind.rows_of(signal, places)[cells.row]
-            bins = self._bins(signal, cells, minute.categories)
+            # A series over the cap has no row, and a size of zero is no size.
             seen = (rows >= 0) & ((cells.bin > 0) | (self.kind == "mix"))
-            np.add.at(self._events, rows[seen], cells.count[seen])
-            cell = np.where(rows >= 0, self._cell_at[rows], -1) if len(rows) else rows
+            rows, bins, count = rows[seen], self._bins(signal, cells, minute.categories)[seen], cells.count[seen]
+            np.add.at(self._events, rows, count)
+            cell = self._cell_at[rows]
             known = cell >= 0
-            np.add.at(self._open, (cell[known], bins[known]), cells.count[known])
+            np.add.at(self._open, (cell[known], bins[known]), count[known])
 
     def _bins(self, signal: int, cells: Cells, categories: tuple[str, ...]) -> Ints:
         """Give the bin of each count; categories are numbered as they turn up, in the order of their names."""

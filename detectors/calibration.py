@@ -58,14 +58,16 @@ def count(away: Floats, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Flo
     return np.where(over, QUIET, away), over & (away == AWAY), over & (away == PAGED)
 
 
-def add(pools: dict[str, Floats], signal: Ints, ended: Bools, paged: Bools, calm: Bools) -> dict[str, Floats]:
-    """Count one minute: excursions that ended, paged or not, and what was promised of the rows judged and calm."""
-    keep = 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
+def add(
+    pools: dict[str, Floats], signal: Ints, ended: Bools, paged: Bools, calm: Bools, minutes: int = 1
+) -> dict[str, Floats]:
+    """Count some minutes: excursions that ended, paged or not, and what was promised of the rows judged and calm."""
+    keep = 2.0 ** (-minutes / HALF_LIFE_MINUTES)
     size = len(pools["seen"])
     return {
         "seen": keep * pools["seen"] + np.bincount(signal[ended], minlength=size),
         "paged": keep * pools["paged"] + np.bincount(signal[paged], minlength=size),
-        "promised": keep * pools["promised"] + np.bincount(signal[calm], minlength=size) / AUDIT_MINUTES,
+        "promised": keep * pools["promised"] + np.bincount(signal[calm], minlength=size) * minutes / AUDIT_MINUTES,
     }
 
 

@@ -1,7 +1,8 @@
 """How far two histograms lie apart, and how often chance alone does that.
 
-Two statistics: the likelihood ratio G on merged bins, which sees any change of shape, and for ordered bins a smooth one
-of location and spread by normal scores, which sees the usual changes sooner. Events of one session resemble each other,
+Two statistics: the likelihood ratio G on merged bins, which sees any change of shape; and for ordered bins a smooth one
+of location and spread by normal scores, which sees the usual changes sooner, for categories the share of those that
+hardly ever occurred: a tool that was never called says more than all others. Events of one session resemble each other,
 so both are divided by a design effect D measured on past windows (Rao, Scott, "The analysis of categorical data from
 complex sample surveys", 1981); that D is itself estimated makes the law an F instead of a chi-square. Jensen-Shannon,
 Kullback-Leibler and PSI are shown with the part that chance explains taken off; nothing is ever decided by them.
@@ -9,7 +10,7 @@ Kullback-Leibler and PSI are shown with the part that chance explains taken off;
 
 import msgspec
 import numpy as np
-from scipy.special import fdtrc, ndtri
+from scipy.special import fdtrc, ndtri, xlogy
 
 from schemas.arrays import Floats, Ints
 
@@ -24,10 +25,12 @@ P_MIN = 1e-300
 """Smallest probability told; below it logarithms end."""
 RANK_EDGE = 1e-6
 """Mid-ranks stay this far from 0 and 1, where the normal quantile has no end."""
+RARE = 0.002
+"""A category is rare, or new, where less than one past event in five hundred was of it: a tool nobody used to call."""
 VARIANCE_MIN = 1e-9
 """A component that varies less than this is the same in all bins, and says nothing."""
 STATISTICS = 2
-"""G and the smooth statistic, in this order wherever an axis has two entries."""
+"""G, and the smooth or the rare one, in this order wherever an axis has two entries."""
 
 
 class Design(msgspec.Struct, frozen=True):
@@ -47,8 +50,9 @@ class Drift(msgspec.Struct, frozen=True):
 
     `statistic` and `freedom` [S x 2] before any design effect; `z` [S x 2] the standard normal that is exceeded as
     seldom as each statistic; `p_value` of both together; `direction` +1 where b lies higher than a, -1 lower, 0 for
-    categories; `js` (nats, weighted by size), `kl` (nats, b from a), `psi` and `change` (root mean square relative
-    change of the bins' shares) are effects without the part that chance explains; `bins` used.
+    categories; `js` (nats, weighted by size), `distance` (Jensen-Shannon's, 0 to 1, whatever the sizes), `kl` (nats, b
+    from a), `psi` and `change` (root mean square relative change of the bins' shares) are effects without the part that
+    chance explains; `bins` used.
     """
 
     statistic: Floats
@@ -57,6 +61,7 @@ class Drift(msgspec.Struct, frozen=True):
     p_value: Floats
     direction: Ints
     js: Floats
+    distance: Floats
     kl: Floats
     psi: Floats
     change: Floats
@@ -101,12 +106,20 @@ def merged(counts_a: Floats, counts_b: Floats, *, ordered: bool) -> tuple[Floats
 
 
 def two_sample(
-    counts_a: Floats, counts_b: Floats, design: Design, *, ordered: bool, tolerance: Floats | float = 0.0
+    counts_a: Floats,
+    counts_b: Floats,
+    design: Design,
+    *,
+    ordered: bool,
+    tolerance: Floats | float = 0.0,
+    freed: bool = False,
 ) -> Drift:
     """Compare b with a, series by series; `tolerance` is a relative change of shares that is no drift.
 
     Counts are [S x B]. A row with fewer events than two merged bins need has p = 1 and no effect. The order of a and
-    b matters to direction and `kl` only, so a canary is b against the current version a in the same window.
+    b matters to direction and `kl` only, so a canary is b against the current version a in the same window. What is
+    `freed` of a shift has the component of location taken off both statistics, each with its degree of freedom: to
+    first order it is what a lognormal shows that grows or shrinks as a whole.
 
     >>> a, b = np.array([[50.0, 30, 20]]), np.array([[20.0, 30, 50]])
     >>> drift = two_sample(a, b, Design.independent(1), ordered=True)
@@ -119,15 +132,25 @@ def two_sample(
     per_event = 1.0 / np.maximum(n_a, 1.0) + 1.0 / np.maximum(n_b, 1.0)
     a, b = merged(counts_a, counts_b, ordered=ordered)
     g, dof, bins = _likelihood_ratio(a, b)
-    smooth, smooth_dof, direction = (g, dof, np.zeros(len(g), dtype=np.int64))
-    if ordered:
-        smooth, smooth_dof, direction = _smooth(counts_a, counts_b, per_event)
-    statistic, freedom = np.stack([g, smooth], axis=1), np.stack([dof, smooth_dof], axis=1)
     # A relative change of all shares by t, up or down, has the chi-square distance t^2: it is the centre of the null.
     beside = np.broadcast_to(np.asarray(tolerance, dtype=np.float64) ** 2, n_a.shape) / per_event
-    p = tail(statistic, freedom, design, beside[:, None])
+    if ordered:
+        parts, part_dof, direction = _smooth(counts_a, counts_b, per_event)
+        other, other_dof = parts[:, freed:].sum(axis=1), part_dof[:, freed:].sum(axis=1)
+        if freed:
+            shift, shift_dof, _ = _smooth(a, b, per_event)
+            g, dof = np.maximum(g - shift[:, 0], 0.0), np.maximum(dof - shift_dof[:, 0], 0.0)
+        besides = np.stack([beside, beside], axis=1)
+    else:
+        other, other_dof, share = _rare(counts_a, counts_b)
+        direction = np.zeros(len(g), dtype=np.int64)
+        besides = np.stack([beside, beside * share], axis=1)
+    statistic, freedom = np.stack([g, other], axis=1), np.stack([dof, other_dof], axis=1)
+    p = tail(statistic, freedom, design, besides)
+    # Where one statistic has nothing to say, the other speaks alone.
+    spoken = np.where(freedom > 0, p, p[:, :1])
     return Drift(
-        statistic=statistic, freedom=freedom, z=-ndtri(np.clip(p, P_MIN, 1.0)), p_value=together(p),
+        statistic=statistic, freedom=freedom, z=-ndtri(np.clip(p, P_MIN, 1.0)), p_value=together(spoken),
         direction=direction, bins=bins, **_effects(a, b, g, dof, design.effect[:, 0]),
     )  # fmt: skip
 
@@ -175,8 +198,27 @@ def _likelihood_ratio(a: Floats, b: Floats) -> tuple[Floats, Floats, Ints]:
     return np.maximum(g, 0.0), dof, used.astype(np.int64)
 
 
+def _rare(a: Floats, b: Floats) -> tuple[Floats, Floats, Floats]:
+    """Give G for the categories that were rare in a against all others, its degree of freedom, and their pooled share.
+
+    There is none where neither sample has such events. What is rare is read off the past alone.
+
+    >>> _rare(np.array([[990.0, 1, 0]]), np.array([[95.0, 0, 5]]))[1:]
+    (array([1.]), array([0.00549954]))
+    """
+    n_a, n_b = a.sum(axis=1), b.sum(axis=1)
+    rare = a < RARE * n_a[:, None]
+    x_a, x_b = np.where(rare, a, 0.0).sum(axis=1), np.where(rare, b, 0.0).sum(axis=1)
+    known = (n_a > 0) & (n_b > 0) & (x_a + x_b > 0)
+    share = np.where(known, (x_a + x_b) / np.maximum(n_a + n_b, 1.0), 0.0)
+    g = np.zeros(len(a))
+    for x, n in ((x_a, n_a), (x_b, n_b)):
+        g += 2.0 * (xlogy(x, x) - xlogy(x, n * share) + xlogy(n - x, n - x) - xlogy(n - x, n * (1.0 - share)))
+    return np.where(known, np.maximum(g, 0.0), 0.0), known.astype(np.float64), share
+
+
 def _smooth(a: Floats, b: Floats, per_event: Floats) -> tuple[Floats, Floats, Ints]:
-    """Give the smooth statistic on the bins as they are, its degrees of freedom, and the direction of b.
+    """Give the parts of the smooth statistic [S x 2], location and spread, their degrees of freedom, and b's direction.
 
     A bin scores the normal quantile of its mid-rank in the pooled sample (van der Waerden), so that a heavy tail is
     only the end of a ranking; the second component is the square of that (Klotz), uncorrelated with the first.
@@ -193,12 +235,11 @@ def _smooth(a: Floats, b: Floats, per_event: Floats) -> tuple[Floats, Floats, In
     square -= first + slope * score
     moved = (gap * score).sum(axis=1)
     both = (n_a[:, 0] > 0) & (n_b[:, 0] > 0)
-    statistic, freedom = np.zeros(len(a)), np.zeros(len(a))
-    for move, variance in ((moved, first[:, 0]), ((gap * square).sum(axis=1), (share * square * square).sum(axis=1))):
-        real = both & (variance > VARIANCE_MIN)
-        statistic += np.where(real, move**2 / np.where(real, variance * per_event, 1.0), 0.0)
-        freedom += real
-    return statistic, freedom, np.sign(np.where(both, moved.round(12), 0.0)).astype(np.int64)
+    move = np.stack([moved, (gap * square).sum(axis=1)], axis=1)
+    variance = np.stack([first[:, 0], (share * square * square).sum(axis=1)], axis=1)
+    real = both[:, None] & (variance > VARIANCE_MIN)
+    statistic = np.where(real, move**2 / np.where(real, variance * per_event[:, None], 1.0), 0.0)
+    return statistic, real.astype(np.float64), np.sign(np.where(both, moved.round(12), 0.0)).astype(np.int64)
 
 
 def _effects(a: Floats, b: Floats, g: Floats, dof: Floats, design: Floats) -> dict[str, Floats]:
@@ -220,5 +261,12 @@ def _effects(a: Floats, b: Floats, g: Floats, dof: Floats, design: Floats) -> di
         "psi": (((q - p) * ratio).sum(axis=1), per_event),
         "change": (((q - p) ** 2 / middle).sum(axis=1), per_event),
     }
+    even = (p + q) / 2.0
+    apart = 0.5 * ((p * np.log(p / even)).sum(axis=1) + (q * np.log(q / even)).sum(axis=1))
+    distance = np.sqrt(np.maximum(apart - by_chance * per_event / 8.0, 0.0) / np.log(2.0))
     found = {name: np.maximum(value - by_chance * scale, 0.0) for name, (value, scale) in raw.items() if name != "js"}
-    return found | {"js": np.maximum(g - by_chance, 0.0) * raw["js"][1], "change": np.sqrt(found["change"])}
+    return found | {
+        "distance": distance,
+        "js": np.maximum(g - by_chance, 0.0) * raw["js"][1],
+        "change": np.sqrt(found["change"]),
+    }

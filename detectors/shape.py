@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from detectors import sequential
-from detectors.base import SignalTable, State, grown, nothing
+from detectors.base import SignalTable, State, Stored, grown, nothing
 from detectors.divergence import STATISTICS, Design, Drift, two_sample
 from schemas.arrays import Bools, Floats, Ints
 from schemas.score import Reason, Scores
@@ -45,7 +45,9 @@ class ShapePanel(msgspec.Struct, frozen=True):
     """The histograms (or category counts) of S series of one kind in one closed window.
 
     `minute` is the window's last minute; `counts` [S x B] events by bin, the same bins for all series of a signal;
-    `signal` and `parent` [S] as in `Panel`. Bins of levels and scores are ordered, those of a mix are not.
+    `signal` and `parent` [S] as in `Panel`. Bins of levels and scores are ordered, those of a mix are not. `usual`
+    [S x B] are past counts to compare with instead of a row's own, such as those of its cells at today's shares.
+    `freed` leaves a mere shift of the location to the detector of levels.
     """
 
     kind: SignalKind
@@ -54,6 +56,8 @@ class ShapePanel(msgspec.Struct, frozen=True):
     signal: Ints
     parent: Ints
     width_minutes: int = 60
+    usual: Floats | None = None
+    freed: bool = False
 
     @property
     def n(self) -> Floats:
@@ -77,14 +81,18 @@ class ShapeDetector:
     kinds: ClassVar[tuple[SignalKind, ...]] = ("level", "score", "mix")
     version: ClassVar[int] = 1
 
-    def __init__(self, table: SignalTable, bins: int = BINS) -> None:
-        """Keep the frozen signal table; its tolerance is the relative change of shares that nobody would care for."""
+    def __init__(self, table: SignalTable, bins: int = BINS, nats_max: float = np.inf) -> None:
+        """Keep the frozen signal table; its tolerance is the relative change of shares that nobody would care for.
+
+        No window says more than `nats_max`: below it, what is no drift but a burst has to last to be told.
+        """
         self.table = table
         self.bins = bins
+        self.nats_max = nats_max
 
     def baseline(self) -> State:
         """Make an empty baseline: reference counts, windows learned, their scatter; and a design effect a signal."""
-        rows = {"counts": np.zeros((0, self.bins)), "windows": np.zeros(0)}
+        rows: dict[str, Stored] = {"counts": np.zeros((0, self.bins), dtype=np.float32), "windows": np.zeros(0)}
         rows |= {name: np.zeros((0, STATISTICS)) for name in ("scatter", "freedom")}
         return State(self.version, rows, {"design": np.zeros((0, STATISTICS))})
 
@@ -114,11 +122,16 @@ class ShapeDetector:
         # Fewer than one event never counts as one: what looks like it is a scatter measured too small.
         return Design(np.maximum(1.0, (SHRINK_FREEDOM * pool + rows["scatter"]) / freedom), freedom)
 
+    @staticmethod
+    def past(baseline: State, panel: ShapePanel) -> Floats:
+        """Give the past counts that a window is compared with."""
+        return baseline.rows["counts"].astype(float) if panel.usual is None else panel.usual
+
     def compare(self, baseline: State, panel: ShapePanel) -> Drift:
         """Compare a window with its reference."""
         return two_sample(
-            baseline.rows["counts"], panel.counts, self.design(baseline, panel.signal),
-            ordered=panel.ordered, tolerance=self.table.tolerance[panel.signal],
+            self.past(baseline, panel), panel.counts, self.design(baseline, panel.signal),
+            ordered=panel.ordered, freed=panel.freed, tolerance=self.table.tolerance[panel.signal],
         )  # fmt: skip
 
     def step(self, baseline: State, evidence: State, panel: ShapePanel) -> tuple[State, Scores]:
@@ -141,15 +154,18 @@ class ShapeDetector:
         """Give some rows of both: most series of a large fleet have too few events to be looked at."""
         rows = {name: array[at] for name, array in baseline.rows.items()}
         fields = {name: getattr(panel, name)[at] for name in ("counts", "signal", "parent")}
+        fields["usual"] = None if panel.usual is None else panel.usual[at]
         return State(self.version, rows, baseline.pools), msgspec.structs.replace(panel, **fields)
 
     def _advance(self, evidence: State, active: Ints, drift: Drift, panel: ShapePanel) -> Floats:
         """Move the sums and the cusum of the active rows in place, and give their log evidence."""
         rows = evidence.rows
-        log_e = (drift.z[:, :, None] * SHIFTS - SHIFTS**2 / 2.0).reshape(len(active), -1)
         # Without degrees of freedom (one bin holds everything) a window says nothing and starts nothing.
-        log_e[drift.freedom[:, 0] == 0] = 0.0
-        weight = np.where(drift.freedom[:, :1] > 0, float(panel.width_minutes), 0.0)
+        speaks = np.repeat(drift.freedom > 0, len(SHIFTS), axis=1)
+        z = np.repeat(np.where(drift.freedom > 0, drift.z, 0.0), len(SHIFTS), axis=1)
+        shifts = np.tile(SHIFTS, STATISTICS)
+        log_e = np.where(speaks, np.minimum(z * shifts - shifts**2 / 2.0, self.nats_max), 0.0)
+        weight = np.where(speaks, float(panel.width_minutes), 0.0)
         evenly = np.full(log_e.shape[1], -np.log(log_e.shape[1]))
         rows["log_m"][active] = sequential.advance(rows["log_m"][active], log_e, weight)
         # The likeliest onset is the last window at which the cusum of the mixture stood at zero (Page 1954).
@@ -177,7 +193,7 @@ class ShapeDetector:
         scores.excess[active] = moved["since_x"][active] / 2.0
         scores.observed[active] = 1.0 + drift.change
         scores.expected[active] = scores.lower[active] = scores.since_lower[active] = 1.0
-        past = 1.0 / base.rows["counts"].sum(axis=1)
+        past = 1.0 / np.maximum(self.past(base, panel).sum(axis=1), 1.0)
         scores.upper[active] = 1.0 + np.sqrt(strays * (past + 1.0 / panel.n))
         scores.since_upper[active] = 1.0 + np.sqrt(strays * (past + 1.0 / since))
         scores.reason[active] = Reason.NORMAL
@@ -194,12 +210,13 @@ class ShapeDetector:
         for name, value in (("scatter", np.minimum(drift.statistic, most)), ("freedom", drift.freedom)):
             rows[name] = np.where(where[:, None], rows[name] * keep, rows[name])
             rows[name][ready] += value
-        rows["counts"] = np.where(where[:, None], rows["counts"] * keep + panel.counts, rows["counts"])
+        learned = np.where(where[:, None], rows["counts"] * keep + panel.counts, rows["counts"])
+        rows["counts"] = learned.astype(np.float32)
         rows["windows"] = np.where(where, rows["windows"] * keep, rows["windows"]) + shaped
         return State(self.version, rows, {"design": self._pool(rows, panel.signal, len(baseline.pools["design"]))})
 
     @staticmethod
-    def _pool(rows: dict[str, Floats], signal: Ints, signals: int) -> Floats:
+    def _pool(rows: dict[str, Stored], signal: Ints, signals: int) -> Floats:
         """Give every signal's design effect: scatter over degrees of freedom of all its series, and the prior's."""
         both = []
         for k in range(STATISTICS):

@@ -56,8 +56,9 @@ def signals_page() -> str:
         "from the configuration: see `signals.custom` in [settings](settings.md).\n\n"
         f"## Kinds\n\n{kinds}\n"
         "## All signals\n\n"
-        "A minute with fewer than *least n* trials is not charted. *Judged* says which changes count; *charted only*\n"
-        "means that no detector judges the signal yet. Signals that fold together tend to move together, so that one\n"
+        "A minute with fewer than *least n* trials is not charted. *Judged* says which changes count, *hourly* that\n"
+        "shares are held against their past by the hour; *charted only* means that no detector judges the signal yet.\n"
+        "Signals that fold together tend to move together, so that one\n"
         "cause becomes one incident. A name in angle brackets stands for names that events bring along.\n\n"
         f"{table(head, [_signal(row) for row in rows()])}\n"
         f"## Categories\n\n"
@@ -69,8 +70,10 @@ def signals_page() -> str:
 def _signal(row: Row) -> tuple[str, ...]:
     signal = row.signal
     category = f"`{signal.category}`" + (f", a fall `{signal.category_down}`" if signal.category_down else "")
-    able = signal.page and any(signal.kind in detector.kinds for detector in DETECTORS.values())
-    judged = _DIRECTIONS[signal.direction] if able else "charted only"
+    able = any(signal.kind in detector.kinds for detector in DETECTORS.values())
+    judged = _DIRECTIONS[signal.direction] if able else "hourly" if signal.kind == "mix" else "charted only"
+    if not signal.page:
+        judged = "charted only"
     return (
         *(f"`{signal.name}`", signal.summary, signal.kind, signal.unit, judged, str(signal.minimum_n), category),
         signal.group,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from pipelines.respond.wording import change_in_words, expectation
+from pipelines.respond.wording import change_in_words, expectation, in_unit_of
 from schemas.account_words import said_of
 from schemas.breach_words import breach_in_words
 from schemas.incident import Incident
@@ -23,6 +23,7 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         signal = signal_of(incident.lead_signal)
     except KeyError:  # the settings no longer measure it
         signal = Signal(incident.lead_signal, "level", effect.unit, "", incident.category, "")
+    signal = in_unit_of(effect, signal)
     seen = quantity(effect.observed, signal)
     lines = [f"{incident.severity}  {incident.title}", f"  where     {where(incident.scope)}"]
     if incident.breach is not None:

@@ -32,6 +32,29 @@ class Composition(msgspec.Struct, frozen=True):
     today: float
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """A category, or a range of sizes, and the share of events in it: usually, and now."""
+
+    what: str
+    before: float
+    now: float
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """How far a shape has moved from its usual one in the hour told of, each less what chance explains.
+
+    `distance` is Jensen-Shannon's, from 0 (the same) to 1 (nothing in common); `kl` (nats) and `psi` stand beside it
+    for those who are used to them. Nothing is decided by the three. `moved` names what moved most. `spread` is the
+    standard deviation of the sizes' logarithms over the usual one; None for categories.
+    """
+
+    distance: float
+    kl: float
+    psi: float
+    moved: tuple[Moved, ...] = ()
+    spread: float | None = None
+
+
 class Account(msgspec.Struct, frozen=True):
     """What was looked at of `cohort` from `from_ms` to `until_ms`: since the onset, at most the last hour.
 
@@ -39,7 +62,9 @@ class Account(msgspec.Struct, frozen=True):
     observed minus expected, summed (hits, events, doublings). `share` is the part of the excess of all traffic that the
     cohort holds; None where it is all traffic, or all traffic did not move the same way. `parts` are slices of the
     cohort that stand out among its `cells`, and `largest` is the one cell with most of the excess. `elsewhere` counts
-    the events of all other traffic while a cohort is silent. What was not tested is None, or empty.
+    the events of all other traffic while a cohort is silent. In a drift of shape `observed` and
+    `expected` are shares of the last hour's events, those that stand where fewer used to, and `shape` says which. What
+    was not tested is None, or empty.
     """
 
     cohort: dict[str, str]
@@ -57,3 +82,4 @@ class Account(msgspec.Struct, frozen=True):
     cells: int = 0
     largest: Part | None = None
     elsewhere: int | None = None
+    shape: Shape | None = None

@@ -6,7 +6,7 @@ tested or that the test had not the events to see.
 
 import msgspec
 
-from schemas.account import Account, Part
+from schemas.account import Account, Part, Shape
 from schemas.signal import Signal
 from schemas.words import is_share, moment, number, quantity, rfc3339, where
 
@@ -14,6 +14,7 @@ DETECTORS_IN_WORDS = {
     "rate": "minutes of hits among trials, against what past, parent, siblings and today's mix make expected",
     "count": "minutes of events per turn, against what past, parent and today's mix make expected",
     "level": "minutes of typical sizes, against what past and today's mix make expected",
+    "shape": "hours of shares by category or size, against what the pasts of today's cells make expected",
     "silence": "the length of the present gap, against the longest gaps of the past",
 }
 """What each detector compares with what."""
@@ -96,10 +97,34 @@ def part_in_words(part: Part, signal: Signal) -> str:
 
 def _seen(account: Account, signal: Signal) -> str:
     """Say what was looked at, and what it showed."""
+    if account.shape is not None:
+        return _drifted(account, account.shape)
     since, until = (moment(rfc3339(ms)) for ms in (account.from_ms, account.until_ms))
     observed, expected = quantity(account.observed, signal), quantity(account.expected, signal)
     figures = f"it was {observed} where {expected} was expected, n = {account.n:,}"
     return f"In {where(account.cohort)} from {since} to {until} UTC {figures}."
+
+
+def _drifted(account: Account, shape: Shape) -> str:
+    """Say how a shape differs from the usual one, and what moved most.
+
+    >>> from schemas.account import Moved
+    >>> shape = Shape(0.12, 0.03, 0.1, (Moved("send_money", 0.016, 0.034), Moved("stop", 0.02, 0.0)))
+    >>> account = Account({"tenant": "desk"}, "shape", 0, 3_600_000, 0.09, 0.04, 668, 33.4, shape=shape)
+    >>> for sentence in _drifted(account, shape).partition(" UTC ")[2].split(". "):
+    ...     print(sentence)
+    9 % of 668 stand where 4 % usually do: send_money (1.6 % -> 3.4 %), stop (2 % -> 0 %)
+    Jensen-Shannon distance 0.12, KL 0.03, PSI 0.1, each less what chance explains.
+    """
+    since, until = (moment(rfc3339(ms)) for ms in (account.from_ms, account.until_ms))
+    moved = [f"{m.what} ({number(m.before * 100)} % -> {number(m.now * 100)} %)" for m in shape.moved]
+    said = f"In {where(account.cohort)} from {since} to {until} UTC {number(account.observed * 100)} %"
+    said += f" of {account.n:,} stand where {number(account.expected * 100)} % usually do"
+    said += f": {', '.join(moved)}." if moved else "."
+    if shape.spread is not None:
+        said += f" Sizes scatter x{number(shape.spread)} as widely as usual."
+    sizes = f"Jensen-Shannon distance {number(shape.distance)}, KL {number(shape.kl)}, PSI {number(shape.psi)}"
+    return f"{said} {sizes}, each less what chance explains."
 
 
 def _parts(account: Account, signal: Signal) -> str:

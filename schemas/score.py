@@ -10,6 +10,9 @@ from schemas.arrays import Floats, Ints
 from schemas.breach import Breach
 from schemas.signal import Cohort
 
+SHAPE = "shape"
+"""Name of the detector of shape drift in its findings, whose figures are shares of events in whatever unit."""
+
 
 class Reason(IntEnum):
     """Why a series has the score it has; the closed list that explanations use."""
@@ -21,6 +24,7 @@ class Reason(IntEnum):
     SAME_AS_PARENT = 4
     LIMIT = 5
     CREEP = 6
+    SHAPE = 7
 
 
 class Level(IntEnum):

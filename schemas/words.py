@@ -58,9 +58,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
+SHAPE_UNIT = "share of events"
+"""Unit of the figures of a drift of shape, whatever the signal's own is."""
+
+
 def is_share(signal: Signal) -> bool:
     """Say whether a signal's values are parts of a whole, which people read in percent."""
-    return signal.kind == "rate" or signal.unit == "share"
+    return signal.kind == "rate" or signal.unit in {"share", SHAPE_UNIT}
 
 
 def quantity(value: float | None, signal: Signal) -> str:

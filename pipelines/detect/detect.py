@@ -17,6 +17,7 @@ from pipelines.detect.contrast import Contrasts, averaged
 from pipelines.detect.findings import findings, weigh
 from pipelines.detect.gaps import GapRule
 from pipelines.detect.history import history_row
+from pipelines.detect.hours import Hours
 from pipelines.detect.limits import LimitRule, RuleWatch, memory_key
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
@@ -75,6 +76,7 @@ class Detect:
         )
         self._weights = Weights(self.roster)
         self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
+        self._hours = Hours(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._limits = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
         self._changes = Changes()
         self._recovery = Recovery(self.roster, self.budget.note)
@@ -91,19 +93,24 @@ class Detect:
         audit = np.zeros(2)
         if minute.scored:
             watched = {kind: panel for kind, panel in shown.items() if self._watch(kind) is not None}
-            self._weights.step(watched, self._changes.fresh(minute.minute), minute.minute, self._traffic)
+            mixes = {kind: panel for kind, panel in shown.items() if kind == "mix"}
+            self._weights.step(watched | mixes, self._changes.fresh(minute.minute), minute.minute, self._traffic)
             self._mix.step(self.roster, minute)
+            table = self._table("mix")
+            drifts = self._hours.step(self.roster, minute, places, self.budget, self._weights, table)
             for kind, panel in watched.items():
                 watch = self.watches[kind]
                 shown[kind], plain = self._score(watch, panel)
                 own = watch.calibrated(shown[kind], plain)
                 scores = self._beside(minute, shown[kind], own)
-                verdicts = weigh(self.roster, self.budget, shown[kind], scores, self._weights.of(kind))
+                log_weights = self._weights.of(kind) + self._hours.log_left(kind, len(panel.n))
+                verdicts = weigh(self.roster, self.budget, shown[kind], scores, log_weights)
                 verdicts, back = self._recovery.step(watch, shown[kind], own, scores, verdicts)
                 recovered += back.recovered
                 # A creep is no reason to stop learning what the minutes do.
                 creeps, noted = scores.reason == Reason.CREEP, verdicts.level >= Level.NOTE
                 watch.learn(shown[kind], noted & ~creeps)
+                self._hours.spoil(kind, noted & ~creeps)
                 watch.slow.follow(watch.detectors[0], minute.minute, noted & ~creeps, noted & creeps)
                 if kind == "rate":
                     self._contrasts.absolve(back.rows)
@@ -111,6 +118,8 @@ class Detect:
                 judged.append((shown[kind], scores))
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
+            told = {(f.signal, f.cohort) for f in found}
+            found += [f for f in drifts if (f.signal, f.cohort) not in told]
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             found += self._broken_limits(shown, minute)
             found = self._telling.step(self.roster, self.watches, shown, self._placed(found), minute.minute)
@@ -207,6 +216,8 @@ class Detect:
 
     def _traffic(self, kind: SignalKind, size: int) -> Floats:
         """Give the past traffic of each row, 0 for rows that the watch has not met yet."""
+        if kind not in self.watches:
+            return self._hours.traffic(kind, size)
         known = self.watches[kind].traffic
         return np.concatenate([known, np.zeros(size - len(known))])
 
@@ -223,6 +234,7 @@ class Detect:
             "contrasts": self._contrasts.dump(),
             "recovery": self._recovery.dump(),
             "told": self._telling.dump(),
+            "hours": self._hours.dump(),
         }
         return zstandard.ZstdCompressor(level=SNAPSHOT_LEVEL).compress(msgspec.msgpack.encode(state))
 
@@ -239,6 +251,7 @@ class Detect:
         self._contrasts.load(saved["contrasts"], self._table("rate"))
         self._recovery.load(saved["recovery"])
         self._telling.load(saved["told"])
+        self._hours.load(saved["hours"])
         for kind, state in saved["watches"].items():
             watch = self._watch(kind)
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"

@@ -67,10 +67,10 @@ class Telling:
     def _is_due(self, finding: Finding) -> bool:
         """Say whether a finding is worth an account that it has not had yet.
 
-        An account holds the last hour against what the minutes expect, and to them a creep is nothing new.
+        An account holds the last hour against what the minutes expect, and to them a creep or a shape is nothing new.
         """
         told = self._told.get(_key(finding))
-        if finding.level < Level.NOTE or finding.reason == Reason.CREEP:
+        if finding.level < Level.NOTE or finding.reason in {Reason.CREEP, Reason.SHAPE}:
             return False
         return told is None or finding.level > told.level or finding.log_fleet > GROWN * told.log_fleet
 

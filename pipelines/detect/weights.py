@@ -67,12 +67,12 @@ class Weights:
     def _eligible(self, panel: Panel, speaks: Bools) -> Bools:
         """Say which rows have a voice: no twins, no signals that are only charted, for silence no versions.
 
-        A version that falls silent has been replaced.
+        A version that falls silent has been replaced; and only what lasts has a mix to compare with.
         """
         cohort = self._cohorts(panel.kind)
         judged = np.array([signal.page for signal in self._roster.signals])
         voice = speaks[cohort] & judged[panel.signal]
-        if panel.kind == "traffic":
+        if panel.kind in {"traffic", "mix"}:
             lasting = [not VERSION_DIMENSIONS & {name for name, _ in c} for c in self._roster.cohorts]
             voice &= np.array(lasting, dtype=bool)[cohort]
         return np.asarray(voice)

@@ -24,9 +24,9 @@ from pipelines.respond.wording import back_in_words, joined_in_words, title_of
 from schemas.alert import Alert
 from schemas.event import DIMENSIONS
 from schemas.incident import Effect, Entry, Incident
-from schemas.score import Candidate, Reason
+from schemas.score import SHAPE, Candidate, Reason
 from schemas.signal import CATEGORIES, Cohort, Signal, series_key
-from schemas.words import where
+from schemas.words import SHAPE_UNIT, where
 
 Kind = Literal["real", "drill", "replay"]
 
@@ -92,9 +92,10 @@ def scope_of(cohort: Cohort) -> dict[str, str]:
 
 
 def effect_of(alert: Alert, signal: Signal) -> Effect:
-    """Give what an alert saw at its peak."""
+    """Give what an alert saw at its peak; a drift of shape is counted in shares of events."""
     peak = alert.peak
-    return Effect(peak.observed, peak.expected, peak.lower, peak.upper, signal.unit, peak.effect, peak.n)
+    unit = SHAPE_UNIT if peak.detector == SHAPE else signal.unit
+    return Effect(peak.observed, peak.expected, peak.lower, peak.upper, unit, peak.effect, peak.n)
 
 
 def is_raised(before: Incident, after: Incident) -> bool:

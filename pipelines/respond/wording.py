@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from schemas.account_words import said_of
 from schemas.alert import Alert
 from schemas.breach import Breach, Gap
@@ -10,7 +12,7 @@ from schemas.breach_words import breach_in_words, breach_title
 from schemas.incident import Effect, Incident
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
-from schemas.words import between, moment, number, odds, quantity, rfc3339, where
+from schemas.words import SHAPE_UNIT, between, moment, number, odds, quantity, rfc3339, where
 
 _UNITS_IN_NAMES = ("_ms", "_usd")
 """Endings of signal names that the figures beside them say already."""
@@ -32,6 +34,11 @@ def name_of(signal: Signal) -> str:
         name = name.removesuffix(ending)
     plain = name.replace("_", " ")
     return plain[:1].upper() + plain[1:] + (f" ({detail})" if detail else "")
+
+
+def in_unit_of(effect: Effect, signal: Signal) -> Signal:
+    """Give a signal in the unit of an effect: a drift of shape is counted in shares of events."""
+    return msgspec.structs.replace(signal, unit=SHAPE_UNIT) if effect.unit == SHAPE_UNIT else signal
 
 
 def moved(effect: Effect, direction: str) -> str:
@@ -63,13 +70,20 @@ def title_of(
     'Refusal rate up x3.06 in region eu, model gpt-4 (3.2 % -> 9.8 %)'
     >>> title_of(rate, effect, "up", {}, limit=True)
     'Refusal rate above its limit in all traffic (9.8 %, limit 3.2 %)'
+    >>> latency = Signal("latency_ms", "level", "ms", "", "performance", "speed")
+    >>> drift = Effect(0.25, 0.1, 0.08, 0.12, SHAPE_UNIT, 2.5)
+    >>> title_of(latency, drift, "up", {"tenant": "acme"}, limit=False)
+    'Latency has another shape in tenant acme (25 % stand where 10 % usually do)'
     >>> traffic = Signal("traffic", "traffic", "events/min", "", "silence", "traffic")
     >>> title_of(traffic, Effect(0.0, 12.0, 0.0, math.inf, "", 0.0), "down", {"tenant": "acme"}, limit=False)
     'Silence in tenant acme (0 events/min, expected 12 events/min)'
     """
     if breach is not None:
         return breach_title(breach, name_of(signal), scope)
+    signal = in_unit_of(effect, signal)
     observed, expected = quantity(effect.observed, signal), quantity(effect.expected, signal)
+    if effect.unit == SHAPE_UNIT:
+        return f"{name_of(signal)} has another shape in {where(scope)} ({observed} stand where {expected} usually do)"
     if is_silence(signal, effect) and not limit:
         return f"Silence in {where(scope)} ({observed}, expected {expected})"
     if limit:
@@ -84,6 +98,7 @@ def explain(incident: Incident, signal: Signal) -> str:
     `signal` is that of the incident's lead.
     """
     effect = incident.effect
+    signal = in_unit_of(effect, signal)
     said = [f"{name_of(signal)} in {where(incident.scope)}: {quantity(effect.observed, signal)}"]
     if isinstance(incident.breach, Gap):
         said[0] += f" where its other values show {quantity(effect.expected, signal)}"

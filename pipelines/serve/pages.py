@@ -22,8 +22,9 @@ from pipelines.serve.shapes import (
 from pipelines.serve.views import RANGE_MINUTES, worst_first
 from schemas.account_words import Said, percent, said_of
 from schemas.breach_words import breach_in_words
+from schemas.score import SHAPE
 from schemas.signal import Signal
-from schemas.words import between, is_share, moment, number, odds, quantity, where
+from schemas.words import SHAPE_UNIT, between, is_share, moment, number, odds, quantity, where
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -86,8 +87,9 @@ class Pages:
     def _draw(self, template: str, **values: Any) -> str:
         return self._templates.get_template(template).render(values)
 
-    def _quantity(self, value: float | None, signal: str, effect: EffectShape | None = None) -> str:
-        return quantity(value, self._signal(signal, effect))
+    def _quantity(self, value: float | None, signal: str, effect: EffectShape | None = None, detector: str = "") -> str:
+        shown = self._signal(signal, effect)
+        return quantity(value, msgspec.structs.replace(shown, unit=SHAPE_UNIT) if detector == SHAPE else shown)
 
     def _between(self, row: SeriesShape | EffectShape, signal: str, effect: EffectShape | None = None) -> str:
         return between(row.lower, row.upper, self._signal(signal, effect))
@@ -105,7 +107,8 @@ class Pages:
     def _signal(self, name: str, effect: EffectShape | None) -> Signal:
         """Give the signal of this name; an incident brings its unit along, for its signal may be gone."""
         signal = self._sources.signal(name)
-        return signal if signal.unit or effect is None else msgspec.structs.replace(signal, unit=effect.unit)
+        own = effect is None or (signal.unit and effect.unit != SHAPE_UNIT)
+        return signal if own or effect is None else msgspec.structs.replace(signal, unit=effect.unit)
 
 
 def as_data(value: Any) -> Markup:

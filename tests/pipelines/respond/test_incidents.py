@@ -3,7 +3,7 @@
 import msgspec
 
 from pipelines.respond.wording import explain
-from schemas.account import Account, Composition, Part, Rest
+from schemas.account import Account, Composition, Moved, Part, Rest, Shape
 from schemas.settings import Notifier, Owners, Settings
 from schemas.views import alert_json, incident_json
 from tests.scenarios.stage import SIGNALS, Stage, at_ms, cohort
@@ -154,3 +154,20 @@ def test_scope_and_figures_settle_after_three_hours():
     assert incident.scope == {"region": "eu"}
     assert incident.log_fleet == 12.0
     assert incident.alerts_total == 2
+
+
+def test_a_drift_of_shape_is_told_in_shares_of_events():
+    """Where sizes have another shape no level is said to have moved: figures are shares, and what moved is named."""
+    shape = Shape(0.28, 0.2, 0.5, (Moved("over 2 times the typical size", 0.05, 0.2),), spread=2.0)
+    account = Account(dict(EU), "shape", at_ms(0), at_ms(60), 0.25, 0.1, 700, 105.0, shape=shape)
+    figures = {"observed": 0.25, "expected": 0.1, "lower": 0.08, "upper": 0.12, "effect": 2.5}
+    stage = Stage()
+    stage.push(65, "latency_ms", EU, "ticket", onset=60, detector="shape", account=account, **figures)
+    incident = stage.play(66).the_incident()
+    assert incident.title == "Latency has another shape in region eu (25 % stand where 10 % usually do)"
+    assert (incident.effect.unit, incident_json(incident)["account"]["shape"]["spread"]) == ("share of events", 2.0)
+    assert (
+        "In region eu from 2026-01-05 00:00 to 2026-01-05 01:00 UTC 25 % of 700 stand where 10 % usually do: "
+        "over 2 times the typical size (5 % -> 20 %). Sizes scatter x2 as widely as usual. "
+        "Jensen-Shannon distance 0.28, KL 0.2, PSI 0.5, each less what chance explains."
+    ) in explain(incident, SIGNALS["latency_ms"])

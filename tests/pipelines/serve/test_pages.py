@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from schemas.account import Account, Composition, Part, Rest
+from schemas.account import Account, Composition, Moved, Part, Rest, Shape
 from schemas.breach import Burn
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect
@@ -130,6 +130,24 @@ def test_an_incident_says_where_it_comes_from_and_what_is_ruled_out(world, ask):
     assert EVIL not in page
     told = ask(world).get("/api/v1/incidents/i1").json()["incident"]["account"]
     assert (told["share"], told["rest"]["n"], told["parts"][0]["cohort"]) == (0.97, 12_400, part.cohort)
+
+
+def test_a_drift_of_shape_is_shown_in_shares(world, ask):
+    """Figures of a latency's shape are per cent of events, in the head and among the alerts, and names stay data."""
+    account = Account({}, "shape", FIRST_MS, FIRST_MS + 3_600_000, 0.25, 0.1, 700, 105.0,
+                      shape=Shape(0.28, 0.2, 0.5, (Moved(EVIL, 0.05, 0.2),)))  # fmt: skip
+    effect = Effect(0.25, 0.1, 0.08, 0.12, "share of events", 2.5)
+    put(world, lead_signal="latency_ms", effect=effect, account=account)
+    drifted = alert("a1", "latency_ms", (), FIRST_MS, "i1")
+    peak = msgspec.structs.replace(drifted.peak, detector="shape", observed=0.25, expected=0.1)
+    drifted = msgspec.structs.replace(drifted, peak=peak)
+    world.store.commit(Commit(positions=(), effects=Effects(alerts=(drifted,))))
+    page = ask(world).get("/incidents/i1").text
+    text = text_of(page)
+    assert "25 % instead of 10 %" in text
+    assert f"25 % of 700 stand where 10 % usually do: {EVIL} (5 % -> 20 %)." in text
+    assert "firing 25 % 10 %" in text
+    assert EVIL not in page
 
 
 def test_an_incident_without_an_account_makes_no_claims(client):

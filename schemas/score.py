@@ -21,6 +21,7 @@ class Reason(IntEnum):
     SAME_AS_PARENT = 4
     LIMIT = 5
     CREEP = 6
+    CANARY = 7
 
 
 class Level(IntEnum):

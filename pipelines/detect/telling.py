@@ -7,10 +7,11 @@ import msgspec
 
 from pipelines.detect.account import accounts
 from pipelines.detect.cells import Cells
+from pipelines.detect.findings import LED_BY
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from schemas.panel import Panel
-from schemas.score import Finding, Level, Reason
+from schemas.score import Finding, Level
 from schemas.signal import Cohort, SignalKind, cohort_key, cohort_of
 
 ACCOUNTS_MAX = 20
@@ -67,10 +68,10 @@ class Telling:
     def _is_due(self, finding: Finding) -> bool:
         """Say whether a finding is worth an account that it has not had yet.
 
-        An account holds the last hour against what the minutes expect, and to them a creep is nothing new.
+        An account holds the last hour against what the minutes expect, to which a creep or a version is nothing new.
         """
         told = self._told.get(_key(finding))
-        if finding.level < Level.NOTE or finding.reason == Reason.CREEP:
+        if finding.level < Level.NOTE or finding.reason in LED_BY:
             return False
         return told is None or finding.level > told.level or finding.log_fleet > GROWN * told.log_fleet
 

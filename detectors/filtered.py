@@ -102,7 +102,7 @@ class Filtered:
             return evidence, scores
         rows = self.rows(baseline, panel, active, standing, scatter)
         verdict = bank.advance(evidence.rows, rows, panel.minute, self.family, self.shifts, self.table)
-        self._fill(scores, active, verdict, rows)
+        self.fill(scores, active, verdict, rows)
         return evidence, scores
 
     def seen(self, baseline: State, panel: Panel, at: Ints) -> bank.Rows:
@@ -110,7 +110,7 @@ class Filtered:
         scatter = self.scatter(baseline, panel.signal)
         return self.rows(baseline, panel, at, self.standing(baseline, panel, scatter), scatter)
 
-    def _fill(self, scores: Scores, active: Ints, verdict: bank.Verdict, rows: bank.Rows) -> None:
+    def fill(self, scores: Scores, active: Ints, verdict: bank.Verdict, rows: bank.Rows) -> None:
         """Write the verdict and the band of the active rows into the scores."""
         direction = np.sign(verdict.shift).astype(np.int64)
         scores.log_r[active] = verdict.log_m

@@ -25,6 +25,7 @@ class Reason(IntEnum):
     LIMIT = 5
     CREEP = 6
     SHAPE = 7
+    CANARY = 8
 
 
 class Level(IntEnum):

@@ -33,14 +33,16 @@ SETTLED_MINUTES = 30
 
 
 def touched(cohort: Cohort, changes: Iterable[Candidate]) -> bool:
-    """Say whether all of a cohort's events lie where one of the changes happened.
+    """Say whether all of a cohort's events lie where one of the changes happened, or are of the new version itself.
 
     >>> change = Candidate("model_version", "v1", "v2", 0, {"region": "eu"})
     >>> touched((("region", "eu"), ("tenant", "acme")), [change]), touched((("region", "us"),), [change])
     (True, False)
+    >>> touched((("model_version", "v2"),), [change])
+    True
     """
     pairs = set(cohort)
-    return any(change.cohort.items() <= pairs for change in changes)
+    return any(change.cohort.items() <= pairs or (change.what, change.to) in pairs for change in changes)
 
 
 class Seen(msgspec.Struct):

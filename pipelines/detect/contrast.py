@@ -83,7 +83,7 @@ class Contrasts:
         self._watch.grow(panel, len(table.tolerance))
         plain = self._watch.step(panel)[0]
         self._now = (panel, plain)
-        return _spread(self._watch.calibrated(panel, plain), self._rate_row, len(rates.n))
+        return spread(self._watch.calibrated(panel, plain), self._rate_row, len(rates.n))
 
     def ready(self, size: int) -> Bools:
         """Say which rate rows have siblings that are known well enough for a contrast."""
@@ -196,7 +196,7 @@ def _columns(pair_at: dict[tuple[int, int], int], here: Ints) -> tuple[Ints, Int
     return table[here, 0], table[here, 1]
 
 
-def _spread(scores: Scores, row: Ints, size: int) -> Scores:
+def spread(scores: Scores, row: Ints, size: int) -> Scores:
     """Give scores for all rate rows from those of some of them."""
     whole = nothing(size, Reason.NO_EVENTS)
     for name in Scores.__struct_fields__:

@@ -1,5 +1,6 @@
 """The detect wing: closed minute in, findings out; the one caller of `step` and `learn`."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from detectors import DETECTORS
 from detectors.base import SignalTable
 from detectors.budget import Budget
 from detectors.filtered import Filtered
+from pipelines.detect import canary
 from pipelines.detect.burns import BurnRule
+from pipelines.detect.canary import Canaries
 from pipelines.detect.changes import Changes
 from pipelines.detect.contrast import Contrasts, averaged
 from pipelines.detect.findings import findings, weigh
@@ -77,6 +80,7 @@ class Detect:
         self._weights = Weights(self.roster)
         self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._hours = Hours(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
+        self._canaries: dict[SignalKind, Canaries] = {}
         self._limits = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
         self._changes = Changes()
         self._recovery = Recovery(self.roster, self.budget.note)
@@ -102,19 +106,21 @@ class Detect:
                 watch = self.watches[kind]
                 shown[kind], plain = self._score(watch, panel)
                 own = watch.calibrated(shown[kind], plain)
-                scores = self._beside(minute, shown[kind], own)
+                beside = self._beside(minute, shown[kind], own)
+                scores = self._canary(watch, minute, shown[kind], beside)
                 log_weights = self._weights.of(kind) + self._hours.log_left(kind, len(panel.n))
                 verdicts = weigh(self.roster, self.budget, shown[kind], scores, log_weights)
                 verdicts, back = self._recovery.step(watch, shown[kind], own, scores, verdicts)
                 recovered += back.recovered
-                # A creep is no reason to stop learning what the minutes do.
-                creeps, noted = scores.reason == Reason.CREEP, verdicts.level >= Level.NOTE
-                watch.learn(shown[kind], noted & ~creeps)
-                self._hours.spoil(kind, noted & ~creeps)
-                watch.slow.follow(watch.detectors[0], minute.minute, noted & ~creeps, noted & creeps)
+                # A creep is no reason to stop learning what the minutes do, and a version that differs is none either.
+                noted, creeps = verdicts.level >= Level.NOTE, scores.reason == Reason.CREEP
+                suspicious = noted & ~creeps & (scores.reason != Reason.CANARY)
+                watch.learn(shown[kind], suspicious)
+                self._hours.spoil(kind, suspicious)
+                watch.slow.follow(watch.detectors[0], minute.minute, suspicious, noted & creeps)
                 if kind == "rate":
                     self._contrasts.absolve(back.rows)
-                    self._contrasts.settle(noted & ~creeps, verdicts.level >= Level.PAGE)
+                    self._contrasts.settle(suspicious, verdicts.level >= Level.PAGE)
                 judged.append((shown[kind], scores))
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
@@ -152,6 +158,17 @@ class Detect:
         voice = self._weights.of("rate") > -np.inf
         beside = self._contrasts.step(self.roster, minute, panel, voice, self._table("rate"))
         return scores if beside is None else averaged(scores, beside, self._contrasts.ready(len(panel.n)))
+
+    def _canary(self, watch: Watch, minute: Minute, panel: Panel, scores: Scores) -> Scores:
+        """Average the scores of new versions with what they show against the rest of their parents."""
+        canaries = self._canaries_of(panel.kind)
+        shares = functools.partial(self._mix.shares, self.roster, panel.kind)
+        beside = canaries.step(self.roster, watch, panel, minute.leaves, shares)
+        return scores if beside is None else canary.averaged(scores, beside, canaries.rows)
+
+    def _canaries_of(self, kind: SignalKind) -> Canaries:
+        """Give the canaries of a kind; a version is new until a series that stays suspicious would be accepted."""
+        return self._canaries.setdefault(kind, Canaries(kind, self._settings.detection.accept_after_hours * 60.0))
 
     def _placed(self, findings: list[Finding]) -> list[Finding]:
         """Tell of each finding which cohorts hold its events."""
@@ -232,6 +249,7 @@ class Detect:
             "changes": self._changes.dump(),
             "mix": self._mix.dump(),
             "contrasts": self._contrasts.dump(),
+            "canaries": {kind: canaries.dump() for kind, canaries in self._canaries.items()},
             "recovery": self._recovery.dump(),
             "told": self._telling.dump(),
             "hours": self._hours.dump(),
@@ -249,6 +267,8 @@ class Detect:
         self._changes.load(saved["changes"])
         self._mix.load(saved["mix"])
         self._contrasts.load(saved["contrasts"], self._table("rate"))
+        for kind, canaries in saved["canaries"].items():
+            self._canaries_of(kind).load(canaries)
         self._recovery.load(saved["recovery"])
         self._telling.load(saved["told"])
         self._hours.load(saved["hours"])

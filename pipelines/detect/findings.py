@@ -14,8 +14,8 @@ from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason, Scores
 
-SLOW = "slow"
-"""Name of the slow reference in the findings that it leads."""
+LED_BY = {Reason.CREEP: "slow", Reason.CANARY: "canary"}
+"""Names of those beside the minute detectors in the findings that they lead."""
 
 
 class Verdicts(msgspec.Struct, frozen=True):
@@ -29,11 +29,12 @@ class Verdicts(msgspec.Struct, frozen=True):
 def weigh(roster: Roster, budget: Budget, shown: Panel, scores: Scores, log_weights: Floats) -> Verdicts:
     """Compare the evidence of all rows with the budget; what nobody would care for counts as nothing.
 
-    A creep took weeks and wakes nobody: it is a ticket at most.
+    A creep took weeks and wakes nobody: it is a ticket at most. So is a version that only differs from the others: it
+    may have been made to.
     """
     log_fleet = scores.log_r + log_weights
     real = _matters(roster, shown, scores)
-    most = np.where(scores.reason == Reason.CREEP, Level.TICKET, Level.PAGE)
+    most = np.where(np.isin(scores.reason, list(LED_BY)), Level.TICKET, Level.PAGE)
     level = np.where(real, np.minimum(budget.level(log_fleet), most), Level.NONE)
     return Verdicts(log_fleet, level, np.flatnonzero((log_fleet >= budget.attention) & real))
 
@@ -57,7 +58,7 @@ def findings(roster: Roster, verdicts: Verdicts, shown: Panel, scores: Scores, m
         expected = float(scores.expected[r]) * unit
         yield Finding(
             signal=signal.name, cohort=roster.cohorts[columns.cohort[r]],
-            detector=SLOW if scores.reason[r] == Reason.CREEP else name,
+            detector=LED_BY.get(Reason(int(scores.reason[r])), name),
             level=Level(int(verdicts.level[r])), log_return_period=float(scores.log_r[r]),
             log_fleet=float(verdicts.log_fleet[r]),
             direction="up" if scores.direction[r] > 0 else "down", observed=expected * effect,

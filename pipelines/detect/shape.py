@@ -96,8 +96,8 @@ class ShapeWatch:
         if accepted.any():
             self._accept(accepted)
         judged = voice & (closed.plain.log_r > -np.inf)
-        own["away"], *ended = calibration.count(own["away"], closed.plain.log_r, judged, sure)
-        self._audited = calibration.add(self._audited, closed.panel.signal, *ended, judged & ~sure, HOUR)
+        own["away"], ended, paged = calibration.count(own["away"], closed.plain.log_r, judged, sure)
+        self._audited = calibration.add(self._audited, closed.panel.signal, ended, paged, judged & ~sure, HOUR)
         self._waiting = {"counts": closed.counts, "events": closed.events}
         own["unsure"], own["spoiled"] = unsure.astype(float), np.zeros(len(noted))
 

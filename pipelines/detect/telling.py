@@ -7,6 +7,7 @@ import msgspec
 
 from pipelines.detect.account import accounts
 from pipelines.detect.cells import Cells
+from pipelines.detect.findings import LED_BY
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from schemas.panel import Panel
@@ -67,10 +68,11 @@ class Telling:
     def _is_due(self, finding: Finding) -> bool:
         """Say whether a finding is worth an account that it has not had yet.
 
-        An account holds the last hour against what the minutes expect, and to them a creep or a shape is nothing new.
+        An account holds the last hour against what the minutes expect: a creep or a version is nothing new to them, and
+        a shape brings its own.
         """
         told = self._told.get(_key(finding))
-        if finding.level < Level.NOTE or finding.reason in {Reason.CREEP, Reason.SHAPE}:
+        if finding.level < Level.NOTE or finding.reason in {*LED_BY, Reason.SHAPE}:
             return False
         return told is None or finding.level > told.level or finding.log_fleet > GROWN * told.log_fleet
 

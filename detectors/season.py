@@ -40,6 +40,8 @@ like a shift."""
 FADE = 3.0
 """A shape that forms takes out of the wander what was measured of it before: once it has moved by as much as the series
 wanders, a twentieth of the older blocks is left."""
+FADE_WANDER_MIN = 0.0025
+"""However little a series wanders, a shape that moves by far less than a twentieth is no news of it."""
 COUPLING, COUPLING_PRIOR = 0.5, 10.0
 """A series follows its ancestor's shape by half, until bins that are worth ten standard errors squared have spoken."""
 DEPTH_MAX = 5
@@ -190,7 +192,7 @@ def outdated(before: State, after: State, q: Floats) -> Floats:
     for c in CYCLES:
         name = f"{c.name}_shape"
         moved += ((after.rows[name] - before.rows[name]).astype(np.float64) ** 2).mean(axis=1)
-    return np.asarray(np.exp(-FADE * np.sqrt(moved / q)))
+    return np.asarray(np.exp(-FADE * np.sqrt(moved / np.maximum(q, FADE_WANDER_MIN))))
 
 
 class Bins(msgspec.Struct, frozen=True):

@@ -47,6 +47,8 @@ SIZE_SHARE = 0.03
 """A block length is weighed as if it showed at least this share of the largest scatter."""
 PARTS = np.linspace(0.0, 1.0, 5)
 """Parts of the scatter tried as wander, the rest being white: finer than the scatter is known."""
+Q_MIN, RHO_MIN = 1e-5, 1e-6
+"""No series is called steadier than to a third of a per cent."""
 INFLATE = 1.3
 """Variances are taken this much larger than estimated: it buys honesty for a little delay (measured; see
 docs/detectors.md)."""
@@ -160,8 +162,7 @@ def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict
     q, tau, rho = _covering(measured)
     # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
     youth = np.maximum(1.0 - stretches / FIRST_DAY_MINUTES, 0.0)
-    q = np.maximum(np.maximum(q, pools["prior"] * PRIOR["q"] * youth), 1e-5)
-    return {**pools, "q": q, "tau": tau, "rho": np.maximum(rho, 1e-6), "design": effect}
+    return {**pools, "q": np.maximum(q, pools["prior"] * PRIOR["q"] * youth), "tau": tau, "rho": rho, "design": effect}
 
 
 def _covering(measured: Floats) -> tuple[Floats, Floats, Floats]:
@@ -186,7 +187,7 @@ def _covering(measured: Floats) -> tuple[Floats, Floats, Floats]:
             cost = ((q[:, None] * f + rho[:, None] / BLOCKS) / size).sum(axis=1)
             law = np.where(cost < best, np.stack([q, np.full(len(q), tau), rho]), law)
             best = np.minimum(best, cost)
-    return law[0], law[1], law[2]
+    return np.maximum(law[0], Q_MIN), law[1], np.maximum(law[2], RHO_MIN)
 
 
 def _pooled(rows: dict[str, Stored], signal: Ints, stretches: Floats) -> dict[str, Floats]:

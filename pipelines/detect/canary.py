@@ -236,10 +236,10 @@ def _linked(seen_in: Ints, entries: Ints, place: Ints, places: Ints, keys: Ints,
 
 
 def _rows(panel: Panel, row: Ints) -> Panel:
-    """Give some rows of a panel as a panel without parents."""
+    """Give some rows of a panel as a panel without parents or season: what the hour does to both sides cancels."""
     arrays = ("n", "x", "mean_log", "var_log", "signal", "mix", "within")
     fields: dict[str, Any] = {name: getattr(panel, name)[row] for name in arrays}
-    return msgspec.structs.replace(panel, **fields, parent=np.full(len(row), -1, dtype=np.int64))
+    return msgspec.structs.replace(panel, **fields, parent=np.full(len(row), -1, dtype=np.int64), season=None)
 
 
 def _parents(state: State, row: Ints) -> State:

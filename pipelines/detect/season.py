@@ -36,7 +36,9 @@ class Season:
         if not self._state.size:
             return None
         self._find(panel)
-        factor = self._state.pools["coupling"][panel.signal] if len(self._state.pools["coupling"]) else 0.0
+        coupling = self._state.pools["coupling"]
+        # A signal that came after the last fit borrows nothing yet.
+        factor = np.pad(coupling, (0, max(0, int(panel.signal.max(initial=-1)) + 1 - len(coupling))))[panel.signal]
         shapes = season.value(self._state, minute)
         borrowed = np.where(self._source >= 0, factor * shapes[self._source], 0.0)
         borrowed[self._state.rows["row"]] = shapes

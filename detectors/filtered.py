@@ -142,7 +142,7 @@ class Filtered:
             rows[name] = np.where(where, rows[name] * keep, rows[name]) + np.where(seen, value, 0.0)
         if (panel.minute + 1) % FIT_MINUTES == 0:
             pools = wander.fit(rows, panel.signal, pools) | self.fit_pools(State(self.version, rows, pools), panel)
-            found = wander.laws(rows, panel.signal, pools)
+            found = *wander.scatter(rows, panel.signal, pools), wander.design(rows, panel.signal, pools)
             rows |= {name: value.astype(np.float32) for name, value in zip(FITTED, found, strict=True)}
         return State(self.version, rows, pools)
 

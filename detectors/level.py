@@ -16,9 +16,8 @@ from schemas.arrays import Floats, Ints
 from schemas.panel import Panel
 from schemas.signal import SignalKind
 
-TAIL_ONE_EVENT, TAIL_PER_EVENT, TAIL_MAX = 6.0, 2.0, 60.0
-"""Degrees of freedom nu grow with the events of the minute: a single value has heavy tails, and the excess kurtosis of
-a mean, 6 / (nu - 4), falls with the number of its values."""
+TAIL_PER_EVENT, TAIL_MIN, TAIL_MAX = 1.0, 6.0, 60.0
+"""Degrees of freedom grow with the events of the minute: a mean of many is nearly normal, a single value is not."""
 WITHIN_MIN = 1e-4
 """Smallest believable variance of one event in squared log2 units: a series of equal values still has rounding."""
 WITHIN_PRIOR, WITHIN_PRIOR_EVENTS = 1.0, 20.0
@@ -38,10 +37,10 @@ class StudentT:
         >>> f = StudentT()
         >>> x = np.array([[1.0, 0.5]])
         >>> f.log_likelihood(np.array([[9.0]]), x, np.array([[1.0, 3.0]]), np.array([[0.5, 0.5]])).round(3)
-        array([[-0.   , -1.921]])
+        array([[-0.   , -1.885]])
         """
         mean, sampling = x[:, :1], x[:, 1:]
-        nu = np.clip(TAIL_ONE_EVENT + TAIL_PER_EVENT * (n - 1.0), TAIL_ONE_EVENT, TAIL_MAX)
+        nu = np.clip(TAIL_MIN + TAIL_PER_EVENT * (n - 1.0), TAIL_MIN, TAIL_MAX)
         spread = variance + sampling
         return np.asarray(-0.5 * (nu + 1.0) * np.log1p((mean - eta) ** 2 / (nu * spread)) - 0.5 * np.log(spread))
 
@@ -87,13 +86,12 @@ class LevelDetector(Filtered):
         """Gather the active rows; the minute's sampling variance is within / n."""
         q, tau, rho = (value[active] for value in scatter)
         n, mean, level = panel.n[active], panel.mean_log[active], standing.level[active]
-        alike = self.design(baseline, panel)[active]
-        sampling = alike * self.within(baseline, panel)[active] / n
+        sampling = (self.design(baseline, panel) * self.within(baseline, panel))[active] / n
         return bank.Rows(
             index=active, signal=panel.signal[active], level=level, mix=panel.shift[active],
             sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
             sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
-            n=n / alike, x=np.stack([mean, sampling], axis=1), trials=n, observed=n * mean, expected=n * level,
+            n=n, x=np.stack([mean, sampling], axis=1), trials=n, observed=n * mean, expected=n * level,
             sampling=sampling,
         )  # fmt: skip
 

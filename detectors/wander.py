@@ -6,8 +6,7 @@ mean of the deviation. An AR(1) of variance q and time constant tau, plus white 
 variance q f(b / tau) + rho / b with f(u) = 2 (u - 1 + exp(-u)) / u^2 (variance of the time average of an
 Ornstein-Uhlenbeck process). Where blocks are thin, V itself is checked: turns of one session depend on each other, so
 blocks scatter by a design effect D more than independent events would (Kish, "Survey Sampling", 1965). The five
-points give q, tau and rho, of which the tightest that lie above all points are taken: pooled over the series of a
-signal, then moved to what each series shows of itself.
+points give q, tau and rho: pooled over the series of a signal, scaled for each series, shrunk to the pool.
 """
 
 import msgspec
@@ -25,8 +24,8 @@ TAUS = np.array([4.0, 12.0, 40.0, 120.0, 360.0, 1080.0])
 PRIOR = {"q": 0.1, "tau": 120.0, "rho": 0.05}
 """What is believed before there is data, in squared log units: 30 % drift over two hours, 22 % overdispersion within a
 minute. A family in other units, or of steadier quantities, scales both variances (`pool_fields`)."""
-PRIOR_BLOCKS = np.array([15.0, 15.0, 15.0, 8.0, 4.0])
-"""The prior weighs as much as this many well-measured blocks of each length: a day has few long ones."""
+PRIOR_BLOCKS = 15.0
+"""The prior weighs as much as this many well-measured blocks."""
 FIRST_DAY_MINUTES = 1_440.0
 """How long the prior keeps a say in how far a signal wanders: a night and a day."""
 BLOCKS_PER_TIME = 4.0
@@ -39,16 +38,16 @@ DESIGN_MAX = 15.0
 """Events are never taken for more alike than fifteen to one."""
 SHRINK_BLOCKS = 12.0
 """A series follows its own scatter once it has clearly more blocks than this; before, its signal's pool."""
-OWN_MIN, OWN_MAX = 0.1, 25.0
+SCALE_MIN, SCALE_MAX = 0.5, 25.0
 """Bounds of a series' scatter relative to its pool; too small is the dangerous side."""
 CLIP_Z2 = 25.0
 """A block counts for at most five standard deviations, so that an unnoticed incident does not blunt the detector."""
-SIZE_SHARE = 0.03
+SIZE_SHARE = 0.3
 """A block length is weighed as if it showed at least this share of the largest scatter."""
-PARTS = np.linspace(0.0, 1.0, 5)
-"""Parts of the scatter tried as wander, the rest being white: finer than the scatter is known."""
-Q_MIN, RHO_MIN = 1e-5, 1e-6
-"""No series is called steadier than to a third of a per cent."""
+DESIGN_ERROR = 0.1
+"""The design effect is known to a tenth at best; where noise is far larger than wander, that alone hides the wander."""
+LIFT_MAX = 4.0
+"""The fitted variances are lifted at most this much to cover every block length measured."""
 INFLATE = 1.3
 """Variances are taken this much larger than estimated: it buys honesty for a little delay (measured; see
 docs/detectors.md)."""
@@ -149,8 +148,8 @@ def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict
     """Fit q, tau, rho and the design effect of every signal to the pooled blocks of its series (all signals at once).
 
     Thick blocks give sum = D noise + blocks v, thin ones sum = D blocks + wander v: two equations a block length for
-    the variance v of block means and the design effect D. The priors count as `PRIOR_BLOCKS` and `DESIGN_PRIOR_BLOCKS`
-    blocks, and the tightest law that covers all five v is taken.
+    the variance v of block means and the design effect D. Then weighted least squares of v over the grid `TAUS`, q and
+    rho not negative; the priors count as `PRIOR_BLOCKS` and `DESIGN_PRIOR_BLOCKS` blocks.
     """
     count = len(pools["q"])
     stretches = _stretches(rows, signal, count)
@@ -159,35 +158,28 @@ def fit(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> dict
     effect = _pooled_design(pooled, prior)
     excess = pooled["thick_sum"] - effect[:, None] * pooled["thick_noise"]
     measured = (excess + PRIOR_BLOCKS * prior) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
-    q, tau, rho = _covering(measured)
+    # Errors count relative to the size of the scatter; a block length that happens to show none must not rule the fit.
+    size = np.maximum(measured, SIZE_SHARE * np.maximum(measured.max(axis=1, keepdims=True), 1e-6))
+    noise = (pooled["thick_noise"] + PRIOR_BLOCKS * size) / (pooled["thick_blocks"] + PRIOR_BLOCKS)
+    weight = 1.0 / (size**2 / np.sqrt(pooled["thick_blocks"] + PRIOR_BLOCKS) + (DESIGN_ERROR * noise) ** 2)
+    best = np.full(count, np.inf)
+    result = {name: pools[name].copy() for name in ("q", "tau", "rho")} | {"design": effect}
+    for tau in TAUS:
+        f, g = time_average(BLOCKS / tau), 1.0 / BLOCKS
+        q, rho = _two_nonnegative(weight, f, g, measured)
+        error = (weight * (q[:, None] * f + rho[:, None] * g - measured) ** 2).sum(axis=1)
+        better = error < best
+        best = np.where(better, error, best)
+        for name, value in (("q", q), ("tau", np.full(count, tau)), ("rho", rho)):
+            result[name] = np.where(better, value, result[name])
+    model = block_model(result["q"], result["tau"], result["rho"])
+    # One time constant cannot follow every shape; where the data stands above the model, the model is lifted over it.
+    lift = np.clip((measured / np.maximum(model, 1e-9)).max(axis=1), 1.0, LIFT_MAX)
     # Nobody is called steadier than the prior before a day has been seen; the doubt fades with the hours.
     youth = np.maximum(1.0 - stretches / FIRST_DAY_MINUTES, 0.0)
-    return {**pools, "q": np.maximum(q, pools["prior"] * PRIOR["q"] * youth), "tau": tau, "rho": rho, "design": effect}
-
-
-def _covering(measured: Floats) -> tuple[Floats, Floats, Floats]:
-    """Give the tightest law (q, tau, rho) whose block variance is nowhere below the measured one [S x 5].
-
-    One time constant follows no shape exactly, and below the data a model promises too much. Tightest is the least sum
-    of block variances relative to the measured ones, over the grid of `TAUS` and `PARTS`.
-
-    >>> q, tau, rho = _covering(np.array([[0.25, 0.0625, 0.015625, 0.00390625, 0.0009765625]]))
-    >>> q.round(3), rho.round(3)
-    (array([0.]), array([0.25]))
-    """
-    need = np.maximum(measured, 0.0)
-    size = np.maximum(need, np.maximum(SIZE_SHARE * need.max(axis=1, keepdims=True), 1e-9))
-    best, law = np.full(len(need), np.inf), np.zeros((3, len(need)))
-    for tau in TAUS:
-        f = time_average(BLOCKS / tau)
-        most = (need / f).max(axis=1)
-        for part in PARTS:
-            q = part * most
-            rho = np.maximum(((need - q[:, None] * f) * BLOCKS).max(axis=1), 0.0)
-            cost = ((q[:, None] * f + rho[:, None] / BLOCKS) / size).sum(axis=1)
-            law = np.where(cost < best, np.stack([q, np.full(len(q), tau), rho]), law)
-            best = np.minimum(best, cost)
-    return np.maximum(law[0], Q_MIN), law[1], np.maximum(law[2], RHO_MIN)
+    result["q"] = np.maximum(np.maximum(lift * result["q"], pools["prior"] * PRIOR["q"] * youth), 1e-5)
+    result["rho"] = np.maximum(lift * result["rho"], 1e-6)
+    return {**pools, **result}
 
 
 def _pooled(rows: dict[str, Stored], signal: Ints, stretches: Floats) -> dict[str, Floats]:
@@ -218,7 +210,7 @@ def _pooled_design(moments: dict[str, Floats], prior: Floats) -> Floats:
     return np.asarray(np.clip(effect, 1.0, DESIGN_MAX))
 
 
-def _design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> Floats:
+def design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> Floats:
     """Give the design effect of every series: what its thin blocks scatter beyond the signal's wander, shrunk to it.
 
     The worst block length counts, each taken a standard error lower (a mean of N squares has variance 2 / N): sessions
@@ -229,37 +221,27 @@ def _design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> 
     pool = pools["design"][signal][:, None]
     blocks = rows["thin_blocks"][:, DESIGN_BLOCKS].astype(np.float64) + SHRINK_BLOCKS
     each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 / blocks))
-    return np.asarray(np.clip(each.max(axis=1), 1.0, DESIGN_MAX))
+    return np.asarray(np.clip(INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
 
 
-def laws(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> tuple[Floats, Floats, Floats, Floats]:
-    """Give (q, tau, rho, design effect) of every series: its signal's law, moved to what its own blocks show.
+def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Solve weighted least squares y = a f + b g with a, b >= 0 for each row."""
+    ff, gg, fg = (weight * f * f).sum(1), (weight * g * g).sum(1), (weight * f * g).sum(1)
+    fy, gy = (weight * f * y).sum(1), (weight * g * y).sum(1)
+    det = np.maximum(ff * gg - fg**2, 1e-12 * ff * gg)
+    a, b = (fy * gg - gy * fg) / det, (gy * ff - fy * fg) / det
+    return np.where(b < 0, fy / ff, np.maximum(a, 0.0)), np.where(a < 0, gy / gg, np.maximum(b, 0.0))
 
-    Sessions make one tenant restless from minute to minute, and a fleet of many is steadier than any: neither is a
-    matter of scale alone. Above its signal's law a block counts as it is. Below, blocks shorter than twice the time
-    constant of the wander repeat each other (its integral time), and count for as many as there are such stretches: who
-    has not strayed for an hour has shown nothing yet. What the design effect explains is not counted again.
-    """
-    q, tau, rho = (pools[name][signal] for name in ("q", "tau", "rho"))
+
+def scatter(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> tuple[Floats, Floats, Floats]:
+    """Give (q, tau, rho) of every series: its signal's, scaled by how much this series scatters, shrunk to the pool."""
+    q, tau, rho = pools["q"][signal], pools["tau"][signal], pools["rho"][signal]
     model = block_model(q, tau, rho)
-    effect = _design(rows, signal, pools)
-    blocks = rows["thick_blocks"].astype(np.float64)
-    noise = rows["thick_noise"] / np.maximum(blocks, 1e-9)
-    each = rows["thick_sum"] / np.maximum(blocks, 1e-9) - effect[:, None] * noise
-    told = blocks * _weight_left(model, noise, _prior_model(pools["prior"])[signal])
-    wandering = q[:, None] * time_average(BLOCKS / tau[:, None]) / model
-    repeats = np.maximum(2.0 * tau[:, None] / BLOCKS, 1.0)
-    steady = told / np.maximum(wandering**2 * repeats + (1.0 - wandering) ** 2, 1.0)
-    count = np.where(each > model, told, steady)
-    measured = (count * each + SHRINK_BLOCKS * model) / (count + SHRINK_BLOCKS)
-    q, tau, rho = _covering(np.clip(measured, OWN_MIN * model, OWN_MAX * model))
-    return INFLATE * q, tau, INFLATE * rho, np.minimum(INFLATE * effect, DESIGN_MAX)
-
-
-def _weight_left(model: Floats, noise: Floats, plausible: Floats) -> Floats:
-    """Give what is left of the weight of thick blocks where wander is smaller than was plausible, beside the noise."""
-    left = (model * (plausible + noise) / (plausible * (model + noise))) ** 2
-    return np.asarray(np.minimum(left, 1.0))
+    excess = rows["thick_sum"] - pools["design"][signal][:, None] * rows["thick_noise"]
+    relative = (excess / model).sum(axis=1)
+    scale = (relative + SHRINK_BLOCKS) / (rows["thick_blocks"].sum(axis=1, dtype=np.float64) + SHRINK_BLOCKS)
+    scale = np.clip(scale, SCALE_MIN, SCALE_MAX) * INFLATE
+    return scale * q, tau, scale * rho
 
 
 def level_variance(q: Floats, tau: Floats, rho: Floats, minutes: Floats) -> Floats:

@@ -151,14 +151,8 @@ def advance(
     total = var + r.rho[:, None]
     n, x = r.n[:, None], r.x
     like = family.log_likelihood(n, x, eta, total)
-    most = NATS_ONE_EVENT + np.log(np.maximum(n, 1.0))
-    log_e = np.where(known, np.minimum(like[:, NULLS:] - like[:, side], most), 0.0)
-    innovation, noise = family.innovation(n, x, eta)
-    spread = total + noise
-    gain = var / spread
-    limit = CLIP_SD * np.sqrt(spread)
-    mean += gain * np.clip(innovation, -limit, limit)
-    var *= 1.0 - gain
+    log_e = np.where(known, np.minimum(like[:, NULLS:] - like[:, side], most_nats(n)), 0.0)
+    correct(mean, var, total, *family.innovation(n, x, eta))
     # The likeliest onset of an alternative is the last minute at which its cusum stood at zero (Page 1954).
     fresh = was["cusum"] <= 0.0
     now = {
@@ -175,6 +169,23 @@ def advance(
     for name, value in now.items():
         rows[name][i] = value
     return _verdict(now, signed, known)
+
+
+def most_nats(n: Floats) -> Floats:
+    """Give the most that a minute of n events may say."""
+    return np.asarray(NATS_ONE_EVENT + np.log(np.maximum(n, 1.0)))
+
+
+def correct(mean: Floats, var: Floats, total: Floats, innovation: Floats, noise: Floats) -> None:
+    """Let filters learn a minute, in place: an extended Kalman step with a clipped innovation.
+
+    `total` is the latent variance of the minute, `noise` its sampling variance.
+    """
+    spread = total + noise
+    gain = var / spread
+    limit = CLIP_SD * np.sqrt(spread)
+    mean += gain * np.clip(innovation, -limit, limit)
+    var *= 1.0 - gain
 
 
 def _known(r: Rows, shifts: Floats, table: SignalTable) -> Bools:

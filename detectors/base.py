@@ -174,3 +174,12 @@ def decode(saved: dict[str, Any]) -> State:
         return {name: np.frombuffer(body, kind).reshape(shape).copy() for name, (kind, shape, body) in arrays.items()}
 
     return State(saved["version"], unpack(saved["rows"]), unpack(saved["pools"]))
+
+
+def decode_version(saved: dict[str, Any], version: int, name: str) -> State:
+    """Read a state back; raises ValueError, naming its owner, where it is of another version."""
+    state = decode(saved)
+    if state.version != version:
+        message = f"{name} state of version {state.version}, this Limen reads {version}"
+        raise ValueError(message)
+    return state

@@ -176,12 +176,7 @@ def _compare(rows: dict[str, Floats], r: bank.Rows, far: Floats, family: bank.Fa
     eta = np.clip(centre + mean, -bank.ETA_MAX, bank.ETA_MAX)
     total, n = var + r.rho[:, None], r.n[:, None]
     like = family.log_likelihood(n, r.x, eta, total)
-    most = bank.NATS_ONE_EVENT + np.log(np.maximum(r.n, 1.0))
-    innovation, noise = family.innovation(n, r.x, eta)
-    spread = total + noise
-    gain, limit = var / spread, bank.CLIP_SD * np.sqrt(spread)
-    mean += gain * np.clip(innovation, -limit, limit)
-    var *= 1.0 - gain
+    bank.correct(mean, var, total, *family.innovation(n, r.x, eta))
     rows["mean"], rows["back_mean"] = mean.T
     rows["var"], rows["back_var"] = var.T
-    return np.minimum(like[:, 1] - like[:, 0], most)
+    return np.minimum(like[:, 1] - like[:, 0], bank.most_nats(r.n))

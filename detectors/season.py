@@ -141,7 +141,7 @@ def add(state: State, minute: int, seen: wander.Seen, scatter: tuple[Floats, Flo
 
 def block_variance(cycle: Cycle, q: Floats, tau: Floats, rho: Floats) -> Floats:
     """Give the variance that wander leaves in the mean of one bin."""
-    return np.asarray(q * wander.time_average(cycle.minutes / tau) + rho / cycle.minutes)
+    return wander.level_variance(q, tau, rho, np.asarray(cycle.minutes))
 
 
 def _learn(rows: dict[str, Stored], c: Cycle, i: Ints, variance: Floats) -> None:

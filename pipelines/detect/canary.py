@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.base import Shares, State, decode, encode, mean_of_cells
+from detectors.base import Shares, State, decode, decode_version, encode, mean_of_cells
 from detectors.canary import INFLATE, KEEP, CanaryDetector, Cells, Pair, Sums, Window
 from detectors.filtered import Filtered
 from pipelines.detect.contrast import spread
+from pipelines.detect.panels import part_of
 from pipelines.detect.series import VERSION_DIMENSIONS, Roster
 from pipelines.detect.watch import LAG_MAX, Watch
 from schemas.arrays import Bools, Floats, Ints
@@ -213,10 +214,8 @@ class Canaries:
         self._looked = saved["looked"]
         for name in HELD:
             setattr(self, f"_{name}", held[name])
-        self._state = None if saved["state"] is None else decode(saved["state"])
-        if self._state is not None and self._state.version != CanaryDetector.version:
-            message = f"canary state of version {self._state.version}, this Limen reads {CanaryDetector.version}"
-            raise ValueError(message)
+        state = saved["state"]
+        self._state = None if state is None else decode_version(state, CanaryDetector.version, "canary")
 
 
 def _linked(seen_in: Ints, entries: Ints, place: Ints, places: Ints, keys: Ints, size: int) -> Links:
@@ -237,9 +236,7 @@ def _linked(seen_in: Ints, entries: Ints, place: Ints, places: Ints, keys: Ints,
 
 def _rows(panel: Panel, row: Ints) -> Panel:
     """Give some rows of a panel as a panel without parents or season: what the hour does to both sides cancels."""
-    arrays = ("n", "x", "mean_log", "var_log", "signal", "mix", "within")
-    fields: dict[str, Any] = {name: getattr(panel, name)[row] for name in arrays}
-    return msgspec.structs.replace(panel, **fields, parent=np.full(len(row), -1, dtype=np.int64), season=None)
+    return msgspec.structs.replace(part_of(panel, row), parent=np.full(len(row), -1, dtype=np.int64))
 
 
 def _parents(state: State, row: Ints) -> State:

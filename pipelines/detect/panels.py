@@ -1,5 +1,6 @@
 """Panels from minutes: scatter the cells of a closed minute into the rows of each kind."""
 
+import msgspec
 import numpy as np
 
 from pipelines.detect.series import Kind, Roster
@@ -8,6 +9,8 @@ from schemas.panel import Panel
 from schemas.partial import Cells, Minute
 from schemas.signal import SignalKind
 
+ARRAYS = ("n", "x", "mean_log", "var_log", "parent", "signal", "mix", "within")
+"""What a panel holds of every row at all times."""
 LOG_UNIT = 1024.0
 """Cells hold sums of log2(1 + v) in 1/1024."""
 BINS_PER_OCTAVE = 8.0
@@ -17,6 +20,12 @@ BINS_PER_OCTAVE = 8.0
 def zeros(cells: Cells) -> Ints:
     """Count the zero values of each cohort: nothing has no size, and how often there is nothing is another signal."""
     return np.bincount(cells.row, np.where(cells.bin == 0, cells.count, 0), len(cells.n)).astype(np.int64)
+
+
+def part_of(panel: Panel, rows: Ints | slice) -> Panel:
+    """Give some rows of a panel, without what their hour makes expected."""
+    parts = {name: getattr(panel, name)[rows] for name in ARRAYS}
+    return msgspec.structs.replace(panel, **parts, season=None)
 
 
 def spread_of_logs(cells: Cells, n: Ints, mean: Floats) -> Floats:

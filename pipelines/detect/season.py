@@ -11,15 +11,14 @@ import msgspec
 import numpy as np
 
 from detectors import season, wander
-from detectors.base import Detector, State, decode, encode
+from detectors.base import Detector, State, decode_version, encode
 from detectors.filtered import FIT_MINUTES, Filtered
+from pipelines.detect.panels import part_of
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 
 LEVEL_MINUTES = 1_440.0
 """A level of a day's minutes with events holds every hour; a younger one moves with them, and shows no season."""
-SEEN = ("n", "x", "mean_log", "var_log", "mix", "within")
-"""What a shape is learned from."""
 
 
 class Season:
@@ -100,9 +99,8 @@ class Season:
     def _seen(self, detector: Filtered, baseline: State, old: Panel, where: Bools) -> wander.Seen:
         """Give what the minute shows of the rows with a shape, beyond level and season; each as a top of its own."""
         at = self._state.rows["row"]
-        own: dict[str, Any] = {name: getattr(old, name)[at] for name in (*SEEN, "signal")}
-        own |= {"parent": np.full(len(at), -1), "season": season.value(self._state, old.minute)}
-        panel = msgspec.structs.replace(old, **own)
+        tops, hour = np.full(len(at), -1), season.value(self._state, old.minute)
+        panel = msgspec.structs.replace(part_of(old, at), parent=tops, season=hour)
         level = detector.standing(baseline, panel, detector.scatter(baseline, panel.signal)).level
         ready = where[at] & (panel.n > 0) & (baseline.rows["minutes"] >= LEVEL_MINUTES)
         resid, weight, var = detector.residual(baseline, panel, np.where(ready, level, 0.0))
@@ -115,11 +113,8 @@ class Season:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped state; raises ValueError where it is of another version."""
-        self._state = decode(saved)
+        self._state = decode_version(saved, season.VERSION, "season")
         self._own = -1
-        if self._state.version != season.VERSION:
-            message = f"season state of version {self._state.version}, this Limen reads {season.VERSION}"
-            raise ValueError(message)
 
 
 def _faded(baseline: State, at: Ints, keep: Floats) -> State:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from detectors import calibration
-from detectors.base import SignalTable, State, Stored, decode, encode, grown
+from detectors.base import SignalTable, State, Stored, decode, decode_version, encode, grown
 from detectors.shape import ShapeDetector, ShapePanel
 from pipelines.detect.series import Roster
 from pipelines.detect.windows import HOUR, Windows, aligned
@@ -145,10 +145,9 @@ class ShapeWatch:
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped state; raises ValueError where it is of another version."""
         self.windows.load(saved["windows"])
-        self.baseline, self._evidence = decode(saved["baseline"]), decode(saved["evidence"])
-        if self.baseline.version != ShapeDetector.version:
-            message = f"shape state of version {self.baseline.version}, this Limen reads {ShapeDetector.version}"
-            raise ValueError(message)
+        self.baseline, self._evidence = (
+            decode_version(saved[name], ShapeDetector.version, "shape") for name in ("baseline", "evidence")
+        )
         own = decode(saved["own"])
         self._own = {name: own.rows[name] for name in OWN_FIELDS}
         self._waiting = {name: own.rows[name] for name in ("counts", "events")}

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.base import Detector, State, decode, encode, grown
+from detectors.base import Detector, State, decode_version, encode, grown
 from detectors.filtered import Filtered
 from detectors.slow import DAY_MINUTES, SlowReference
+from pipelines.detect.panels import part_of
 from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.score import Scores
@@ -47,7 +48,8 @@ class Slow:
         if not isinstance(detector, Filtered):
             return scores
         slow = SlowReference(detector)
-        size, panel = len(panel.n), _first(panel)
+        # Over whole days the hours cancel.
+        size, panel = len(panel.n), part_of(panel, slice(ROWS_MAX))
         state = slow.grow(self._state or slow.empty(), len(panel.n))
         self._since = grown(self._since, len(panel.n), -1.0)
         day = panel.minute // DAY_MINUTES
@@ -96,19 +98,9 @@ class Slow:
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped state; raises ValueError where it is of another version."""
         self._day, self._since = saved["day"], np.frombuffer(saved["since"], "<f8").copy()
-        self._state = None if saved["state"] is None else decode(saved["state"])
-        if self._state is not None and self._state.version != SlowReference.version:
-            message = f"slow state of version {self._state.version}, this Limen reads {SlowReference.version}"
-            raise ValueError(message)
+        state = saved["state"]
+        self._state = None if state is None else decode_version(state, SlowReference.version, "slow")
         self._scores = None
-
-
-def _first(panel: Panel) -> Panel:
-    """Give the first rows of a panel."""
-    arrays = ("n", "x", "mean_log", "var_log", "parent", "signal", "mix", "within")
-    first = {name: getattr(panel, name)[:ROWS_MAX] for name in arrays}
-    # Over whole days the hours cancel.
-    return msgspec.structs.replace(panel, **first, season=None)
 
 
 def averaged(scores: Scores, ready: Bools, at: Ints, slow: Scores) -> Scores:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from detectors import calibration
-from detectors.base import Detector, Shares, State, decode, encode, grown
+from detectors.base import Detector, Shares, State, decode, decode_version, encode, grown
 from pipelines.detect.recent import Recent
 from pipelines.detect.season import Season
 from pipelines.detect.slow import Slow
@@ -57,7 +57,7 @@ class Watch:
 
     def step(self, panel: Panel) -> list[Scores]:
         """Score the panel at its hour with every detector, and keep it for learning."""
-        scores, panel = [], self.seasonal(panel)
+        scores, panel = [], panel if panel.season is not None else self.seasonal(panel)
         for k, detector in enumerate(self.detectors):
             self.evidence[k], scored = detector.step(self.baselines[k], self.evidence[k], panel)
             scores.append(scored)
@@ -153,14 +153,13 @@ class Watch:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped state; raises ValueError where a detector is now of another version."""
-        self.baselines = [decode(s) for s in saved["baselines"]]
-        self.evidence = [decode(s) for s in saved["evidence"]]
-        for detector, *states in zip(self.detectors, self.baselines, self.evidence, strict=True):
-            for state in states:
-                if state.version != detector.version:
-                    name = type(detector).__name__
-                    message = f"{name} state of version {state.version}, this Limen reads {detector.version}"
-                    raise ValueError(message)
+        self.baselines, self.evidence = (
+            [
+                decode_version(each, detector.version, type(detector).__name__)
+                for each, detector in zip(saved[name], self.detectors, strict=True)
+            ]
+            for name in ("baselines", "evidence")
+        )
         state = decode(saved["own"])
         own, self.audited = state.rows, state.pools
         self._recent.load(saved["recent"])

@@ -25,8 +25,19 @@ class Rest(msgspec.Struct, frozen=True):
     n: int
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """What a new version was held against: all others of `cohort` in the same minutes, in the signal's unit."""
+
+    cohort: dict[str, str]
+    observed: float
+    n: int
+
+
 class Composition(msgspec.Struct, frozen=True):
-    """What is expected, in the signal's unit, of a cohort's cells at their usual shares and at those of today."""
+    """What is expected, in the signal's unit, of a cohort's cells at their usual shares and at those of today.
+
+    Beside others, `usual` is at the shares of the others, and `today` at the version's own.
+    """
 
     usual: float
     today: float
@@ -63,8 +74,8 @@ class Account(msgspec.Struct, frozen=True):
     cohort holds; None where it is all traffic, or all traffic did not move the same way. `parts` are slices of the
     cohort that stand out among its `cells`, and `largest` is the one cell with most of the excess. `elsewhere` counts
     the events of all other traffic while a cohort is silent. In a drift of shape `observed` and
-    `expected` are shares of the last hour's events, those that stand where fewer used to, and `shape` says which. What
-    was not tested is None, or empty.
+    `expected` are shares of the last hour's events, those that stand where fewer used to, and `shape` says which. A new
+    version was held against others, `beside`, which make `expected` what it is. What was not tested is None, or empty.
     """
 
     cohort: dict[str, str]
@@ -83,3 +94,4 @@ class Account(msgspec.Struct, frozen=True):
     largest: Part | None = None
     elsewhere: int | None = None
     shape: Shape | None = None
+    beside: Beside | None = None

@@ -6,7 +6,7 @@ tested or that the test had not the events to see.
 
 import msgspec
 
-from schemas.account import Account, Part, Shape
+from schemas.account import Account, Beside, Part, Shape
 from schemas.signal import Signal
 from schemas.words import is_share, moment, number, quantity, rfc3339, where
 
@@ -15,6 +15,7 @@ DETECTORS_IN_WORDS = {
     "count": "minutes of events per turn, against what past, parent and today's mix make expected",
     "level": "minutes of typical sizes, against what past and today's mix make expected",
     "shape": "hours of shares by category or size, against what the pasts of today's cells make expected",
+    "canary": "a new version, against what all others of its parent show in the same minutes",
     "silence": "the length of the present gap, against the longest gaps of the past",
 }
 """What each detector compares with what."""
@@ -102,7 +103,19 @@ def _seen(account: Account, signal: Signal) -> str:
     since, until = (moment(rfc3339(ms)) for ms in (account.from_ms, account.until_ms))
     observed, expected = quantity(account.observed, signal), quantity(account.expected, signal)
     figures = f"it was {observed} where {expected} was expected, n = {account.n:,}"
-    return f"In {where(account.cohort)} from {since} to {until} UTC {figures}."
+    said = f"In {where(account.cohort)} from {since} to {until} UTC {figures}."
+    return said if account.beside is None else f"{said} {_beside(account.beside, signal)}"
+
+
+def _beside(beside: Beside, signal: Signal) -> str:
+    """Say what a new version was held against.
+
+    >>> signal = Signal("refusal_rate", "rate", "share", "", "capability_loss", "refusal")
+    >>> _beside(Beside({"model": "orion"}, 0.031, 4210), signal)
+    'It was held against the 4,210 other events of model orion in the same minutes: 3.1 % there.'
+    """
+    others = f"the {beside.n:,} other events of {where(beside.cohort)} in the same minutes"
+    return f"It was held against {others}: {quantity(beside.observed, signal)} there."
 
 
 def _drifted(account: Account, shape: Shape) -> str:
@@ -154,7 +167,8 @@ def _mix(account: Account, signal: Signal) -> tuple[str, bool]:
     share = mix / whole if whole else 0.0
     scale, unit = (100, "points") if is_share(signal) else (1, signal.unit)
     figures = f"{number(mix * scale)} of {number(whole * scale)} {unit}".strip()
-    return f"A change of mix explains {figures}.", share <= RULED_OUT
+    kind = "change" if account.beside is None else "difference"
+    return f"A {kind} of mix explains {figures}.", share <= RULED_OUT
 
 
 def _rest(account: Account, direction: str) -> tuple[str, bool]:

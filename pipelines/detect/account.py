@@ -3,7 +3,8 @@
 Everything is summed over the minutes since the onset, at most an hour, against what is expected now. All other traffic
 is what the whole has and the cohort has not, so it can be tested for every cohort. Its 95 % interval knows four
 sources: sampling (with the design effect), wander, the minutes' own scatter, and the uncertain level of the whole.
-Parts are found by the likelihood scan over slices of the cohort's cells (`detectors/attribution.py`).
+Parts are found by the likelihood scan over slices of the cohort's cells (`detectors/attribution.py`). A new version
+that was found beside others is held against them, at its own mix of cells, as its detector does.
 """
 
 from collections.abc import Sequence
@@ -14,43 +15,50 @@ import numpy as np
 from detectors.attribution import attribute
 from detectors.filtered import Filtered
 from detectors.leaf_evidence import Evidence, amounts, means, rates
+from pipelines.detect.canary import Canaries, Standard
 from pipelines.detect.cells import Cells, coded
 from pipelines.detect.history import in_unit
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from pipelines.detect.window import WINDOW_MAX, Sums, Window, panels_since, window_of
-from schemas.account import Account, Composition, Part, Rest
-from schemas.arrays import Ints
+from schemas.account import Account, Beside, Composition, Part, Rest
+from schemas.arrays import Floats, Ints
 from schemas.panel import Panel
-from schemas.score import Finding
+from schemas.score import Finding, Reason
 from schemas.signal import Cohort, Signal
 
 PARTS_MAX = 5
 """Most parts named: who reads more is better served by a chart."""
 SURE_Z = 1.96
 """The interval of all other traffic holds 95 %."""
+HALF_HIT = 0.5
+"""A rest without hits is taken to have half of one where it is brought to another mix: its logarithm is finite."""
 MINUTE_MS = 60_000
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A finding in the panel of its kind: where its window starts, its row, and that of all traffic (-1: none)."""
+    """A finding in the panel of its kind: where its window starts, its row, and that of all traffic (-1: none).
+
+    `standard` is what it was held against, where that is the rest of a version's parent.
+    """
 
     finding: Finding
     signal: Signal
     start: int
     row: int
     whole: int
+    standard: Standard | None
 
 
 def accounts(
-    roster: Roster, cells: Cells, watch: Watch, panel: Panel, found: Sequence[Finding]
+    roster: Roster, cells: Cells, watch: Watch, canaries: Canaries | None, panel: Panel, found: Sequence[Finding]
 ) -> list[Account | None]:
     """Give the account of each finding of one kind, `panel` being the minute just judged.
 
     A cohort without events in the window has none, unless it is its silence that was found; nor has one that broke a
     limit before anything was expected of it.
     """
-    asked = [_asked(roster, panel, finding) for finding in found]
+    asked = [_asked(roster, canaries, panel, finding) for finding in found]
     made: list[Account | None] = [None] * len(asked)
     detector = watch.detectors[0]
     for start, summed in panels_since(watch, panel, {each.start for each in asked}):
@@ -63,18 +71,22 @@ def accounts(
         teller = _Teller(roster, cells, detector, window)
         for place in since:
             row = asked[place].row
-            if summed.n[row] > 0 and window.known[row]:
+            if summed.n[row] > 0 and asked[place].finding.reason == Reason.CANARY:
+                made[place] = teller.beside(asked[place])
+            elif summed.n[row] > 0 and window.known[row]:
                 made[place] = teller.account(asked[place])
     return made
 
 
-def _asked(roster: Roster, panel: Panel, finding: Finding) -> Asked:
+def _asked(roster: Roster, canaries: Canaries | None, panel: Panel, finding: Finding) -> Asked:
     """Find the rows of a finding."""
     signal, table = roster.signal_index(finding.signal), roster.kinds[panel.kind]
     place, top = roster.place_of(finding.cohort), roster.place_of(())
     whole = int(table.rows_of(signal, top)) if top >= 0 and finding.cohort else -1
     start = max(finding.onset_ms // MINUTE_MS, panel.minute - WINDOW_MAX)
-    return Asked(finding, roster.signals[signal], min(start, panel.minute), int(table.rows_of(signal, place)), whole)
+    row = int(table.rows_of(signal, place))
+    standard = canaries.standard(row) if canaries is not None and finding.reason == Reason.CANARY else None
+    return Asked(finding, roster.signals[signal], min(start, panel.minute), row, whole, standard)
 
 
 def _silence(asked: Asked, panel: Panel) -> Account:
@@ -104,10 +116,7 @@ class _Teller:
         free, parts = self._cells.within(self._roster, finding.cohort)
         shared = self._parted(asked, free, parts) if free else ((), 0, None)
         return Account(
-            dict(finding.cohort),
-            finding.detector,
-            window.start * MINUTE_MS,
-            (window.panel.minute + 1) * MINUTE_MS,
+            *self._what(finding),
             *self._values(asked.signal, window.own, rows),
             int(window.panel.n[row]),
             float(window.own.excess[row]),
@@ -119,12 +128,51 @@ class _Teller:
             largest=shared[2],
         )
 
+    def beside(self, asked: Asked) -> Account | None:
+        """Give the account of a version held against the rest of its parent; None where there is no rest by now.
+
+        The rest is taken to the version's mix of cells by what these usually show (`detectors.canary`).
+        """
+        standard, row, sums, trials = asked.standard, asked.row, self._window.own.observed, self._window.panel.n
+        others = 0.0 if standard is None else float(trials[standard.parent] - trials[row])
+        if standard is None or others <= 0:
+            return None
+        n, seen = float(trials[row]), float(sums[row] / trials[row])
+        rest = float(sums[standard.parent] - sums[row]) / others
+        expected = self._at_mix(max(rest, HALF_HIT / others), standard)
+        shown, there, here = self._shown(asked.signal, np.array([seen, rest, expected]))
+        cohort = self._roster.cohorts[self._roster.kinds[self._window.panel.kind].columns.cohort[standard.parent]]
+        return Account(
+            *self._what(asked.finding),
+            shown,
+            here,
+            int(n),
+            n * (seen - expected),
+            mix=Composition(there, here),
+            beside=Beside(dict(cohort), there, int(others)),
+        )
+
+    def _at_mix(self, rest: float, standard: Standard) -> float:
+        """Take the mean of a rest to its canary's mix of cells."""
+        level, usual, own = self._detector.in_level(np.array([rest, standard.rest, standard.own]))
+        expected = level - usual + own
+        return float(expected if self._is_level else self._detector.in_unit(expected))
+
+    def _what(self, finding: Finding) -> tuple[dict[str, str], str, int, int]:
+        """Give what was looked at: cohort, detector, from when, until when."""
+        since, until = self._window.start, self._window.panel.minute + 1
+        return dict(finding.cohort), finding.detector, since * MINUTE_MS, until * MINUTE_MS
+
     def _values(self, signal: Signal, sums: Sums, rows: Ints) -> tuple[float, float]:
         """Give what some rows together showed, and what was expected, in the signal's unit."""
         n, observed = self._window.panel.n[rows].sum(), sums.observed[rows].sum()
-        both = np.array([observed, observed - sums.excess[rows].sum()]) / n
-        seen, expected = (self._detector.in_unit(both) if self._is_level else both) * in_unit(signal)
-        return float(seen), float(expected)
+        seen, expected = self._shown(signal, np.array([observed, observed - sums.excess[rows].sum()]) / n)
+        return seen, expected
+
+    def _shown(self, signal: Signal, means: Floats) -> list[float]:
+        """Give means of what adds up in the signal's unit."""
+        shown: list[float] = ((self._detector.in_unit(means) if self._is_level else means) * in_unit(signal)).tolist()
+        return shown
 
     def _share(self, asked: Asked) -> float | None:
         """Give the share of the whole's excess, where the whole moved in the same direction."""

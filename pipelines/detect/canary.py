@@ -68,6 +68,17 @@ class Links(msgspec.Struct, frozen=True):
     shared: Ints
 
 
+class Standard(msgspec.Struct, frozen=True):
+    """What one canary is held against: the row of its parent, and what cells usually show at the mix of lately.
+
+    `own` is at the canary's mix of cells and `rest` at that of all others of the parent, both as the bank counts.
+    """
+
+    parent: int
+    own: float
+    rest: float
+
+
 class Canaries:
     """The canaries of one kind of series."""
 
@@ -111,6 +122,18 @@ class Canaries:
     def rows(self) -> Ints:
         """Give the rows of the watch that are canaries."""
         return np.asarray(self._places[0])
+
+    def standard(self, row: int) -> Standard | None:
+        """Say what a row of the watch was held against in the minute that was judged last; None if it is no canary."""
+        at = np.flatnonzero(self._places[0] == row)
+        if not len(at) or self._links is None:
+            return None
+        (n, _, e), (all_n, _, all_e) = (
+            self._sums[:, links[at[0]], 0] for links in (self._links.own, self._links.parent)
+        )
+        if n <= 0 or all_n <= n:
+            return None
+        return Standard(int(self._places[1, at[0]]), float(e / n), float((all_e - e) / (all_n - n)))
 
     def _end(self, canaries: CanaryDetector, state: State, panel: Panel) -> State:
         """Let go of the versions that are new no longer."""

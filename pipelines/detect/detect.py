@@ -128,7 +128,8 @@ class Detect:
             found += [f for f in drifts if (f.signal, f.cohort) not in told]
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             found += self._broken_limits(shown, minute)
-            found = self._telling.step(self.roster, self.watches, shown, self._placed(found), minute.minute)
+            found = self._placed(found)
+            found = self._telling.step(self.roster, self.watches, self._canaries, shown, found, minute.minute)
         else:
             for watch in self.watches.values():
                 watch.skip(minute.minute)

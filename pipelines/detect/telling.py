@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from pipelines.detect.account import accounts
+from pipelines.detect.canary import Canaries
 from pipelines.detect.cells import Cells
-from pipelines.detect.findings import LED_BY
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from schemas.panel import Panel
@@ -44,6 +44,7 @@ class Telling:
         self,
         roster: Roster,
         watches: dict[SignalKind, Watch],
+        canaries: dict[SignalKind, Canaries],
         shown: dict[SignalKind, Panel],
         found: Sequence[Finding],
         minute: int,
@@ -59,7 +60,7 @@ class Telling:
             if kind not in watches:
                 continue  # a limit may watch what no detector judges
             asked = [found[place] for place in places]
-            told = accounts(roster, self._cells, watches[kind], shown[kind], asked)
+            told = accounts(roster, self._cells, watches[kind], canaries.get(kind), shown[kind], asked)
             for place, account in zip(places, told, strict=True):
                 made[place] = msgspec.structs.replace(found[place], account=account)
         self._remember(found, set(due), minute)
@@ -68,11 +69,10 @@ class Telling:
     def _is_due(self, finding: Finding) -> bool:
         """Say whether a finding is worth an account that it has not had yet.
 
-        An account holds the last hour against what the minutes expect: a creep or a version is nothing new to them, and
-        a shape brings its own.
+        An account is of the last hour, to which a creep is nothing new; a shape brings its own.
         """
         told = self._told.get(_key(finding))
-        if finding.level < Level.NOTE or finding.reason in {*LED_BY, Reason.SHAPE}:
+        if finding.level < Level.NOTE or finding.reason in {Reason.CREEP, Reason.SHAPE}:
             return False
         return told is None or finding.level > told.level or finding.log_fleet > GROWN * told.log_fleet
 

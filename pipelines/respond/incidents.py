@@ -167,6 +167,7 @@ class Reviewer:
                 scope_of(scope),
                 limit=is_limit(lead),
                 breach=incident.breach,
+                beside=incident.account.beside if incident.account and lead.cohort == scope else None,
             ),
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from schemas.account import Beside
 from schemas.account_words import said_of
 from schemas.alert import Alert
 from schemas.breach import Breach, Gap
@@ -60,7 +61,14 @@ def is_silence(signal: Signal, effect: Effect) -> bool:
 
 
 def title_of(
-    signal: Signal, effect: Effect, direction: str, scope: dict[str, str], *, limit: bool, breach: Breach | None = None
+    signal: Signal,
+    effect: Effect,
+    direction: str,
+    scope: dict[str, str],
+    *,
+    limit: bool,
+    breach: Breach | None = None,
+    beside: Beside | None = None,
 ) -> str:
     """Give the title of an incident: what moved, by how much, where, from and to.
 
@@ -68,6 +76,8 @@ def title_of(
     >>> effect = Effect(observed=0.098, expected=0.032, lower=0.02, upper=0.04, unit="share", ratio=3.06)
     >>> title_of(rate, effect, "up", {"region": "eu", "model": "gpt-4"}, limit=False)
     'Refusal rate up x3.06 in region eu, model gpt-4 (3.2 % -> 9.8 %)'
+    >>> title_of(rate, effect, "up", {"prompt_version": "v2"}, limit=False, beside=Beside({}, 0.031, 420))
+    'Refusal rate up x3.06 in prompt_version v2 against the rest of all traffic (3.2 % -> 9.8 %)'
     >>> title_of(rate, effect, "up", {}, limit=True)
     'Refusal rate above its limit in all traffic (9.8 %, limit 3.2 %)'
     >>> latency = Signal("latency_ms", "level", "ms", "", "performance", "speed")
@@ -89,7 +99,8 @@ def title_of(
     if limit:
         side = "above" if direction == "up" else "below"
         return f"{name_of(signal)} {side} its limit in {where(scope)} ({observed}, limit {expected})"
-    return f"{name_of(signal)} {moved(effect, direction)} in {where(scope)} ({expected} -> {observed})"
+    rest = "" if beside is None else f" against the rest of {where(beside.cohort)}"
+    return f"{name_of(signal)} {moved(effect, direction)} in {where(scope)}{rest} ({expected} -> {observed})"
 
 
 def explain(incident: Incident, signal: Signal) -> str:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from detectors import DETECTORS
-from schemas.account import Account, Composition, Part, Rest
+from schemas.account import Account, Beside, Composition, Part, Rest
 from schemas.account_words import detector_in_words, said_of
 from schemas.signal import Signal
 
@@ -78,7 +78,17 @@ def test_a_silence_is_held_against_all_other_traffic():
     assert said(**silent, elsewhere=0).not_ruled_out == ("All other traffic had 0 events in the same minutes.",)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+def test_a_new_version_is_told_beside_the_rest_of_its_parent():
+    """One sentence says what it was held against, and what differs by mix is told as a difference, not a change."""
+    told = said(beside=Beside({"model": "orion"}, 0.03, 4_210), mix=Composition(0.03, 0.04))
+    assert told.seen.endswith(
+        "it was 12 % where 4 % was expected, n = 500. "
+        "It was held against the 4,210 other events of model orion in the same minutes: 3 % there."
+    )
+    assert told.ruled_out == ("A difference of mix explains 1 of 9 points.",)
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, "canary"])
 def test_every_detector_has_its_words(name):
     """No detector is named by its name alone."""
     assert detector_in_words(name).startswith(f"{name}: ")

@@ -31,10 +31,13 @@ class Behaviour(msgspec.Struct, frozen=True):
 class Fleet:
     """The detect wing over tenants whose sessions are answered by the version v1, but for the shares of others."""
 
-    def __init__(self, tenants: dict[str, float], seed: int, refusals: float = 0.05) -> None:
-        """Begin without a past; tenants have so many turns a minute."""
+    def __init__(
+        self, tenants: dict[str, float], seed: int, refusals: float = 0.05, refuses: dict[str, float] | None = None
+    ) -> None:
+        """Begin without a past; tenants have so many turns a minute, and `refuses` times the odds of a refusal."""
         self.tenants = tenants
         self.refusals = refusals
+        self.refuses = refuses or {}
         self.detect = Detect(settings(SETS), KNOWN.signal)
         self.rng = np.random.default_rng(seed)
         self.at = 0
@@ -62,7 +65,8 @@ class Fleet:
             pick -= behaviour.share
         leaf = cohort(tenant=tenant, model_version=name)
         own = self.rng.normal(0.0, ALIKE, 3)
-        odds = how.refuses * self.refusals / (1.0 - self.refusals) * math.exp(own[0])
+        usual = self.refuses.get(tenant, 1.0) * self.refusals / (1.0 - self.refusals)
+        odds = how.refuses * usual * math.exp(own[0])
         sizes = np.log2([900.0 * how.latency, 300.0 * how.tokens]) + own[1:] + self.rng.normal(0.0, 0.8, (TURNS, 2))
         for wait, refused, size in zip(
             self.rng.integers(0, 2 * TURNS, TURNS), self.rng.random(TURNS) < odds / (1.0 + odds), sizes, strict=True

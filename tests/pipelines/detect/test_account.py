@@ -33,7 +33,9 @@ def asked(story: Story, place: Cohort, onset: int) -> Account:
         onset_ms=onset * 60_000, detected_ms=last.detected_ms, reason=Reason.NORMAL,
     )  # fmt: skip
     panel = panels(detect.roster, last, detect.roster.place(last)[0])["rate"]
-    found = accounts(detect.roster, Cells(story.settings.cohorts.sets), detect.watches["rate"], panel, [finding])[0]
+    found = accounts(detect.roster, Cells(story.settings.cohorts.sets), detect.watches["rate"], None, panel, [finding])[
+        0
+    ]
     assert found is not None
     return found
 

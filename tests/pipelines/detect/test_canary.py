@@ -8,12 +8,15 @@ import pytest
 
 from detectors.base import nothing
 from detectors.budget import Budget
+from pipelines.detect.account import accounts
 from pipelines.detect.canary import averaged
+from pipelines.detect.cells import Cells
 from pipelines.detect.detect import Detect
 from pipelines.detect.findings import weigh
-from schemas.score import Level, Reason
+from pipelines.detect.panels import panels
+from schemas.score import Finding, Level, Reason
 from tests.detectors.made_up import panel
-from tests.pipelines.detect.by_hand import KNOWN, cohort, settings
+from tests.pipelines.detect.by_hand import KNOWN, cohort, minute_of, settings
 from tests.pipelines.detect.rollouts import SETS, Behaviour, Fleet
 
 PAST = 120
@@ -42,6 +45,47 @@ def test_a_version_that_answers_shorter_is_told_of():
     said = fleet.run(90, {("acme", "v2"): Behaviour(share=0.2, tokens=0.6)})
     assert first(said, "output_tokens", Level.TICKET)[1] == "down"
     assert first(said, "latency_ms", Level.NOTE) is None
+
+
+def test_a_version_is_told_of_beside_the_rest_of_its_parent():
+    """The account counts the rest of all traffic in the same minutes and what it shows there; the mix is no excuse."""
+    fleet = Fleet({"acme": 40.0}, seed=5)
+    fleet.run(PAST + 10)
+    said = fleet.run(90, {("acme", "v2"): Behaviour(share=0.2, tokens=0.6)})
+    told = [f.account for j in said for f in j.findings if f.detector == "canary" and f.signal == "output_tokens"]
+    account = [each for each in told if each is not None][-1]
+    assert (account.detector, account.cohort, account.beside.cohort) == ("canary", dict(V2), {})
+    assert account.observed / account.beside.observed == pytest.approx(0.6, abs=0.08)
+    assert account.beside.n / account.n == pytest.approx(4.0, rel=0.25)
+    # One tenant has one mix: what is expected is what the rest shows.
+    assert account.expected == pytest.approx(account.beside.observed, rel=0.01)
+    assert account.mix.usual == account.beside.observed
+    assert account.excess == pytest.approx(account.n * math.log2(0.6), rel=0.2)
+
+
+def test_the_rest_is_taken_to_the_mix_of_the_version():
+    """A version that only the tenant with four times the refusals uses is expected to refuse as often as that one."""
+    fleet = Fleet({"acme": 30.0, "globex": 30.0}, seed=5, refuses={"globex": 4.0})
+    fleet.run(PAST + 30)
+    fleet.run(60, {("globex", "v2"): Behaviour(share=0.4)})
+    account = asked(fleet, "refusal_rate")
+    assert (account.beside.cohort, account.mix.usual) == ({}, account.beside.observed)
+    assert account.beside.observed == pytest.approx(0.1, abs=0.03)
+    assert account.expected == account.mix.today == pytest.approx(0.17, abs=0.03)
+    assert account.observed == pytest.approx(account.expected, abs=0.05)
+
+
+def asked(fleet, signal):
+    """Ask for the account of the version on a signal over the last hour, whether or not anything was found."""
+    finding = Finding(
+        signal=signal, cohort=V2, detector="canary", level=Level.NONE, log_return_period=0.0, log_fleet=0.0,
+        direction="up", observed=0.0, expected=0.0, lower=0.0, upper=0.0, effect=1.0, n=0, excess=0.0,
+        onset_ms=(fleet.at - 60) * 60_000, detected_ms=fleet.at * 60_000, reason=Reason.CANARY,
+    )  # fmt: skip
+    detect, kind = fleet.detect, KNOWN.signal(signal).kind
+    empty = minute_of(fleet.at, {}, sets=SETS)
+    shown = panels(detect.roster, empty, detect.roster.place(empty)[0])[kind]
+    return accounts(detect.roster, Cells(SETS), detect.watches[kind], detect._canaries[kind], shown, [finding])[0]
 
 
 def test_only_a_version_born_beside_others_is_a_canary():

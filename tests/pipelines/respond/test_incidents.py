@@ -3,7 +3,7 @@
 import msgspec
 
 from pipelines.respond.wording import explain
-from schemas.account import Account, Composition, Moved, Part, Rest, Shape
+from schemas.account import Account, Beside, Composition, Moved, Part, Rest, Shape
 from schemas.settings import Notifier, Owners, Settings
 from schemas.views import alert_json, incident_json
 from tests.scenarios.stage import SIGNALS, Stage, at_ms, cohort
@@ -53,6 +53,21 @@ def test_an_explanation_says_figures_odds_and_what_changed():
         "Changed near the onset (which does not prove a cause): "
         "model_version old -> 0613 in region eu, first seen 2026-01-05 00:58."
     )
+
+
+def test_a_new_version_is_told_against_the_rest_of_its_parent():
+    """The title says so, the explanation has what the rest shows and how many events that is, the JSON the figures."""
+    beside = Beside({"model": "orion"}, 0.029, 4_210)
+    account = Account({"model_version": "v2"}, "canary", 0, 60_000, 0.09, 0.03, 400, 24.0, beside=beside)
+    stage = Stage()
+    stage.push(60, "refusal_rate", cohort(model_version="v2"), "ticket", account=account, detector="canary")
+    incident = stage.play(61).the_incident()
+    assert incident.title == "Refusal rate up x3 in model_version v2 against the rest of model orion (3 % -> 9 %)"
+    told = "Found by canary: a new version, against what all others of its parent show in the same minutes. "
+    assert told in explain(incident, SIGNALS["refusal_rate"])
+    told = "It was held against the 4,210 other events of model orion in the same minutes: 2.9 % there."
+    assert told in explain(incident, SIGNALS["refusal_rate"])
+    assert incident_json(incident)["account"]["beside"] == {"cohort": {"model": "orion"}, "observed": 0.029, "n": 4210}
 
 
 def test_an_explanation_says_where_it_comes_from_and_what_is_ruled_out():

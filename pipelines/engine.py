@@ -11,6 +11,7 @@ from operator import attrgetter
 import msgspec
 
 from pipelines.detect.detect import Judged
+from pipelines.engine_kept import Kept, Snapshot, encode, kept_of, snapshot_of
 from pipelines.engine_parts import Parts, Reader
 from pipelines.engine_progress import Progress
 from pipelines.store import StoreError
@@ -28,15 +29,12 @@ takes 2.4 MB at 100,000 series."""
 NOTHING: tuple[Partition, ...] = ()
 
 
-class Snapshot(msgspec.Struct, frozen=True):
-    """All that a restart needs of the past up to one minute: the detectors' state, and `Minute.known` of then."""
+class Step(msgspec.Struct, frozen=True):
+    """One closed minute judged: the series that incidents covered before it, what was judged, and what it changes."""
 
-    detect: bytes
-    known: tuple[str, ...]
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+    covered: frozenset[str]
+    judged: Judged
+    effects: Effects
 
 
 class Engine:
@@ -83,16 +81,17 @@ class Engine:
         codec = self._parts.codec
         try:
             partials = [codec.decode_partial(stored.body) for stored in saved.partials]
-            minutes = [codec.decode_minute(body) for _, body in saved.minutes]
+            kept = [kept_of(body) for _, body in saved.minutes]
+            minutes = [(codec.decode_minute(each.minute), frozenset(each.covered)) for each in kept]
             if saved.snapshot:
-                snapshot = _snapshot(saved.snapshot[1])
+                snapshot = snapshot_of(saved.snapshot[1])
                 self._known = snapshot.known
                 self._parts.detect.restore(snapshot.detect)
         except (ValueError, msgspec.MsgspecError) as error:
             raise StoreError(f"the state in the store cannot be read: {error}") from error
-        for minute in minutes:
+        for minute, covered in minutes:
             self._known = minute.known
-            self.progress.look(self._parts.detect.step(minute))
+            self.progress.look(self._parts.detect.step(minute, covered))
         self._open: dict[Partition, tuple[Partial, ...]] = {
             partition: tuple(found) for partition, found in groupby(partials, key=attrgetter("partition"))
         }
@@ -196,10 +195,10 @@ class Engine:
         if minutes:
             for reader in self._readers.values():
                 reader.closed(minutes[-1].minute)
-        judged = [self._judge(minute) for minute in minutes]
+        steps = [self._judge(minute) for minute in minutes]
         if minutes:
             self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
-        return self._commit([partial for partial in partials if partial], minutes, judged, journal)
+        return self._commit([partial for partial in partials if partial], minutes, steps, journal)
 
     def _reader(self, partition: Partition) -> Reader:
         """Give the reader of a partition, made when its first batch comes."""
@@ -223,29 +222,30 @@ class Engine:
         self._positions[partition] = Position(partition, partial.until, partial.watermark_ms, counters)
         return partial
 
-    def _judge(self, minute: Minute) -> tuple[Judged, Effects]:
+    def _judge(self, minute: Minute) -> Step:
         """Judge one closed minute; one that is known to be incomplete has no effects, not even an all-clear."""
         assert self._closed_minute < minute.minute, f"minute {minute.minute} closed twice"
+        covered = self._parts.respond.covered
         with self.progress.stage("detect"):
-            judged = self._parts.detect.step(minute)
+            judged = self._parts.detect.step(minute, covered)
         self.progress.closed(minute, judged)
         if not minute.scored:
-            return judged, Effects()
+            return Step(covered, judged, Effects())
         with self.progress.stage("respond"):
             effects = self._parts.respond.step(
                 minute.minute, minute.detected_ms, judged.findings, judged.candidates, judged.recovered
             )
-        return judged, effects
+        return Step(covered, judged, effects)
 
     def _commit(
         self,
         partials: Iterable[Partial],
         minutes: list[Minute],
-        judged: list[tuple[Judged, Effects]],
+        steps: list[Step],
         journal: tuple[tuple[int, str], ...],
     ) -> Commit:
         """Put together what one checkpoint must write."""
-        codec = self._parts.codec
+        codec, judged = self._parts.codec, [step.judged for step in steps]
         stored = [
             StoredPartial(p.partition, p.start, p.until, last_minute(p), codec.encode_partial(p))
             for p in partials
@@ -256,19 +256,22 @@ class Engine:
         if self._recoverable and minutes:
             self._unsnapped += len(minutes)
             if self._unsnapped >= self._snapshot_minutes:
-                snapshot = (self._closed_minute, _encode(Snapshot(self._parts.detect.snapshot(), self._known)))
+                snapshot = (self._closed_minute, encode(Snapshot(self._parts.detect.snapshot(), self._known)))
                 self._unsnapped = 0
             else:
-                encoded = [(minute.minute, codec.encode_minute(minute)) for minute in minutes]
+                encoded = [
+                    (minute.minute, encode(Kept(codec.encode_minute(minute), tuple(sorted(step.covered)))))
+                    for minute, step in zip(minutes, steps, strict=True)
+                ]
         return Commit(
             positions=tuple(self._positions[partition] for partition in sorted(self._positions)),
             partials=tuple(stored),
             closed_minute=self._closed_minute,
             minutes=tuple(encoded),
             snapshot=snapshot,
-            history=tuple(self.progress.history_body(each) for each, _ in judged) if self._history else (),
-            series=tuple(series for each, _ in judged for series in each.new_series),
-            effects=merged([effects for _, effects in judged]),
+            history=tuple(self.progress.history_body(each) for each in judged) if self._history else (),
+            series=tuple(series for each in judged for series in each.new_series),
+            effects=merged([step.effects for step in steps]),
             journal=journal,
         )
 

@@ -74,8 +74,8 @@ class Minutes(Protocol):
 class Detect(Protocol):
     """Judges closed minutes; what a restored one says next is bit for bit what the other would have said."""
 
-    def step(self, minute: Minute) -> Judged:
-        """Judge one closed minute."""
+    def step(self, minute: Minute, covered: frozenset[str]) -> Judged:
+        """Judge one closed minute; what the series with these keys do is not taken for normal by itself."""
         ...
 
     def snapshot(self) -> bytes:
@@ -92,6 +92,11 @@ class Respond(Protocol):
 
     def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
         """Take up the alerts and incidents that are not finished."""
+        ...
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Give the keys of the series of open incidents of sev1 and sev2; what was restored decides it."""
         ...
 
     def step(

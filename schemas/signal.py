@@ -83,6 +83,16 @@ def series_key(signal: str, cohort: Cohort) -> str:
     return signal + cohort_key(cohort)
 
 
+def series_of(key: str) -> tuple[str, Cohort]:
+    """Read signal and cohort of a series back from its key; raises `msgspec.DecodeError` on anything else.
+
+    >>> series_of('refusal_rate{"region":"eu"}')
+    ('refusal_rate', (('region', 'eu'),))
+    """
+    signal, brace, rest = key.partition("{")
+    return signal, cohort_of(brace + rest)
+
+
 def cohort_of(key: str) -> Cohort:
     """Read a cohort back from its canonical JSON; raises `msgspec.DecodeError` on anything else.
 

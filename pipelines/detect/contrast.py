@@ -92,12 +92,15 @@ class Contrasts:
             ready[self._rate_row] = self._watch.baselines[0].rows["minutes"] >= LEARNED_MINUTES
         return ready
 
-    def settle(self, suspicious: Bools, paged: Bools) -> None:
-        """Learn and audit the minute that was scored last, by what the rate rows have been judged to be."""
+    def settle(self, suspicious: Bools, paged: Bools, free: Bools) -> None:
+        """Learn and audit the minute that was scored last, by what the rate rows have been judged to be.
+
+        `free` are the rate rows that may be taken at their word.
+        """
         if self._now is None or self._watch is None:
             return
         panel, plain = self._now
-        self._watch.learn(panel, suspicious[self._rate_row])
+        self._watch.learn(panel, suspicious[self._rate_row], free[self._rate_row])
         self._watch.audit(panel, plain, np.full(len(panel.n), True), paged[self._rate_row])
 
     def absolve(self, back: Bools) -> None:

@@ -17,6 +17,7 @@ from pipelines.detect.burns import BurnRule
 from pipelines.detect.canary import Canaries
 from pipelines.detect.changes import Changes
 from pipelines.detect.contrast import Contrasts, averaged
+from pipelines.detect.covered import Covered
 from pipelines.detect.findings import findings, weigh
 from pipelines.detect.gaps import GapRule
 from pipelines.detect.history import history_row
@@ -83,12 +84,18 @@ class Detect:
         self._canaries: dict[SignalKind, Canaries] = {}
         self._limits = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
         self._changes = Changes()
+        self._covered = Covered(self.roster)
         self._recovery = Recovery(self.roster, self.budget.note)
         self._telling = Telling(settings.cohorts.sets)
 
-    def step(self, minute: Minute) -> Judged:
-        """Judge one closed minute; an unscored one is registered and otherwise left alone."""
+    def step(self, minute: Minute, covered: frozenset[str] = frozenset()) -> Judged:
+        """Judge one closed minute; an unscored one is registered and otherwise left alone.
+
+        `covered` are the keys of the series that an unresolved incident of sev1 or sev2 tells of: what they do is not
+        taken for normal by itself.
+        """
         places, new = self.roster.place(minute)
+        self._covered.step(covered)
         candidates = self._changes.step(minute)
         judged: list[tuple[Panel, Scores]] = []
         found: list[Finding] = []
@@ -101,7 +108,7 @@ class Detect:
             self._weights.step(watched | mixes, self._changes.fresh(minute.minute), minute.minute, self._traffic)
             self._mix.step(self.roster, minute)
             table = self._table("mix")
-            drifts = self._hours.step(self.roster, minute, places, self.budget, self._weights, table)
+            drifts = self._hours.step(self.roster, minute, places, self.budget, self._weights, table, self._covered)
             for kind, panel in watched.items():
                 watch = self.watches[kind]
                 shown[kind], plain = self._score(watch, panel)
@@ -115,12 +122,13 @@ class Detect:
                 # A creep is no reason to stop learning what the minutes do, and a version that differs is none either.
                 noted, creeps = verdicts.level >= Level.NOTE, scores.reason == Reason.CREEP
                 suspicious = noted & ~creeps & (scores.reason != Reason.CANARY)
-                watch.learn(shown[kind], suspicious)
+                free = self._covered.free(kind, len(panel.n))
+                watch.learn(shown[kind], suspicious, free)
                 self._hours.spoil(kind, suspicious)
-                watch.slow.follow(watch.detectors[0], minute.minute, suspicious, noted & creeps)
+                watch.slow.follow(watch.detectors[0], minute.minute, suspicious, noted & creeps, free)
                 if kind == "rate":
                     self._contrasts.absolve(back.rows)
-                    self._contrasts.settle(suspicious, verdicts.level >= Level.PAGE)
+                    self._contrasts.settle(suspicious, verdicts.level >= Level.PAGE, free)
                 judged.append((shown[kind], scores))
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)

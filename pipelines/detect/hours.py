@@ -14,6 +14,7 @@ import numpy as np
 from detectors.base import SignalTable
 from detectors.budget import Budget
 from detectors.filtered import BAND_Z
+from pipelines.detect.covered import Covered
 from pipelines.detect.mix import cell_set
 from pipelines.detect.series import Roster
 from pipelines.detect.shape import Closed, ShapeWatch
@@ -66,6 +67,7 @@ class Hours:
         budget: Budget,
         weights: Weights,
         table: SignalTable,
+        covered: Covered,
     ) -> list[Finding]:
         """End the hour if this minute begins another one, count the minute, and tell what the last hour showed."""
         hour = minute.minute // HOUR
@@ -74,7 +76,8 @@ class Hours:
             self._told = []
             for kind, watch in self._watches.items():
                 if kind in roster.kinds:
-                    self._told += self._close(roster, watch, budget, weights.of(kind), table)
+                    free = covered.free(kind, len(roster.kinds[kind]))
+                    self._told += self._close(roster, watch, budget, weights.of(kind), table, free)
         self._hour = hour
         for kind, watch in self._watches.items():
             if kind in roster.kinds:
@@ -91,7 +94,13 @@ class Hours:
             self._watches[kind].spoil(np.flatnonzero(noted))
 
     def _close(
-        self, roster: Roster, watch: ShapeWatch, budget: Budget, log_weights: Floats, table: SignalTable
+        self,
+        roster: Roster,
+        watch: ShapeWatch,
+        budget: Budget,
+        log_weights: Floats,
+        table: SignalTable,
+        free: Bools,
     ) -> list[Finding]:
         """Judge and learn the hour of one kind."""
         closed = watch.close(roster, table, self._hour)
@@ -106,7 +115,8 @@ class Hours:
             if finding is not None:
                 found.append(finding)
                 level[r] = most
-        watch.settle(roster, closed, level >= Level.NOTE, level >= Level.TICKET, own > -np.inf)
+        voice, free = own > -np.inf, free[watch.windows.row]
+        watch.settle(roster, closed, level >= Level.NOTE, level >= Level.TICKET, voice, free)
         return found
 
     def dump(self) -> dict[str, Any]:

@@ -155,6 +155,14 @@ class Roster:
         """Give the place of a cohort, -1 where it is not known."""
         return self._cohort_at.get(cohort, -1)
 
+    def find(self, signal: str, cohort: Cohort) -> tuple[SignalKind, int] | None:
+        """Give the kind and the row of a series, None where it is not watched."""
+        at, place = self._signal_at.get(signal, -1), self.place_of(cohort)
+        if at < 0 or place < 0 or self.signals[at].kind not in self.kinds:
+            return None
+        row = int(self._kind_of(at).rows_of(at, place))
+        return None if row < 0 else (self.signals[at].kind, row)
+
     def place(self, minute: Minute) -> tuple[Ints, list[SeriesInfo]]:
         """Give each cohort of the minute its place, and register what the minute shows for the first time."""
         for cohort in sorted((c for c in minute.cohorts if c not in self._cohort_at), key=rank):

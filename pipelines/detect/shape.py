@@ -2,7 +2,8 @@
 
 Each full hour is judged by `detectors.shape` against the past of its cells at this hour's shares, and learned an hour
 later if nothing was suspicious in either, nor in any cohort with a cell in common. A drift that stands for
-`accept_after` is taken for normal. Quiet hours check the promise, as minutes do (`detectors.calibration`).
+`accept_after` is taken for normal, unless an unresolved incident covers a cohort with a cell in common. Quiet hours
+check the promise, as minutes do (`detectors.calibration`).
 """
 
 from typing import Any
@@ -79,10 +80,11 @@ class ShapeWatch:
         scores = msgspec.structs.replace(plain, log_r=plain.log_r - correction)
         return Closed(panel, plain, scores, counts, events)
 
-    def settle(self, roster: Roster, closed: Closed, noted: Bools, sure: Bools, voice: Bools) -> None:
+    def settle(self, roster: Roster, closed: Closed, noted: Bools, sure: Bools, voice: Bools, free: Bools) -> None:
         """Learn the hour before the one just judged where both were quiet, and let this one wait for the next.
 
-        `noted` are the rows that are told of, `sure` those that are hardly chance, `voice` those that are judged.
+        `noted` are the rows that are told of, `sure` those that are hardly chance, `voice` those that are judged, and
+        `free` those that may be taken at their word.
         """
         own, minute = self._own, float(closed.panel.minute)
         # A level that the minutes have taken for normal has another shape as well.
@@ -92,7 +94,7 @@ class ShapeWatch:
         old = self._panel(roster, self._waiting["counts"], self._waiting["events"], closed.panel.minute // HOUR - 1)
         self.baseline = self.detector.learn(self.baseline, old, where)
         own["since"] = np.where(away, np.where(own["since"] < 0, minute, own["since"]), -1.0)
-        accepted = away & (minute - own["since"] >= self._accept_after)
+        accepted = away & (minute - own["since"] >= self._accept_after) & ~self.windows.spread(~free)[1]
         if accepted.any():
             self._accept(accepted)
         judged = voice & (closed.plain.log_r > -np.inf)

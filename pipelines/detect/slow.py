@@ -6,7 +6,7 @@ detector 0.7 nats for ever; with a tenth it loses 0.1, and the slow watch, whose
 or two longer. Nothing is taken from a series that has no slow reference yet.
 
 What the minute detector has seen is not counted again: a day with a note of it is left out. A creep stands for a
-week, then what the series does is taken for normal.
+week, then what the series does is taken for normal, unless an unresolved incident covers it.
 """
 
 from typing import Any
@@ -64,15 +64,18 @@ class Slow:
         ready[:ROWS_MAX] = slow.ready(self._state)
         return averaged(scores, ready, self._at, self._scores)
 
-    def follow(self, detector: Detector, minute: int, suspicious: Bools, creeps: Bools) -> None:
-        """Leave out today where the minute detector has seen something, and end what has stood for a week."""
+    def follow(self, detector: Detector, minute: int, suspicious: Bools, creeps: Bools, free: Bools) -> None:
+        """Leave out today where the minute detector has seen something, and end what has stood for a week.
+
+        `free` [S] are the rows that may be taken at their word.
+        """
         if self._state is None or not isinstance(detector, Filtered):
             return
-        suspicious, creeps = suspicious[:ROWS_MAX], creeps[:ROWS_MAX]
+        suspicious, creeps, free = suspicious[:ROWS_MAX], creeps[:ROWS_MAX], free[:ROWS_MAX]
         if suspicious.any():
             self._state = SlowReference(detector).spoil(self._state, suspicious)
         self._since = np.where(creeps, np.where(self._since < 0, float(minute), self._since), -1.0)
-        over = creeps & (minute - self._since >= STANDS_MINUTES)
+        over = creeps & free & (minute - self._since >= STANDS_MINUTES)
         if over.any():
             self.forget(detector, over)
 

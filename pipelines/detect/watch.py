@@ -2,7 +2,7 @@
 
 Learning is lagged (a quarter of the series' age, 5 to 60 minutes) and masked: a minute is learned only once nothing
 suspicious has followed it up to now. A series that stays suspicious for `accept_after` is taken at its word: what it
-does now becomes the new normal.
+does now becomes the new normal, unless an unresolved incident covers it.
 """
 
 from typing import Any
@@ -24,6 +24,8 @@ LAG_MIN, LAG_MAX = 5, 60
 FORGIVEN = 0.5
 """A quiet minute makes up for half a suspicious one: what comes and goes for days is taken at its word as well, or a
 series whose learning stopped too early would flap for ever."""
+EVERY: Bools = np.ones(1, dtype=bool)
+"""All rows may be taken at their word."""
 OWN_FIELDS = ("born", "suspicious_at", "frozen_minutes", "traffic", "away")
 
 
@@ -100,12 +102,15 @@ class Watch:
             self.traffic = grown(self.traffic, size, 0.0)
             self.away = grown(self.away, size, calibration.QUIET)
 
-    def learn(self, panel: Panel, suspicious: Bools) -> None:
-        """Learn the minutes that have become old enough, where nothing suspicious has followed them."""
+    def learn(self, panel: Panel, suspicious: Bools, free: Bools = EVERY) -> None:
+        """Learn the minutes that have become old enough, where nothing suspicious has followed them.
+
+        `free` [S] are the rows that may be taken at their word.
+        """
         minute = float(panel.minute)
         self.suspicious_at = np.where(suspicious, minute, self.suspicious_at)
         self.frozen_minutes = np.maximum(self.frozen_minutes + np.where(suspicious, 1.0, -FORGIVEN), 0.0)
-        accepted = suspicious & (self.frozen_minutes > self._accept_after)
+        accepted = suspicious & (self.frozen_minutes > self._accept_after) & free
         if accepted.any():
             self._accept(accepted)
         age = minute - self.born

@@ -18,10 +18,12 @@ from schemas.effects import Effects
 from schemas.incident import Incident, Notification
 from schemas.score import Candidate, Finding, Recovered
 from schemas.settings import Settings
-from schemas.signal import Signal
+from schemas.signal import Signal, series_key
 
 OPEN_STATES = frozenset({"triage", "acknowledged", "mitigated"})
 """The states in which an incident takes alerts; from resolved on a new one opens."""
+PAGING = frozenset({"sev1", "sev2"})
+"""Severities that page somebody."""
 
 
 class Respond:
@@ -39,6 +41,17 @@ class Respond:
         active = [alert for alert in alerts if alert.state != "resolved"]
         self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in active}
         self._incidents = {incident.id: incident for incident in incidents if incident.state in OPEN_STATES}
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Give the keys of the series of open incidents that page: what they do is not to become normal by itself.
+
+        An incident names a limited number of its series; of the others those count that fire now.
+        """
+        serious = {one.id: one for one in self._incidents.values() if one.severity in PAGING}
+        firing = [alert for alert in self._alerts.values() if alert.incident_id in serious]
+        named = {key for incident in serious.values() for key in incident.series}
+        return frozenset(named | {series_key(alert.signal, alert.cohort) for alert in firing})
 
     def step(
         self,

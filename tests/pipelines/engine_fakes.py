@@ -1,8 +1,8 @@
 """Small stand-ins for the rooms around the engine: each keeps its promise in the plainest way, on one signal.
 
 The reader and the minutes count turns and refusals of everything; the detector remembers how many refusals it has ever
-seen and finds every minute with more than `LIMIT` of them; the respond room opens an incident for a run of such minutes
-and tells when it begins and ends.
+seen, and in how many minutes an incident was open, and finds every minute with more than `LIMIT` of them; the respond
+room opens an incident for a run of such minutes and tells when it begins and ends.
 """
 
 import pickle
@@ -207,11 +207,12 @@ class FakeDetect:
     """Finds minutes with many refusals, and knows how many there ever were."""
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.seen = self.covered = 0
         self.minutes: list[tuple[int, int, int]] = []
 
-    def step(self, minute: Minute) -> Judged:
+    def step(self, minute: Minute, covered: frozenset[str] = frozenset()) -> Judged:
         """Judge."""
+        self.covered += len(covered)
         cells = minute.signals["refusal_rate"]
         n, x = int(cells.n[0]), int(cells.x[0])
         new = (SeriesInfo(0, "refusal_rate", (), minute.minute),) if not self.seen and x else ()
@@ -221,18 +222,18 @@ class FakeDetect:
             signal="refusal_rate", cohort=(), detector="rate", level=Level.PAGE, log_return_period=10.0,
             log_fleet=9.0, direction="up", observed=x, expected=1.0, lower=0.0, upper=2.0, effect=float(x), n=n,
             excess=float(self.seen), onset_ms=minute.minute * MINUTE_MS, detected_ms=minute.detected_ms,
-            reason=Reason.SUSPICIOUS,
+            reason=Reason.SUSPICIOUS, inside=((("covered", str(self.covered)),),),
         )  # fmt: skip
         row = HistoryRow(minute.minute, *(np.array([n], dtype="<f4").tobytes(),) * 6)
         return Judged((found,) if x > LIMIT else (), (), new, row, 0, 0.0, 0.0)
 
     def snapshot(self) -> bytes:
         """Give the state."""
-        return str(self.seen).encode()
+        return f"{self.seen} {self.covered}".encode()
 
     def restore(self, body: bytes) -> None:
         """Take up the state."""
-        self.seen = int(body)
+        self.seen, self.covered = map(int, body.split())
 
 
 class FakeRespond:
@@ -244,6 +245,11 @@ class FakeRespond:
     def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
         """Take up the open incident."""
         self._open = (alerts[0], incidents[0]) if alerts else None
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Give the only series while its incident is open."""
+        return frozenset() if self._open is None else frozenset({"refusal_rate{}"})
 
     def step(
         self,

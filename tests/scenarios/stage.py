@@ -131,6 +131,11 @@ class Stage:
         (incident,) = self.incidents.values()
         return incident
 
+    @property
+    def covered(self) -> frozenset[str]:
+        """Give the series that open incidents cover now."""
+        return self._respond.covered
+
     def _take(self, effects: Effects) -> None:
         self.effects.append(effects)
         self.alerts |= {alert.id: alert for alert in effects.alerts}

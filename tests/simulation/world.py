@@ -111,7 +111,7 @@ class Witness:
     """What is watched over all lives of the engine: closed minutes, and that nothing ever goes back."""
 
     encode: Callable[[Minute], bytes]
-    minutes: dict[int, bytes] = field(default_factory=dict)
+    minutes: dict[int, tuple[bytes, frozenset[str]]] = field(default_factory=dict)
     offsets: dict[Partition, int] = field(default_factory=dict)
     watermarks: dict[Partition, int] = field(default_factory=dict)
     crashes: int = 0
@@ -121,9 +121,9 @@ class Witness:
         """Let every minute that is judged, also after a restart, pass by."""
         return replace(parts, detect=_Watched(parts.detect, self))
 
-    def minute(self, minute: Minute) -> None:
-        """A closed minute never changes: whoever closes it again closes it the same."""
-        body = self.encode(minute)
+    def minute(self, minute: Minute, covered: frozenset[str]) -> None:
+        """A closed minute never changes: closed again it is the same, and open incidents cover the same series."""
+        body = self.encode(minute), covered
         assert self.minutes.setdefault(minute.minute, body) == body, f"minute {minute.minute} came out differently"
 
     def durable(self, store: Store) -> None:
@@ -151,10 +151,10 @@ class _Watched:
         self.snapshot = detect.snapshot
         self.restore = detect.restore
 
-    def step(self, minute: Minute):
+    def step(self, minute: Minute, covered: frozenset[str]):
         """Judge, and show the minute."""
-        self._witness.minute(minute)
-        return self._detect.step(minute)
+        self._witness.minute(minute, covered)
+        return self._detect.step(minute, covered)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Outcome:
     history: list
     series: list
     counters: dict[Partition, Counters]
-    minutes: dict[int, bytes]
+    minutes: dict[int, tuple[bytes, frozenset[str]]]
 
 
 def outcome(store: Store, witness: Witness) -> Outcome:

@@ -103,9 +103,11 @@ class Story:
         self.at += 1
         return made
 
-    def run(self, minutes: int, rates: Mapping[Cohort, tuple[int, float]]) -> list[Judged]:
+    def run(
+        self, minutes: int, rates: Mapping[Cohort, tuple[int, float]], covered: frozenset[str] = frozenset()
+    ) -> list[Judged]:
         """Judge some minutes of the same traffic."""
-        return [self.detect.step(self.draw(rates)) for _ in range(minutes)]
+        return [self.detect.step(self.draw(rates), covered) for _ in range(minutes)]
 
     def number(self, signal: str, place: Cohort) -> int:
         """Give the number of a series."""

@@ -7,6 +7,7 @@ import pytest
 from detectors.base import SignalTable
 from detectors.budget import Budget
 from pipelines.detect import windows
+from pipelines.detect.covered import Covered
 from pipelines.detect.detect import Detect
 from pipelines.detect.hours import Hours
 from pipelines.detect.panels import panels
@@ -14,7 +15,7 @@ from pipelines.detect.series import Roster
 from pipelines.detect.weights import Weights
 from schemas.partial import Cells, Minute
 from schemas.score import Level, Reason
-from schemas.signal import cohort_key
+from schemas.signal import cohort_key, series_key
 from tests.pipelines.detect.by_hand import KNOWN, LATENESS_MS, cohort, settings
 
 SETS = ((), ("tenant",))
@@ -68,6 +69,7 @@ class Clock:
         self.signal, self.hour, self.rng = signal, 0, np.random.default_rng(seed)
         self.roster = Roster(KNOWN.signal, 1_000)
         self.hours, self.weights = Hours(SETS, accept_after), Weights(self.roster)
+        self.covered = Covered(self.roster)
 
     def step(self, told, noted=()):
         """Judge one more hour; gives what is told at its beginning, which is what the hour before showed."""
@@ -79,7 +81,7 @@ class Clock:
         self.weights.step(shown, (), minute.minute, self.hours.traffic)
         size = len(self.roster.signals)
         table = SignalTable(np.full(size, np.log(1.1)), np.full(size, True), np.full(size, True))
-        found = self.hours.step(self.roster, minute, places, BUDGET, self.weights, table)
+        found = self.hours.step(self.roster, minute, places, BUDGET, self.weights, table, self.covered)
         rows = self.roster.kinds[kind].columns
         self.hours.spoil(kind, np.array([self.roster.cohorts[place] in noted for place in rows.cohort]))
         return found
@@ -177,6 +179,17 @@ def test_a_drift_that_nobody_stops_becomes_normal():
     told = [bool(found) for found in said]
     assert any(told[:12])
     assert not any(told[20:])
+
+
+def test_a_drift_that_an_open_incident_covers_does_not_become_normal():
+    """For a day and a half beyond the twelve hours it is told of; once nothing covers it, the new shape is taken up."""
+    clock = Clock(accept_after=720.0)
+    clock.tools(48)
+    clock.covered.step(frozenset({series_key("tool_mix", A)}))
+    said = clock.tools(48, OTHER_HABITS, USUAL)
+    assert all(said[-12:])
+    clock.covered.step(frozenset())
+    assert not any(clock.tools(36, OTHER_HABITS, USUAL)[20:])
 
 
 def test_what_the_minutes_tell_of_is_not_told_again():

@@ -21,7 +21,7 @@ YES, NO = np.array([True]), np.array([False])
 HOUR = 60
 
 
-def hours(slow, days, creep, begin=0, since=0, suspicious=NO, seed=4):
+def hours(slow, days, creep, begin=0, since=0, suspicious=NO, seed=4, free=YES):
     """Give the slow watch the hours of some days, 3 % refused at first and a season of a half: its scores by hour."""
     rng = np.random.default_rng(seed)
     said = []
@@ -32,7 +32,7 @@ def hours(slow, days, creep, begin=0, since=0, suspicious=NO, seed=4):
         shown = panel("rate", hour * HOUR, np.array([float(turns)]), np.array([float(hits)]))
         scores = slow.step(RATE, shown, PLAIN)
         speaks = scores.reason == Reason.CREEP
-        slow.follow(RATE, shown.minute, suspicious, speaks)
+        slow.follow(RATE, shown.minute, suspicious, speaks, free)
         said.append((shown.minute / DAY, bool(speaks[0]), scores))
     return said
 
@@ -43,6 +43,12 @@ def test_a_creep_of_a_percent_a_day_speaks_in_the_fifth_week_and_for_a_week():
     assert spoken[0] == 28.0
     assert len(spoken) == 7 * 24 + 1
     assert spoken[-1] == spoken[0] + 7.0
+
+
+def test_a_creep_that_an_open_incident_covers_is_told_for_longer():
+    """It speaks beyond the week, to the end of the days that are seen."""
+    spoken = [day for day, speaks, _ in hours(Slow(), 40, 0.01, free=NO) if speaks]
+    assert (spoken[0], spoken[-1]) == (28.0, pytest.approx(40.0, abs=0.1))
 
 
 def test_without_a_creep_nothing_is_said_for_two_months():
@@ -134,7 +140,7 @@ def test_rows_over_the_cap_have_no_slow_reference(monkeypatch):
     for day in range(45):
         hits = rng.binomial(86_400, np.full(2, 0.03 * 1.02**day)).astype(float)
         scores = slow.step(RATE, panel("rate", day * DAY, np.full(2, 86_400.0), hits), plain)
-        slow.follow(RATE, day * DAY, np.full(2, False), scores.reason == Reason.CREEP)
+        slow.follow(RATE, day * DAY, np.full(2, False), scores.reason == Reason.CREEP, np.full(2, True))
         told |= set(np.flatnonzero(scores.reason == Reason.CREEP).tolist())
     assert told == {0}
     assert scores.log_r[1] == -math.inf

@@ -1,0 +1,22 @@
+"""What the engine keeps for a restart: the detectors' state up to one minute, and the minutes to judge again."""
+
+import msgspec
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All that a restart needs of the past up to one minute: the detectors' state, and `Minute.known` of then."""
+
+    detect: bytes
+    known: tuple[str, ...]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One closed minute, encoded, and the keys of the series that open incidents covered when it was judged."""
+
+    minute: bytes
+    covered: tuple[str, ...]
+
+
+encode = msgspec.msgpack.Encoder().encode
+snapshot_of = msgspec.msgpack.Decoder(Snapshot).decode
+kept_of = msgspec.msgpack.Decoder(Kept).decode

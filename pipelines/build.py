@@ -10,6 +10,7 @@ import msgspec
 
 from pipelines.aggregate.codec import decode_minute, decode_partial, encode_minute, encode_partial
 from pipelines.aggregate.columns import Columns
+from pipelines.aggregate.derived import Said, derived
 from pipelines.aggregate.signals import Catalogue, catalogue
 from pipelines.aggregate.windows import Minutes, Reader
 from pipelines.detect.detect import Detect
@@ -161,11 +162,11 @@ def replaying(settings: Settings) -> Replaying:
 
 @dataclass(frozen=True)
 class Measuring:
-    """How one configuration decodes a record, measures events, and scales a signal's levels back to its unit."""
+    """How one configuration decodes a record, takes the measures of events, and reads them in the signals' units."""
 
     decode: Callable[[bytes], Event | Reject]
     take: Callable[[Partition, Sequence[int], Sequence[Event | Reject]], Batch]
-    scale: Callable[[str], int]
+    measures: Callable[[Batch], list[dict[str, Said]]]
 
 
 def measuring(settings: Settings) -> Measuring:
@@ -174,5 +175,5 @@ def measuring(settings: Settings) -> Measuring:
     return Measuring(
         decode=Decoder(settings.source.format, settings.source.record_bytes_max).decode,
         take=Columns(known, settings.signals.text_sample).batch,
-        scale=lambda name: known.signal(name).scale,
+        measures=lambda batch: derived(batch, known),
     )

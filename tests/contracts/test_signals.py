@@ -8,6 +8,7 @@ from pipelines.aggregate.derived import derived
 from pipelines.aggregate.rollup import USERS
 from pipelines.aggregate.signals import GUARDRAIL_SIGNALS, SIGNALS, TEMPLATES, catalogue, rows
 from schemas.event import Event
+from schemas.record import Partition
 from schemas.settings import Cohorts, CustomSignal, Signals
 from schemas.signal import CATEGORIES
 
@@ -96,7 +97,7 @@ KNOWN = catalogue(Signals(), Cohorts())
 def said(fields, known=KNOWN, text_sample=1.0):
     """Give what an event with these fields says; it is a turn unless the fields say otherwise."""
     event = msgspec.convert({"event_id": "e1", "ts": 1_767_571_200_000, "model": "m"} | fields, Event)
-    return derived(Columns(known, text_sample), known, event)
+    return derived(Columns(known, text_sample).batch(Partition("record"), [0], [event]), known)[0]
 
 
 @pytest.mark.parametrize(("signal", "fields", "value"), SAMPLES)

@@ -127,7 +127,8 @@ def test_decode_shows_each_record_as_event_with_measures_or_as_reject(lines, tmp
     path = tmp_path / "two.jsonl"
     event = {
         "event_id": "e1", "ts": "2026-01-05T00:00:00Z", "model": "m", "tenant": "a\u202eb", "refusal": True,
-        "latency_ms": 12.5, "tool_calls": [{"name": "search", "status": "error"}],
+        "latency_ms": 12.5, "confidence": -0.25, "safety": [{"category": "pii", "action": "block"}],
+        "tool_calls": [{"name": "search", "status": "error"}],
     }  # fmt: skip
     path.write_text(json.dumps(event) + "\nnot json\n", encoding="utf-8")
     result = run("decode", path)
@@ -141,6 +142,8 @@ def test_decode_shows_each_record_as_event_with_measures_or_as_reject(lines, tmp
     assert measures["refusal_rate"] == [1, 1]
     assert measures["tool_error_rate"] == [1, 1]
     assert measures["latency_ms"] == 12.5
+    assert measures["confidence"] == -0.25
+    assert measures["safety_trigger_rate:pii"] == [1, 1]
     assert measures["tool_mix"] == ["search"]
     assert second == {
         "source": f"file:{path}", "partition": 0, "offset": 1,

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from pipelines.serve.reading import Columns
-from pipelines.serve.shapes import Points
+from pipelines.serve.shapes import Band, Points
 from schemas.arrays import Floats
 from schemas.signal import SignalKind
 
@@ -50,17 +50,6 @@ def known(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def recent_mean(observed: Floats, n: Floats, kind: SignalKind) -> float | None:
-    """Give the mean of some minutes, weighed by their trials, None where there were none.
-
-    >>> recent_mean(np.array([0.5, 0.0, np.nan]), np.array([2.0, 8.0, 0.0]), "rate")
-    0.1
-    """
-    weights = np.where(np.isfinite(observed), 1.0 if kind in _TOTALS else np.nan_to_num(n), 0.0)
-    total = float(weights.sum())
-    return known(float(np.nansum(observed * weights)) / total) if total else None
-
-
 def plain(values: Iterable[float]) -> tuple[float | None, ...]:
     """Give an array for JSON.
 
@@ -93,13 +82,41 @@ def thin_step(n: Floats, trials: float = THIN_TRIALS) -> int:
     return next((step for step in THIN_STEPS if step * typical >= trials), THIN_STEPS[-1])
 
 
-def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points:
-    """Give one series in steps of some minutes.
+def means(
+    n: Floats, observed: Floats, usual: tuple[Floats, Floats, Floats], kind: SignalKind
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Give the means of steps of some minutes, all arrays [steps x minutes]: observed, expected, and the band's edges.
 
-    The observed value of a step is the mean of its minutes, weighed by their trials, and the expected value a plain
-    mean. The band is that of a minute, drawn in by the square root of the minutes with events: their scatter averages
-    out, to a quarter at the most. The return period is the step's highest, so that no peak is lost.
+    `usual` is what was expected of each minute, with the edges of its band. The observed value of a step is the mean of
+    its minutes, weighed by their trials, and the expected value a plain mean. The band is that of a minute, drawn in by
+    the square root of the minutes with events: their scatter averages out, to a quarter at the most.
+
+    >>> minute = np.array([[0.1, 0.3, np.nan, 0.0]]), tuple(np.full((1, 4), edge) for edge in (0.1, 0.0, 0.3))
+    >>> [each.round(3).tolist() for each in means(np.array([[10.0, 30.0, 0.0, 10.0]]), *minute, "rate")]
+    [[0.2], [0.1], [0.042], [0.215]]
     """
+    weights = np.where(np.isfinite(observed), 1.0 if kind in _TOTALS else np.nan_to_num(n), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a step without any known minute is NaN, and that is meant
+        expected, *edges = [np.nanmean(values, axis=1) for values in usual]
+        shrink = np.maximum(1.0 / np.sqrt(np.maximum((weights > 0).sum(axis=1), 1)), SHRINK_LEAST)
+        lower, upper = (expected + shrink * (edge - expected) for edge in edges)
+        return np.nansum(observed * weights, axis=1) / weights.sum(axis=1), expected, lower, upper
+
+
+def recently(history: Columns, column: int, minutes: int, kind: SignalKind) -> tuple[float | None, Band]:
+    """Give the mean of one series over its last minutes, and what was usual for such a mean."""
+    last = slice(-minutes, None)
+    n, observed, *usual = (
+        values[last, column][None, :]
+        for values in (history.n, history.observed, history.expected, history.lower, history.upper)
+    )
+    mean, *band = (known(float(each[0])) for each in means(n, observed, (usual[0], usual[1], usual[2]), kind))
+    return mean, Band(*band)
+
+
+def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points:
+    """Give one series in steps of some minutes (`means`); the return period is the step's highest: no peak is lost."""
     first = history.first_minute - history.first_minute % step
     lead = history.first_minute - first
     length = history.n.shape[0] + lead
@@ -110,25 +127,20 @@ def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points
         padded[lead:length] = values[:, column]
         return padded.reshape(shape)
 
-    n, observed = stepped(history.n), stepped(history.observed)
-    weights = np.where(np.isfinite(observed), 1.0 if kind in _TOTALS else np.nan_to_num(n), 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a step without any known minute is NaN, and that is meant
-        expected, *edges = [
-            np.nanmean(stepped(values), axis=1) for values in (history.expected, history.lower, history.upper)
-        ]
-        minutes = np.maximum((weights > 0).sum(axis=1), 1)
-        shrink = np.maximum(1.0 / np.sqrt(minutes), SHRINK_LEAST)
-        lower, upper = (expected + shrink * (edge - expected) for edge in edges)
-        return Points(
-            time_ms=tuple((first + step * index) * 60_000 for index in range(shape[0])),
-            n=plain(np.nansum(n, axis=1)),
-            observed=plain(np.nansum(observed * weights, axis=1) / weights.sum(axis=1)),
-            expected=plain(expected),
-            lower=plain(lower),
-            upper=plain(upper),
-            log_return_period=plain(np.nanmax(stepped(history.log_r), axis=1)),
-        )
+    n, usual = stepped(history.n), (stepped(history.expected), stepped(history.lower), stepped(history.upper))
+    observed, expected, lower, upper = (plain(each) for each in means(n, stepped(history.observed), usual, kind))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # as in `means`
+        log_r = np.nanmax(stepped(history.log_r), axis=1)
+    return Points(
+        time_ms=tuple((first + step * index) * 60_000 for index in range(shape[0])),
+        n=plain(np.nansum(n, axis=1)),
+        observed=observed,
+        expected=expected,
+        lower=lower,
+        upper=upper,
+        log_return_period=plain(log_r),
+    )
 
 
 def picture(

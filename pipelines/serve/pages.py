@@ -11,6 +11,7 @@ from pipelines.serve.charts import PICTURE_HEIGHT, PICTURE_WIDTH, Picture, pictu
 from pipelines.serve.plotly_script import style_ids
 from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import (
+    Band,
     EffectShape,
     IncidentDetail,
     IncidentShape,
@@ -91,7 +92,7 @@ class Pages:
         shown = self._signal(signal, effect)
         return quantity(value, msgspec.structs.replace(shown, unit=SHAPE_UNIT) if detector == SHAPE else shown)
 
-    def _between(self, row: SeriesShape | EffectShape, signal: str, effect: EffectShape | None = None) -> str:
+    def _between(self, row: SeriesShape | EffectShape | Band, signal: str, effect: EffectShape | None = None) -> str:
         return between(row.lower, row.upper, self._signal(signal, effect))
 
     def _breached(self, incident: IncidentShape) -> str:

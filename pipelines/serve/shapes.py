@@ -103,15 +103,25 @@ class SeriesShape(msgspec.Struct, frozen=True):
     odds: str
 
 
+class Band(msgspec.Struct, frozen=True):
+    """What is expected, and between which edges it usually lies."""
+
+    expected: float | None
+    lower: float | None
+    upper: float | None
+
+
 class UnusualShape(msgspec.Struct, frozen=True):
     """A series with its recent minutes, oldest first, for a small chart.
 
-    `recent` is the mean of the last half hour, weighed by its trials `recent_n`.
+    `recent` is the mean of the last half hour, weighed by its trials `recent_n`, and `recent_band` what is usual for
+    such a mean: narrower than the band of a minute.
     """
 
     series: SeriesShape
     recent: float | None
     recent_n: float | None
+    recent_band: Band
     observed: tuple[float | None, ...]
     lower: tuple[float | None, ...]
     upper: tuple[float | None, ...]

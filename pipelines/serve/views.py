@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pipelines.serve.charts import THIN_TRIALS, known, plain, points, recent_mean, step_for, thin_step
+from pipelines.serve.charts import THIN_TRIALS, known, plain, points, recently, step_for, thin_step
 from pipelines.serve.convert import (
     MINUTE_MS,
     Latest,
@@ -224,11 +224,12 @@ def _unusual(sources: Sources, status: Status, search: str) -> tuple[UnusualShap
 
 
 def _spark(series: SeriesShape, kind: SignalKind, history: Columns, index: int) -> UnusualShape:
-    lately = slice(-RECENT_MINUTES, None)
+    mean, band = recently(history, index, RECENT_MINUTES, kind)
     return UnusualShape(
         series=series,
-        recent=recent_mean(history.observed[lately, index], history.n[lately, index], kind),
-        recent_n=known(float(np.nansum(history.n[lately, index]))),
+        recent=mean,
+        recent_n=known(float(np.nansum(history.n[-RECENT_MINUTES:, index]))),
+        recent_band=band,
         observed=plain(history.observed[:, index]),
         lower=plain(history.lower[:, index]),
         upper=plain(history.upper[:, index]),

@@ -104,15 +104,15 @@ def means(
         return np.nansum(observed * weights, axis=1) / weights.sum(axis=1), expected, lower, upper
 
 
-def recently(history: Columns, column: int, minutes: int, kind: SignalKind) -> tuple[float | None, Band]:
-    """Give the mean of one series over its last minutes, and what was usual for such a mean."""
+def recently(history: Columns, column: int, minutes: int, kind: SignalKind) -> tuple[float | None, float | None, Band]:
+    """Give the mean of one series over its last minutes, its trials, and what was usual for such a mean."""
     last = slice(-minutes, None)
     n, observed, *usual = (
         values[last, column][None, :]
         for values in (history.n, history.observed, history.expected, history.lower, history.upper)
     )
     mean, *band = (known(float(each[0])) for each in means(n, observed, (usual[0], usual[1], usual[2]), kind))
-    return mean, Band(*band)
+    return mean, known(float(np.nansum(n))), Band(*band)
 
 
 def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pipelines.serve.charts import THIN_TRIALS, known, plain, points, recently, step_for, thin_step
+from pipelines.serve.charts import THIN_TRIALS, plain, points, recently, step_for, thin_step
 from pipelines.serve.convert import (
     MINUTE_MS,
     Latest,
@@ -224,12 +224,9 @@ def _unusual(sources: Sources, status: Status, search: str) -> tuple[UnusualShap
 
 
 def _spark(series: SeriesShape, kind: SignalKind, history: Columns, index: int) -> UnusualShape:
-    mean, band = recently(history, index, RECENT_MINUTES, kind)
     return UnusualShape(
-        series=series,
-        recent=mean,
-        recent_n=known(float(np.nansum(history.n[-RECENT_MINUTES:, index]))),
-        recent_band=band,
+        series,
+        *recently(history, index, RECENT_MINUTES, kind),
         observed=plain(history.observed[:, index]),
         lower=plain(history.lower[:, index]),
         upper=plain(history.upper[:, index]),

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.account import Account, Beside, Part, Shape
 from schemas.signal import Signal
-from schemas.words import is_share, moment, number, quantity, rfc3339, where
+from schemas.words import is_share, moment, number, number_beside, quantity, rfc3339, where
 
 DETECTORS_IN_WORDS = {
     "rate": "minutes of hits among trials, against what past, parent, siblings and today's mix make expected",
@@ -166,7 +166,7 @@ def _mix(account: Account, signal: Signal) -> tuple[str, bool]:
     mix, whole = account.mix.today - account.mix.usual, account.observed - account.mix.usual
     share = mix / whole if whole else 0.0
     scale, unit = (100, "points") if is_share(signal) else (1, signal.unit)
-    figures = f"{number(mix * scale)} of {number(whole * scale)} {unit}".strip()
+    figures = f"{number_beside(mix * scale, whole * scale)} of {number(whole * scale)} {unit}".strip()
     kind = "change" if account.beside is None else "difference"
     return f"A {kind} of mix explains {figures}.", share <= RULED_OUT
 

@@ -58,6 +58,18 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
+def number_beside(value: float, other: float) -> str:
+    """Give a number to the last of the three significant digits that another one beside it shows.
+
+    >>> number_beside(0.000361, 18.6), number_beside(-0.0133, 9.66), number_beside(-0.0009, 12.0)
+    ('0', '-0.01', '0')
+    """
+    if not math.isfinite(value) or not math.isfinite(other) or other == 0:
+        return number(value)
+    # Adding zero takes the sign from a zero.
+    return number(round(value, 2 - math.floor(math.log10(abs(other)))) + 0.0)
+
+
 SHAPE_UNIT = "share of events"
 """Unit of the figures of a drift of shape, whatever the signal's own is."""
 
@@ -90,7 +102,7 @@ def between(lower: float | None, upper: float | None, signal: Signal) -> str:
     if lower is None or upper is None:
         return "none"
     scale = 100 if is_share(signal) else 1
-    return f"{number(lower * scale)} to {quantity(upper, signal)}"
+    return f"{number_beside(lower * scale, upper * scale)} to {quantity(upper, signal)}"
 
 
 def rfc3339(ms: int) -> str | None:

@@ -89,18 +89,20 @@ def means(
 
     `usual` is what was expected of each minute, with the edges of its band. The observed value of a step is the mean of
     its minutes, weighed by their trials, and the expected value a plain mean. The band is that of a minute, drawn in by
-    the square root of the minutes with events: their scatter averages out, to a quarter at the most.
+    the square root of the minutes with events: their scatter averages out, to a quarter at the most. It is drawn in on
+    the scale of square roots, on which few events scatter as far down as up (Anscombe, 1948).
 
     >>> minute = np.array([[0.1, 0.3, np.nan, 0.0]]), tuple(np.full((1, 4), edge) for edge in (0.1, 0.0, 0.3))
     >>> [each.round(3).tolist() for each in means(np.array([[10.0, 30.0, 0.0, 10.0]]), *minute, "rate")]
-    [[0.2], [0.1], [0.042], [0.215]]
+    [[0.2], [0.1], [0.018], [0.202]]
     """
     weights = np.where(np.isfinite(observed), 1.0 if kind in _TOTALS else np.nan_to_num(n), 0.0)
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a step without any known minute is NaN, and that is meant
         expected, *edges = [np.nanmean(values, axis=1) for values in usual]
         shrink = np.maximum(1.0 / np.sqrt(np.maximum((weights > 0).sum(axis=1), 1)), SHRINK_LEAST)
-        lower, upper = (expected + shrink * (edge - expected) for edge in edges)
+        root = np.sqrt(expected)
+        lower, upper = ((root + shrink * (np.sqrt(edge) - root)) ** 2 for edge in edges)
         return np.nansum(observed * weights, axis=1) / weights.sum(axis=1), expected, lower, upper
 
 

@@ -157,7 +157,7 @@ def test_overview(client):
     assert [row["series"] for row in unusual] == [EU]
     assert (unusual[0]["recent"], unusual[0]["recent_n"]) == (0.1, 200)
     # The band of a minute is 1 to 9 %: the mean of ten of them scatters less.
-    assert unusual[0]["recent_band"] == {"expected": 0.05, "lower": 0.0373509, "upper": 0.0626491}
+    assert unusual[0]["recent_band"] == {"expected": 0.05, "lower": 0.0340472, "upper": 0.0613872}
     # Two hours, of which the last ten minutes have closed.
     assert unusual[0]["observed"] == [None] * 110 + [0.1] * 10
     assert [(incident["id"], incident["state"]) for incident in recent] == [("i0", "resolved")]

@@ -82,7 +82,7 @@ def test_a_range_that_takes_too_long_to_read_is_shortened_and_says_so(tmp_path, 
 
 
 def test_the_band_of_a_step_is_drawn_in():
-    """Over four minutes the band of a minute is half as wide round what is expected."""
+    """Over four minutes the band of a minute is half as wide round what is expected, on the scale of square roots."""
     four = history(0, n=[5] * 4, observed=[0.1] * 4, expected=[0.1] * 4, lower=[0.0] * 4, upper=[0.5] * 4)
     drawn = points(four, 0, 4, "rate")
-    assert (drawn.lower, drawn.upper) == ((0.05,), (0.3,))
+    assert (drawn.lower, drawn.upper) == ((0.025,), (0.261803,))

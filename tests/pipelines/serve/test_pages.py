@@ -31,7 +31,7 @@ def test_the_overview_reads_without_scripts(client):
         "sev2 Refusals tripled in region eu region eu 12 % instead of 4 %",
         "since 2026-01-05 00:02 , detected 2026-01-05 00:10",
         "by chance once in 16 weeks in the whole fleet",
-        "10 % 5 % 3.74 to 6.26 % 200 once in 2.1 days",
+        "10 % 5 % 3.4 to 6.14 % 200 once in 2.1 days",
         "aggregated 980 late 3 out of range 2 duplicate 10 rejected 5 empty 1 not json 4 read 1,000",
         "every record read is accounted for",
         "kafka:events/0 12 2026-01-05 00:12 stdin/0 idle unknown not yet",

@@ -15,7 +15,7 @@ from scipy.special import logit
 from detectors.base import SignalTable, nothing
 from detectors.contrast import ContrastDetector, Shared
 from detectors.filtered import LEARNED_MINUTES
-from pipelines.detect.mix import cell_set
+from pipelines.detect.mix import cell_set, joined, parted
 from pipelines.detect.series import VERSION_DIMENSIONS, Roster
 from pipelines.detect.watch import Watch
 from schemas.arrays import Bools, Ints
@@ -50,10 +50,10 @@ def strata_of(names: tuple[str, ...], cell: tuple[str, ...]) -> tuple[str, ...] 
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """Where a leaf counts: numbers of strata, and of (cohort, stratum) pairs, one a set."""
+    """Where a leaf counts: numbers of strata, and (cohort, stratum) pairs as one number each (`joined`), one a set."""
 
-    strata: list[int]
-    pairs: list[int]
+    strata: tuple[int, ...]
+    pairs: tuple[int, ...]
 
 
 class Contrasts:
@@ -69,8 +69,7 @@ class Contrasts:
         self._now: tuple[Shared, Scores] | None = None
         self._rate_row = np.zeros(0, dtype=np.int64)
         self._known: dict[Cohort, Leaf] = {}
-        self._stratum_at: dict[tuple[int, Cohort], int] = {}
-        self._pair_at: dict[tuple[int, int], int] = {}
+        self._stratum_at: dict[tuple[int, tuple[str, ...]], int] = {}
 
     def step(self, roster: Roster, minute: Minute, rates: Panel, voice: Bools, table: SignalTable) -> Scores | None:
         """Score the shared hits of one minute; calibrated, and -inf in the rate rows that have no siblings."""
@@ -123,16 +122,17 @@ class Contrasts:
         if len(self._known) > LEAVES_MAX:
             self._known.clear()
         leaves = [self._known.get(leaf) or self._find(roster, leaf) for leaf in minute.leaves]
-        pair = np.array([p for leaf in leaves for p in leaf.pairs], dtype=np.int64)
+        # Sums go by the order of the leaves, which a restart does not change.
+        pairs: dict[int, int] = {}
+        slot = [pairs.setdefault(pair, len(pairs)) for leaf in leaves for pair in leaf.pairs]
+        places, strata = parted(pairs).T
         stratum = np.array([s for leaf in leaves for s in leaf.strata], dtype=np.int64)
         at = np.repeat(np.arange(len(leaves)), [len(leaf.pairs) for leaf in leaves])
-        here, slot = np.unique(pair, return_inverse=True)
-        places, strata = _columns(self._pair_at, here)
         for name, (trials, hits) in minute.leaf_rates.items():
             if name not in minute.signals:
                 continue
             signal = roster.signal_index(name)
-            own_n, own_x = (np.bincount(slot, leaf[at], len(here)) for leaf in (trials, hits))
+            own_n, own_x = (np.bincount(slot, leaf[at], len(pairs)) for leaf in (trials, hits))
             all_n, all_x = (np.bincount(stratum, leaf[at], len(self._stratum_at)) for leaf in (trials, hits))
             has = (own_n > 0) & (all_n[strata] > own_n)
             row = roster.kinds[rates.kind].rows_of(signal, places[has])
@@ -160,18 +160,18 @@ class Contrasts:
     def _find(self, roster: Roster, leaf: Cohort) -> Leaf:
         """Find the strata of a leaf and the cohorts in them that it belongs to."""
         dims = dict(leaf)
-        found = Leaf([], [])
+        numbers, pairs = [], []
         for plan, (names, strata) in enumerate(self._plans):
             if not all(name in dims for name in (*names, *strata)):
                 continue
             place = roster.place_of(tuple(sorted((name, dims[name]) for name in names)))
             if place < 0:
                 continue
-            key = (plan, tuple((name, dims[name]) for name in strata))
-            stratum = self._stratum_at.setdefault(key, len(self._stratum_at))
-            found.strata.append(stratum)
-            found.pairs.append(self._pair_at.setdefault((place, stratum), len(self._pair_at)))
-        self._known[leaf] = found
+            key = (plan, tuple(dims[name] for name in strata))
+            number = self._stratum_at.setdefault(key, len(self._stratum_at))
+            numbers.append(number)
+            pairs.append(joined(place, number))
+        self._known[leaf] = found = Leaf(tuple(numbers), tuple(pairs))
         return found
 
     def dump(self) -> dict[str, Any]:
@@ -188,12 +188,6 @@ class Contrasts:
             self._prepare(table)
             assert self._watch is not None, "prepared"
             self._watch.load(saved["watch"])
-
-
-def _columns(pair_at: dict[tuple[int, int], int], here: Ints) -> tuple[Ints, Ints]:
-    """Give the place and the stratum of some pairs."""
-    table = np.array(list(pair_at), dtype=np.int64).reshape(-1, 2)
-    return table[here, 0], table[here, 1]
 
 
 def spread(scores: Scores, row: Ints, size: int) -> Scores:

@@ -92,15 +92,16 @@ class Watch:
     def grow(self, panel: Panel, signals: int) -> None:
         """Append fresh rows everywhere, up to the panel's rows and so many signals."""
         size = len(panel.n)
+        if size == len(self.born) and signals == len(self.audited["seen"]):
+            return
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.grow(self.baselines[k], self.evidence[k], size, signals)
         self.audited = {name: grown(array, signals, 0.0) for name, array in self.audited.items()}
-        if size > len(self.born):
-            self.born = grown(self.born, size, panel.minute)
-            self.suspicious_at = grown(self.suspicious_at, size, NEVER)
-            self.frozen_minutes = grown(self.frozen_minutes, size, 0.0)
-            self.traffic = grown(self.traffic, size, 0.0)
-            self.away = grown(self.away, size, calibration.QUIET)
+        self.born = grown(self.born, size, panel.minute)
+        self.suspicious_at = grown(self.suspicious_at, size, NEVER)
+        self.frozen_minutes = grown(self.frozen_minutes, size, 0.0)
+        self.traffic = grown(self.traffic, size, 0.0)
+        self.away = grown(self.away, size, calibration.QUIET)
 
     def learn(self, panel: Panel, suspicious: Bools) -> None:
         """Learn the minutes that have become old enough, where nothing suspicious has followed them."""

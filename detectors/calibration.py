@@ -10,6 +10,7 @@ e-detector the true rate of alarms falls at least as fast as the threshold rises
 
 import numpy as np
 
+from detectors.base import Stored
 from schemas.arrays import Bools, Floats, Ints
 
 AUDIT_MINUTES = 10_080.0
@@ -26,13 +27,8 @@ KAPPA_MAX = 20.0
 """Evidence is corrected by a factor of twenty at most either way; beyond that a number counted at a week says nothing
 of one in a thousand years."""
 
-QUIET, AWAY, PAGED = 0.0, 1.0, 2.0
+QUIET, AWAY, PAGED = 0, 1, 2
 """What a row is doing: nothing, an excursion, or one that has paged and so is hardly chance."""
-
-
-def row_fields(size: int) -> dict[str, Floats]:
-    """Make the state of each row: what it is doing."""
-    return {"away": np.zeros(size)}
 
 
 def pool_fields(size: int) -> dict[str, Floats]:
@@ -40,12 +36,12 @@ def pool_fields(size: int) -> dict[str, Floats]:
     return {"seen": np.zeros(size), "paged": np.zeros(size), "promised": np.zeros(size)}
 
 
-def count(away: Floats, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Floats, Bools, Bools]:
+def count(away: Stored, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Stored, Bools, Bools]:
     """Give what each row is doing now, which rows have ended an excursion that has not paged, and which one that has.
 
     An excursion ends only well below the period (half of it in log terms), so that hovering round it counts once.
 
-    >>> away = np.zeros(2)
+    >>> away = np.zeros(2, dtype=np.int8)
     >>> for log_r in (10.0, 8.0, 10.0, 4.0):
     ...     away, *ended = count(away, np.full(2, log_r), np.full(2, True), np.array([False, log_r > 9.0]))
     >>> ended

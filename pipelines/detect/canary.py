@@ -155,6 +155,8 @@ class Canaries:
         leaves: Sequence[Cohort],
     ) -> State:
         """Take up the rows that have come since the last minute and are new versions of something known."""
+        if self._looked == len(panel.n):
+            return state
         columns, found = roster.kinds[self._kind].columns, []
         models = {dims["model_version"]: dims.get("model") for dims in map(dict, leaves) if "model_version" in dims}
         for row in range(self._looked, len(panel.n)):

@@ -63,13 +63,14 @@ class Seen(msgspec.Struct):
         return True
 
 
-Place = tuple[str, str, dict[str, str], str]
-"""A watched dimension, its value, the context it stands in, and the key of that context."""
+Place = tuple[str, str, str]
+"""A watched dimension, its value, and the key of the context it stands in."""
 
 
-def _place(what: str, value: str, context: dict[str, str]) -> Place:
-    """Make the place of one value."""
-    return what, value, context, f"{what}|{sorted(context.items())}"
+def _context(leaf: Cohort, what: str) -> dict[str, str]:
+    """Give the context in which a leaf shows a watched dimension."""
+    apart = {*WATCHED[what], "language"}
+    return {name: value for name, value in leaf if name not in apart}
 
 
 class Changes:
@@ -85,7 +86,7 @@ class Changes:
         """Take in one minute and give the changes of the last day, oldest first."""
         for leaf in minute.leaves:
             for place in self._places_of(leaf):
-                self._note(minute.minute, place)
+                self._note(minute.minute, leaf, *place)
         for seen in minute.changes:
             change = seen.change
             self._found.append(
@@ -110,15 +111,12 @@ class Changes:
                 self._places.clear()
             dims = dict(leaf)
             places = self._places[leaf] = [
-                _place(what, dims[what], {k: v for k, v in dims.items() if k not in apart and k != "language"})
-                for what, apart in WATCHED.items()
-                if what in dims
+                (what, dims[what], f"{what}|{sorted(_context(leaf, what).items())}") for what in WATCHED if what in dims
             ]
         return places
 
-    def _note(self, minute: int, place: Place) -> None:
+    def _note(self, minute: int, leaf: Cohort, what: str, value: str, key: str) -> None:
         """Remember a value; a new one in a settled context is a change."""
-        what, value, context, key = place
         seen = self._seen.get(key)
         if seen is None:
             if len(self._seen) < CONTEXTS_MAX:
@@ -128,7 +126,7 @@ class Changes:
             if not seen.room(minute):
                 return
             if minute - seen.first >= SETTLED_MINUTES:
-                self._add(minute * 60_000, what, seen.latest, value, context)
+                self._add(minute * 60_000, what, seen.latest, value, _context(leaf, what))
         seen.last[value] = minute
         seen.latest = value
 

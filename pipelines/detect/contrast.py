@@ -15,10 +15,10 @@ from scipy.special import logit
 from detectors.base import SignalTable, nothing
 from detectors.contrast import ContrastDetector, Shared
 from detectors.filtered import LEARNED_MINUTES
-from pipelines.detect.mix import cell_set
+from pipelines.detect.mix import cell_set, joined, parted
 from pipelines.detect.series import VERSION_DIMENSIONS, Roster
 from pipelines.detect.watch import Watch
-from schemas.arrays import Bools, Ints
+from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Reason, Scores
@@ -50,10 +50,10 @@ def strata_of(names: tuple[str, ...], cell: tuple[str, ...]) -> tuple[str, ...] 
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """Where a leaf counts: numbers of strata, and of (cohort, stratum) pairs, one a set."""
+    """Where a leaf counts: numbers of strata, and (cohort, stratum) pairs as one number each (`joined`), one a set."""
 
-    strata: list[int]
-    pairs: list[int]
+    strata: tuple[int, ...]
+    pairs: tuple[int, ...]
 
 
 class Contrasts:
@@ -69,8 +69,7 @@ class Contrasts:
         self._now: tuple[Shared, Scores] | None = None
         self._rate_row = np.zeros(0, dtype=np.int64)
         self._known: dict[Cohort, Leaf] = {}
-        self._stratum_at: dict[tuple[int, Cohort], int] = {}
-        self._pair_at: dict[tuple[int, int], int] = {}
+        self._stratum_at: dict[tuple[int, tuple[str, ...]], int] = {}
 
     def step(self, roster: Roster, minute: Minute, rates: Panel, voice: Bools, table: SignalTable) -> Scores | None:
         """Score the shared hits of one minute; calibrated, and -inf in the rate rows that have no siblings."""
@@ -126,25 +125,26 @@ class Contrasts:
         if len(self._known) > LEAVES_MAX:
             self._known.clear()
         leaves = [self._known.get(leaf) or self._find(roster, leaf) for leaf in minute.leaves]
-        pair = np.array([p for leaf in leaves for p in leaf.pairs], dtype=np.int64)
+        # Sums go by the order of the leaves, which a restart does not change.
+        pairs: dict[int, int] = {}
+        slot = np.array([pairs.setdefault(p, len(pairs)) for leaf in leaves for p in leaf.pairs], dtype=np.int64)
+        places, strata = parted(pairs).T
         stratum = np.array([s for leaf in leaves for s in leaf.strata], dtype=np.int64)
         at = np.repeat(np.arange(len(leaves)), [len(leaf.pairs) for leaf in leaves])
-        here, slot = np.unique(pair, return_inverse=True)
-        places, strata = _columns(self._pair_at, here)
-        for name, (trials, hits) in minute.leaf_rates.items():
-            if name not in minute.signals:
-                continue
-            signal = roster.signal_index(name)
-            own_n, own_x = (np.bincount(slot, leaf[at], len(here)) for leaf in (trials, hits))
-            all_n, all_x = (np.bincount(stratum, leaf[at], len(self._stratum_at)) for leaf in (trials, hits))
-            has = (own_n > 0) & (all_n[strata] > own_n)
-            row = roster.kinds[rates.kind].rows_of(signal, places[has])
-            keep = row >= 0
-            row, mine, every = row[keep], np.flatnonzero(has)[keep], strata[has][keep]
-            n += np.bincount(row, all_x[every], len(n))
-            x += np.bincount(row, own_x[mine], len(n))
-            events += np.bincount(row, own_n[mine], len(n))
-            expected += np.bincount(row, all_x[every] * own_n[mine] / all_n[every], len(n))
+        names = [name for name in minute.leaf_rates if name in minute.signals]
+        if names:
+            trials, hits = (
+                np.array([minute.leaf_rates[name][part][at] for name in names], dtype=float) for part in (0, 1)
+            )
+            own_n, own_x = (_summed(each, slot, len(pairs)) for each in (trials, hits))
+            all_n, all_x = (_summed(each, stratum, len(self._stratum_at))[:, strata] for each in (trials, hits))
+            signals = np.array([roster.signal_index(name) for name in names])[:, None]
+            row = roster.kinds[rates.kind].rows_of(signals, places)
+            has = (own_n > 0) & (all_n > own_n) & (row >= 0)
+            row, own_n, all_n, all_x = row[has], own_n[has], all_n[has], all_x[has]
+            made = (all_x, own_x[has], all_x * own_n / all_n, own_n)
+            for total, each in zip((n, x, expected, events), made, strict=True):
+                total[:] = np.bincount(row, each, len(total))
         self._admit(np.flatnonzero((n > 0) & voice))
         rows = self._rate_row
         share = np.clip(expected[rows] / np.maximum(n[rows], 1.0), ODDS_EDGE, 1.0 - ODDS_EDGE)
@@ -157,24 +157,25 @@ class Contrasts:
 
     def _admit(self, rows: Ints) -> None:
         """Append the rate rows that have not been here before, while there is room."""
-        new = np.setdiff1d(rows, self._rate_row)[: max(0, CONTRASTS_MAX - len(self._rate_row))]
-        self._rate_row = np.concatenate([self._rate_row, new])
+        new = rows[~np.isin(rows, self._rate_row, kind="table")][: max(0, CONTRASTS_MAX - len(self._rate_row))]
+        if len(new):
+            self._rate_row = np.concatenate([self._rate_row, new])
 
     def _find(self, roster: Roster, leaf: Cohort) -> Leaf:
         """Find the strata of a leaf and the cohorts in them that it belongs to."""
         dims = dict(leaf)
-        found = Leaf([], [])
+        numbers, pairs = [], []
         for plan, (names, strata) in enumerate(self._plans):
             if not all(name in dims for name in (*names, *strata)):
                 continue
             place = roster.place_of(tuple(sorted((name, dims[name]) for name in names)))
             if place < 0:
                 continue
-            key = (plan, tuple((name, dims[name]) for name in strata))
-            stratum = self._stratum_at.setdefault(key, len(self._stratum_at))
-            found.strata.append(stratum)
-            found.pairs.append(self._pair_at.setdefault((place, stratum), len(self._pair_at)))
-        self._known[leaf] = found
+            key = (plan, tuple(dims[name] for name in strata))
+            number = self._stratum_at.setdefault(key, len(self._stratum_at))
+            numbers.append(number)
+            pairs.append(joined(place, number))
+        self._known[leaf] = found = Leaf(tuple(numbers), tuple(pairs))
         return found
 
     def dump(self) -> dict[str, Any]:
@@ -193,10 +194,16 @@ class Contrasts:
             self._watch.load(saved["watch"])
 
 
-def _columns(pair_at: dict[tuple[int, int], int], here: Ints) -> tuple[Ints, Ints]:
-    """Give the place and the stratum of some pairs."""
-    table = np.array(list(pair_at), dtype=np.int64).reshape(-1, 2)
-    return table[here, 0], table[here, 1]
+def _summed(values: Floats, place: Ints, size: int) -> Floats:
+    """Sum columns by their place: [signals x columns] -> [signals x size].
+
+    >>> _summed(np.array([[1.0, 2.0, 4.0], [1.0, 1.0, 1.0]]), np.array([0, 1, 0]), 2).tolist()
+    [[5.0, 2.0], [2.0, 1.0]]
+    """
+    at = place + size * np.arange(len(values))[:, None]
+    return np.asarray(
+        np.bincount(at.ravel(), values.ravel(), size * len(values)).reshape(len(values), size), dtype=float
+    )
 
 
 def spread(scores: Scores, row: Ints, size: int) -> Scores:

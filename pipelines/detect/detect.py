@@ -38,7 +38,7 @@ from schemas.score import Candidate, Finding, Level, Reason, Recovered, Scores
 from schemas.settings import Rule, Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
-SNAPSHOT_VERSION = 5
+SNAPSHOT_VERSION = 6
 """Format version of the detect wing's snapshot; another one is refused."""
 SNAPSHOT_LEVEL = 1
 """The lightest compression: most of a state is repetition, and a snapshot should not be felt."""

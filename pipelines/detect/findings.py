@@ -34,7 +34,7 @@ def weigh(roster: Roster, budget: Budget, shown: Panel, scores: Scores, log_weig
     """
     log_fleet = scores.log_r + log_weights
     real = _matters(roster, shown, scores)
-    most = np.where(np.isin(scores.reason, list(LED_BY)), Level.TICKET, Level.PAGE)
+    most = np.where(np.logical_or.reduce([scores.reason == led for led in LED_BY]), Level.TICKET, Level.PAGE)
     level = np.where(real, np.minimum(budget.level(log_fleet), most), Level.NONE)
     return Verdicts(log_fleet, level, np.flatnonzero((log_fleet >= budget.attention) & real))
 

@@ -6,6 +6,7 @@ versions (tenant x region x surface by default). What is usual is kept by events
 cell's events that lie in the cohort, times the trials that the cell's own level rests on.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import numpy as np
 
 from detectors.base import Shares, Stored
 from pipelines.detect.series import VERSION_DIMENSIONS, Roster
-from schemas.arrays import Floats, Ints
+from schemas.arrays import Bools, Floats, Ints
 from schemas.partial import Minute
 from schemas.signal import Cohort, SignalKind
 
@@ -21,6 +22,8 @@ KEEP = 2.0 ** (-1.0 / (7 * 1440.0))
 """The usual mix has the half-life of the levels it goes with: a week."""
 INSIDE = 0.98
 """A cohort lies in another if so much of its events is there; a handful of stray events changes no belonging."""
+HALF = 32
+"""Bits of each of two places in one number."""
 LEAVES_MAX = 50_000
 """Most leaves whose place in the cohorts is remembered; over it the memory begins anew."""
 
@@ -35,21 +38,39 @@ def cell_set(sets: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     return max(lasting, key=len, default=())
 
 
+def joined(first: int, second: int) -> int:
+    """Join two places to one number: as a key it takes a third of what a tuple of two numbers takes."""
+    return first << HALF | second
+
+
+def parted(keys: Iterable[int]) -> Ints:
+    """Give the two places of each joined number [K x 2].
+
+    >>> parted([joined(3, 70_000)]).tolist()
+    [[3, 70000]]
+    """
+    both = np.fromiter(keys, dtype=np.int64)
+    return np.stack([both >> HALF, both & (1 << HALF) - 1], axis=1)
+
+
 class Leaf(msgspec.Struct, frozen=True):
     """Where a leaf belongs: the place of its cell (-1: none), and the numbers of its (cohort, cell) pairs."""
 
     cell: int
-    pairs: list[int]
+    pairs: tuple[int, ...]
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Which rows of a kind the pairs join, while it has `rows` rows: row `to[k]` by pair `pair[k]` to cell `at[k]`."""
+    """Which rows of a kind the pairs join, while it has `rows` rows: row `to[k]` to the cell in row `at[k]`.
+
+    `both` [signals x pairs] says where a pair joins two rows, and so which pair belongs to which k.
+    """
 
     rows: int
     pairs: int
     to: Stored
     at: Stored
-    pair: Stored
+    both: Bools
 
 
 class Mix:
@@ -60,7 +81,7 @@ class Mix:
         self._sets = sets
         self._cell = cell_set(sets)
         self._known: dict[Cohort, Leaf] = {}
-        self._pair_at: dict[tuple[int, int], int] = {}
+        self._pair_at: dict[int, int] = {}
         self._pairs = np.zeros((0, 2), dtype=np.int64)
         self._events = np.zeros(0)
         self._cell_events = np.zeros(0)
@@ -76,7 +97,7 @@ class Mix:
         inside = cell >= 0
         in_cell = np.bincount(cell[inside], minute.leaf_events[inside], len(roster.cohorts))
         if len(self._pairs) < len(self._pair_at):
-            self._pairs = np.array(list(self._pair_at), dtype=np.int64)
+            self._pairs = parted(self._pair_at)
         pair = np.array([p for leaf in leaves for p in leaf.pairs], dtype=np.int64)
         events = np.repeat(minute.leaf_events, [len(leaf.pairs) for leaf in leaves])
         in_pair = np.bincount(pair, events, len(self._pairs))
@@ -91,15 +112,16 @@ class Mix:
         places = {names: roster.place_of(tuple(sorted((name, dims[name]) for name in names))) for names in within}
         cell = places.get(self._cell, -1)
         cohorts = [place for place in places.values() if cell >= 0 and place not in {-1, cell}]
-        pairs = [self._pair_at.setdefault((cohort, cell), len(self._pair_at)) for cohort in cohorts]
-        self._known[leaf] = Leaf(cell, pairs)
-        return self._known[leaf]
+        pairs = (self._pair_at.setdefault(joined(cohort, cell), len(self._pair_at)) for cohort in cohorts)
+        self._known[leaf] = found = Leaf(cell, tuple(pairs))
+        return found
 
     def shares(self, roster: Roster, kind: SignalKind) -> Shares:
         """Give how the rows of a kind are made of cells, now and as a rule."""
         rows = self._rows_of(roster, kind)
         usual = self._events / np.maximum(self._cell_events[self._pairs[:, 1]], 1e-9)
-        return Shares(rows.to, rows.at, self._now[rows.pair], usual[rows.pair])
+        now, usual = (np.broadcast_to(each, rows.both.shape)[rows.both] for each in (self._now, usual))
+        return Shares(rows.to, rows.at, now, usual)
 
     def containing(self, place: int) -> Ints:
         """Give the places of the cohorts that hold a cohort's events and more, whatever dimensions they name.
@@ -127,8 +149,7 @@ class Mix:
         signals = np.unique(table.columns.signal)[:, None]
         to, at = table.rows_of(signals, cohort), table.rows_of(signals, cell)
         both = (to >= 0) & (at >= 0)
-        pair = np.broadcast_to(np.arange(len(cohort), dtype=np.int32), both.shape)
-        self._rows[kind] = made = Rows(len(table), len(self._pairs), to[both], at[both], pair[both])
+        self._rows[kind] = made = Rows(len(table), len(self._pairs), to[both], at[both], both)
         return made
 
     def dump(self) -> dict[str, Any]:
@@ -142,6 +163,6 @@ class Mix:
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped mix."""
         self._pairs = np.frombuffer(saved["pairs"], "<i8").reshape(-1, 2).astype(np.int64)
-        self._pair_at = {(cohort, cell): place for place, (cohort, cell) in enumerate(self._pairs.tolist())}
+        self._pair_at = {joined(*pair): place for place, pair in enumerate(self._pairs.tolist())}
         self._events = np.frombuffer(saved["events"], "<f8").copy()
         self._cell_events = np.frombuffer(saved["cell_events"], "<f8").copy()

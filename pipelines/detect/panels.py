@@ -3,8 +3,9 @@
 import msgspec
 import numpy as np
 
+from detectors.base import Stored
 from pipelines.detect.series import Kind, Roster
-from schemas.arrays import Bools, Floats, Ints
+from schemas.arrays import Floats, Ints
 from schemas.panel import Panel
 from schemas.partial import Cells, Minute
 from schemas.signal import SignalKind
@@ -42,13 +43,19 @@ def spread_of_logs(cells: Cells, n: Ints, mean: Floats) -> Floats:
 def panels(roster: Roster, minute: Minute, places: Ints) -> dict[SignalKind, Panel]:
     """Make the panel of every kind: each known series has its row, those without events n = 0."""
     made = {kind: _blank(kind, rows, minute.minute) for kind, rows in roster.kinds.items()}
-    for name, cells in minute.signals.items():
-        signal = roster.signal_index(name)
-        kind = roster.signals[signal].kind
-        rows = roster.kinds[kind].rows_of(signal, places)
-        # A series over the cap has no row.
-        _fill(made[kind], rows, rows >= 0, cells)
+    for kind, names in by_kind(roster, minute).items():
+        signals = np.array([roster.signal_index(name) for name in names])
+        rows = roster.kinds[kind].rows_of(signals[:, None], places)
+        _fill(made[kind], rows, [minute.signals[name] for name in names])
     return made
+
+
+def by_kind(roster: Roster, minute: Minute) -> dict[SignalKind, list[str]]:
+    """Name the signals of a minute by kind, each in their order in it."""
+    found: dict[SignalKind, list[str]] = {}
+    for name in minute.signals:
+        found.setdefault(roster.signals[roster.signal_index(name)].kind, []).append(name)
+    return found
 
 
 def _blank(kind: SignalKind, rows: Kind, minute: int) -> Panel:
@@ -60,11 +67,14 @@ def _blank(kind: SignalKind, rows: Kind, minute: int) -> Panel:
     )  # fmt: skip
 
 
-def _fill(panel: Panel, rows: Ints, ok: Bools, cells: Cells) -> None:
-    """Write one signal's cells into their rows of a fresh panel."""
-    at = rows[ok]
-    panel.n[at], panel.x[at] = cells.n[ok], cells.x[ok]
+def _fill(panel: Panel, rows: Stored, cells: list[Cells]) -> None:
+    """Write the cells of a kind's signals into their rows [signals x cohorts] of a fresh panel."""
+    # A series over the cap has no row.
+    ok = rows >= 0
+    at, n = rows[ok], [each.n for each in cells]
     if panel.kind == "level":
-        n = np.maximum(cells.n - zeros(cells), 0)
-        mean = cells.log_sum / (LOG_UNIT * np.maximum(n, 1))
-        panel.n[at], panel.mean_log[at], panel.var_log[at] = n[ok], mean[ok], spread_of_logs(cells, n, mean)[ok]
+        n = [np.maximum(each.n - zeros(each), 0) for each in cells]
+        mean = [each.log_sum / (LOG_UNIT * np.maximum(m, 1)) for each, m in zip(cells, n, strict=True)]
+        var = [spread_of_logs(*each) for each in zip(cells, n, mean, strict=True)]
+        panel.mean_log[at], panel.var_log[at] = np.stack(mean)[ok], np.stack(var)[ok]
+    panel.n[at], panel.x[at] = np.stack(n)[ok], np.stack([each.x for each in cells])[ok]

@@ -16,7 +16,7 @@ from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 
 FIELDS = {"n": 0.0, "x": 0.0, "mean_log": 0.0, "var_log": 0.0, "mix": 0.0, "within": np.nan}
-"""What is learned of a panel, and what a field is taken to be where nothing else is kept."""
+"""What is learned of a panel, and what a field is taken to be where nothing else is kept: zero, or not known."""
 HALF = ("var_log", "mix", "within")
 """Fields kept in half precision (a part in two thousand): variances and shifts, which are estimates far coarser."""
 UNREAD = {"level": ("x",)}
@@ -26,23 +26,17 @@ WHOLE = ("u1", "<u2", "<u4")
 LEVEL = 1
 """The lightest compression: the rows of a minute resemble each other, and a minute has a few milliseconds for it."""
 
-Kept = tuple[str, bytes]
-"""Type and compressed bytes of an array."""
-
 
 class Record(msgspec.Struct, frozen=True):
-    """One minute: a bit for every row (set: it has events), and the fields that are not at their default throughout.
+    """One minute of so many rows: which have events, and of these the fields that are not at their default throughout.
 
-    Fields have one entry for every bit that is set.
+    `kinds` gives each field its type; `body` is, compressed, a bit for every row (set: it has events), and then field
+    by field one entry for every bit that is set.
     """
 
-    bits: Kept
-    fields: dict[str, Kept]
-
-    @property
-    def row(self) -> Ints:
-        """Give the rows with events, ascending."""
-        return np.flatnonzero(np.unpackbits(_unpacked(self.bits)))
+    rows: int
+    kinds: dict[str, str]
+    body: bytes
 
 
 class Recent:
@@ -51,6 +45,8 @@ class Recent:
     def __init__(self, minutes: int) -> None:
         """Keep so many minutes at most."""
         self._minutes = minutes
+        self._packer = zstandard.ZstdCompressor(level=LEVEL)
+        self._unpacker = zstandard.ZstdDecompressor()
         self._records: dict[int, Record] = {}
 
     def keep(self, panel: Panel) -> None:
@@ -62,8 +58,12 @@ class Recent:
             for name, usual in FIELDS.items()
             if name not in unread
         }
-        fields = {name: _packed(values) for name, values in found.items() if values is not None}
-        self._records[panel.minute] = Record(_packed(np.packbits(present)), fields)
+        fields = {name: values for name, values in found.items() if values is not None}
+        parts = [np.packbits(present), *fields.values()]
+        # zstandard gives its bytes in room for the worst case; a copy holds only what is there.
+        body = bytes(memoryview(self._packer.compress(b"".join(part.tobytes() for part in parts))))
+        kinds = {name: values.dtype.str for name, values in fields.items()}
+        self._records[panel.minute] = Record(len(present), kinds, body)
         self._forget(panel.minute)
 
     def skip(self, minute: int) -> None:
@@ -75,38 +75,38 @@ class Recent:
         for old in [at for at in self._records if at <= minute - self._minutes]:
             del self._records[old]
 
-    def older(self, panel: Panel, minute: Floats, where: Bools) -> Panel:
+    def _unpacked(self, record: Record) -> tuple[Ints, dict[str, NDArray[Any]]]:
+        """Give the rows with events, ascending, and their fields bit for bit."""
+        body, at = self._unpacker.decompress(record.body), (record.rows + 7) // 8
+        row, fields = np.flatnonzero(np.unpackbits(np.frombuffer(body, np.uint8, at))), {}
+        for name, kind in record.kinds.items():
+            fields[name] = np.frombuffer(body, kind, len(row), at)
+            at += fields[name].nbytes
+        return row, fields
+
+    def older(self, panel: Panel, minute: Ints, where: Bools) -> Panel:
         """Give a panel like `panel`, with each row in `where` as it was in its `minute`, the others without events."""
         made = {name: np.full(len(minute), usual) for name, usual in FIELDS.items()}
-        wanted = np.where(where, minute, -1.0)
-        for at in np.unique(wanted[where]):
-            record = self._records.get(int(at))
-            if record is None:
+        wanted = np.where(where, minute, -1)
+        last = int(wanted.max(initial=-1))
+        first = int(minute.min(initial=last, where=where))
+        for at in range(first, last + 1):
+            record = self._records.get(at)
+            if record is None or not (wanted == at).any():
                 continue
-            row = record.row
+            row, fields = self._unpacked(record)
             asked = wanted[row] == at
-            for name, kept in record.fields.items():
-                made[name][row[asked]] = _unpacked(kept)[asked]
+            for name, kept in fields.items():
+                made[name][row[asked]] = kept[asked]
         return msgspec.structs.replace(panel, **made)
 
     def dump(self) -> list[Any]:
         """Give the records as plain values for a snapshot."""
-        return [(at, record.bits, record.fields) for at, record in self._records.items()]
+        return [(at, record.rows, record.kinds, record.body) for at, record in self._records.items()]
 
     def load(self, saved: list[Any]) -> None:
         """Take up dumped records."""
-        self._records = {at: Record(bits, fields) for at, bits, fields in saved}
-
-
-def _packed(array: NDArray[Any]) -> Kept:
-    """Compress an array."""
-    # zstandard gives its bytes in room for the worst case; a copy holds only what is there.
-    return array.dtype.str, bytes(memoryview(zstandard.compress(array.tobytes(), LEVEL)))
-
-
-def _unpacked(kept: Kept) -> NDArray[Any]:
-    """Give an array back bit for bit."""
-    return np.frombuffer(zstandard.decompress(kept[1]), kept[0])
+        self._records = {at: Record(*record) for at, *record in saved}
 
 
 def _narrow(values: Floats, usual: float, real: str) -> NDArray[Any] | None:
@@ -115,7 +115,7 @@ def _narrow(values: Floats, usual: float, real: str) -> NDArray[Any] | None:
     >>> [_narrow(np.array(values), 0.0, "<f4") for values in ([3.0, 200.0], [0.5], [0.0, 0.0])]
     [array([  3, 200], dtype=uint8), array([0.5], dtype=float32), None]
     """
-    if np.array_equal(values, np.full(len(values), usual), equal_nan=True):
+    if np.isnan(values).all() if np.isnan(usual) else not values.any():
         return None
     if (values >= 0.0).all() and (values == np.floor(values)).all():
         for kind in WHOLE:

@@ -68,7 +68,8 @@ class Recovery:
             verdict = recovery.advance(state, panel.minute, at, seen, detector)
         else:
             verdict = recovery.spoken(state, panel.minute, at)
-        back = np.isin(np.arange(len(panel.n)), rows[at[verdict.back]])
+        back = np.full(len(panel.n), False)
+        back[rows[at[verdict.back]]] = True
         if not back.any():
             return verdicts, state, Back(back)
         columns, recovered = self._roster.kinds[panel.kind].columns, []

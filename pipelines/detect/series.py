@@ -135,8 +135,8 @@ class Roster:
         self.cohorts: list[Cohort] = []
         self._cohort_at: dict[Cohort, int] = {}
         self._past = np.zeros(0, dtype=np.int64)
-        # Place of the signal, place of the cohort and first minute of every series, by number.
-        self._series = Table(3)
+        # The first minute of every series, by number.
+        self._series = Table(1)
         self.kinds: dict[SignalKind, Kind] = {}
         self.refused = 0
 
@@ -197,7 +197,7 @@ class Roster:
         """Append one series; its parents are there already."""
         kind = self._kind_of(signal)
         kind.add(len(self), signal, cohort, self._parent_row(kind, signal, self.cohorts[cohort]))
-        self._series.add(signal, cohort, minute)
+        self._series.add(minute)
 
     def _parent_row(self, kind: Kind, signal: int, cohort: Cohort) -> int:
         """Give the row of the nearest ancestor that is watched: the last dimension is dropped first."""
@@ -231,12 +231,17 @@ class Roster:
         return speaks
 
     def dump(self) -> dict[str, Any]:
-        """Give the roster as plain values for a snapshot."""
+        """Give the roster as plain values for a snapshot: of every series its signal, cohort and first minute."""
+        series = np.zeros((3, len(self)), dtype="<i4")
+        for kind in self.kinds.values():
+            rows = kind.columns
+            series[:2, rows.number] = rows.signal, rows.cohort
+        series[2] = self._series.columns
         return {
             "signals": [[s.name, s.kind] for s in self.signals],
             "cohorts": [cohort_key(c) for c in self.cohorts],
             "past": self._past.astype("<i8").tobytes(),
-            "series": self._series.columns.astype("<i4").tobytes(),
+            "series": series.tobytes(),
             "refused": self.refused,
         }
 

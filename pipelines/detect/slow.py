@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.base import Detector, State, decode_version, encode, grown
+from detectors.base import Detector, State, Stored, decode_version, encode, grown
 from detectors.filtered import Filtered
 from detectors.slow import DAY_MINUTES, SlowReference
 from pipelines.detect.panels import part_of
@@ -28,8 +28,11 @@ SPEAKS_FROM = float(np.log(10_080.0))
 """Below a week's return period the slow watch says nothing: charts then show what the minute detector expects."""
 ROWS_MAX = 20_000
 """Rows of a kind that have a slow reference: the first come, so the coarse ones, in which days tell of a creep."""
-STANDS_MINUTES = 7 * 1_440.0
+STANDS_MINUTES = 7 * 1_440
 """A creep that nobody has stopped for a week is what the series does now."""
+
+NEVER = -1
+"""First minute of the creep of a row that has none."""
 
 
 class Slow:
@@ -39,7 +42,7 @@ class Slow:
         """Begin without a past."""
         self._state: State | None = None
         self._day = -1
-        self._since = np.zeros(0)
+        self._since: Stored = np.zeros(0, dtype=np.int32)
         self._at: Ints = np.zeros(0, dtype=np.int64)
         self._scores: Scores | None = None
 
@@ -51,7 +54,7 @@ class Slow:
         # Over whole days the hours cancel.
         size, panel = len(panel.n), part_of(panel, slice(ROWS_MAX))
         state = slow.grow(self._state or slow.empty(), len(panel.n))
-        self._since = grown(self._since, len(panel.n), -1.0)
+        self._since = grown(self._since, len(panel.n), NEVER)
         day = panel.minute // DAY_MINUTES
         if self._day not in {-1, day}:
             state = slow.close(state, panel.signal, self._day)
@@ -74,7 +77,7 @@ class Slow:
         suspicious, creeps, free = suspicious[:ROWS_MAX], creeps[:ROWS_MAX], free[:ROWS_MAX]
         if suspicious.any():
             self._state = SlowReference(detector).spoil(self._state, suspicious)
-        self._since = np.where(creeps, np.where(self._since < 0, float(minute), self._since), -1.0)
+        self._since = np.where(creeps, np.where(self._since < 0, np.int32(minute), self._since), np.int32(NEVER))
         over = creeps & free & (minute - self._since >= STANDS_MINUTES)
         if over.any():
             self.forget(detector, over)
@@ -85,7 +88,7 @@ class Slow:
             return
         slow, where = SlowReference(detector), where[:ROWS_MAX]
         self._state = slow.forget(self._state, where)
-        self._since[where] = -1.0
+        self._since[where] = NEVER
         self._read(slow, self._state)
 
     def _read(self, slow: SlowReference, state: State) -> None:
@@ -96,11 +99,11 @@ class Slow:
     def dump(self) -> dict[str, Any]:
         """Give the state as plain values for a snapshot."""
         state = None if self._state is None else encode(self._state)
-        return {"day": self._day, "since": self._since.astype("<f8").tobytes(), "state": state}
+        return {"day": self._day, "since": self._since.astype("<i4").tobytes(), "state": state}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a dumped state; raises ValueError where it is of another version."""
-        self._day, self._since = saved["day"], np.frombuffer(saved["since"], "<f8").copy()
+        self._day, self._since = saved["day"], np.frombuffer(saved["since"], "<i4").astype(np.int32)
         state = saved["state"]
         self._state = None if state is None else decode_version(state, SlowReference.version, "slow")
         self._scores = None

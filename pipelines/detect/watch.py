@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from detectors import calibration
-from detectors.base import Detector, Shares, State, decode, decode_version, encode, grown
+from detectors.base import Detector, Shares, State, Stored, decode, decode_version, encode, grown
 from pipelines.detect.recent import Recent
 from pipelines.detect.season import Season
 from pipelines.detect.slow import Slow
@@ -26,6 +26,8 @@ FORGIVEN = 0.5
 series whose learning stopped too early would flap for ever."""
 EVERY: Bools = np.ones(1, dtype=bool)
 """All rows may be taken at their word."""
+NEVER = -1
+"""Minute of the last suspicion of a row that has had none."""
 OWN_FIELDS = ("born", "suspicious_at", "frozen_minutes", "traffic", "away")
 
 
@@ -41,11 +43,11 @@ class Watch:
         self._recent = Recent(LAG_MAX + 1)
         self.slow = Slow()
         self.season = Season()
-        self.born = np.zeros(0)
-        self.suspicious_at = np.zeros(0)
-        self.frozen_minutes = np.zeros(0)
-        self.traffic = np.zeros(0)
-        self.away = np.zeros(0)
+        self.born: Stored = np.zeros(0, dtype=np.int32)
+        self.suspicious_at: Stored = np.zeros(0, dtype=np.int32)
+        self.frozen_minutes: Stored = np.zeros(0, dtype=np.float32)
+        self.traffic: Stored = np.zeros(0, dtype=np.float32)
+        self.away: Stored = np.zeros(0, dtype=np.int8)
         self.audited = calibration.pool_fields(0)
 
     def mixed(self, panel: Panel, signals: int, shares: Shares) -> tuple[Floats, Floats]:
@@ -73,7 +75,7 @@ class Watch:
     def at(self, panel: Panel, minute: int) -> Panel:
         """Give one of the last minutes in the rows of a panel; without events where it is not kept."""
         size = len(panel.n)
-        old = self._recent.older(panel, np.full(size, float(minute)), np.ones(size, dtype=bool))
+        old = self._recent.older(panel, np.full(size, minute), np.ones(size, dtype=bool))
         return msgspec.structs.replace(old, season=self.season.of(panel, minute))
 
     def calibrated(self, panel: Panel, scores: Scores) -> Scores:
@@ -92,24 +94,26 @@ class Watch:
     def grow(self, panel: Panel, signals: int) -> None:
         """Append fresh rows everywhere, up to the panel's rows and so many signals."""
         size = len(panel.n)
+        if size == len(self.born) and signals == len(self.audited["seen"]):
+            return
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.grow(self.baselines[k], self.evidence[k], size, signals)
         self.audited = {name: grown(array, signals, 0.0) for name, array in self.audited.items()}
-        if size > len(self.born):
-            self.born = grown(self.born, size, float(panel.minute))
-            self.suspicious_at = grown(self.suspicious_at, size, -1.0)
-            self.frozen_minutes = grown(self.frozen_minutes, size, 0.0)
-            self.traffic = grown(self.traffic, size, 0.0)
-            self.away = grown(self.away, size, calibration.QUIET)
+        self.born = grown(self.born, size, panel.minute)
+        self.suspicious_at = grown(self.suspicious_at, size, NEVER)
+        self.frozen_minutes = grown(self.frozen_minutes, size, 0.0)
+        self.traffic = grown(self.traffic, size, 0.0)
+        self.away = grown(self.away, size, calibration.QUIET)
 
     def learn(self, panel: Panel, suspicious: Bools, free: Bools = EVERY) -> None:
         """Learn the minutes that have become old enough, where nothing suspicious has followed them.
 
         `free` [S] are the rows that may be taken at their word.
         """
-        minute = float(panel.minute)
-        self.suspicious_at = np.where(suspicious, minute, self.suspicious_at)
-        self.frozen_minutes = np.maximum(self.frozen_minutes + np.where(suspicious, 1.0, -FORGIVEN), 0.0)
+        minute = panel.minute
+        self.suspicious_at[suspicious] = minute
+        self.frozen_minutes += np.where(suspicious, 1.0, -FORGIVEN)
+        np.maximum(self.frozen_minutes, 0, out=self.frozen_minutes)
         accepted = suspicious & (self.frozen_minutes > self._accept_after) & free
         if accepted.any():
             self._accept(accepted)
@@ -125,7 +129,7 @@ class Watch:
         then = panel.minute - LAG_MAX
         season = self.season.of(panel, then)
         old = msgspec.structs.replace(self._recent.older(panel, pointer, where), season=season)
-        self.traffic = self.traffic + np.where(where, old.n, 0.0)
+        self.traffic += np.where(where, old.n, 0.0)
         for k, detector in enumerate(self.detectors):
             self.baselines[k] = detector.learn(self.baselines[k], old, where)
         aged = msgspec.structs.replace(old, minute=then)
@@ -137,8 +141,8 @@ class Watch:
         for k, detector in enumerate(self.detectors):
             self.baselines[k], self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
         self.slow.forget(self.detectors[0], where)
-        self.suspicious_at[where] = -1.0
-        self.frozen_minutes[where] = 0.0
+        self.suspicious_at[where] = NEVER
+        self.frozen_minutes[where] = 0
 
     def absolve(self, where: Bools) -> None:
         """Drop the evidence against some rows and keep their level, so that they are judged anew."""

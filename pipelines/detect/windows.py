@@ -113,18 +113,22 @@ class Windows:
         self.at(len(kind))
         self._events = grown(self._events, len(kind), 0.0)
         self._cell_at = grown(self._cell_at, len(kind), -1)
+        found = []
         for name in sorted(minute.signals):
             signal, cells = roster.signal_index(name), minute.signals[name]
-            if roster.signals[signal].kind != self.kind or not roster.signals[signal].page:
-                continue
-            rows = kind.rows_of(signal, places)[cells.row]
-            # A series over the cap has no row, and a size of zero is no size.
-            seen = (rows >= 0) & ((cells.bin > 0) | (self.kind == "mix"))
-            rows, bins, count = rows[seen], self._bins(signal, cells, minute.categories)[seen], cells.count[seen]
-            np.add.at(self._events, rows, count)
-            cell = self._cell_at[rows]
-            known = cell >= 0
-            np.add.at(self._open, (cell[known], bins[known]), count[known])
+            if roster.signals[signal].kind == self.kind and roster.signals[signal].page:
+                rows = kind.rows_of(signal, places)[cells.row]
+                found.append((rows, self._bins(signal, cells, minute.categories), cells.count))
+        if not found:
+            return
+        rows, bins, count = map(np.concatenate, zip(*found, strict=True))
+        # A series over the cap has no row, and a size of zero is no size.
+        seen = (rows >= 0) & ((bins > 0) | (self.kind == "mix"))
+        rows, bins, count = rows[seen], bins[seen], count[seen].astype(np.float32)
+        np.add.at(self._events, rows, count)
+        cell = self._cell_at[rows]
+        known = cell >= 0
+        np.add.at(self._open, (cell[known], bins[known]), count[known])
 
     def _bins(self, signal: int, cells: Cells, categories: tuple[str, ...]) -> Ints:
         """Give the bin of each count; categories are numbered as they turn up, in the order of their names."""

@@ -21,7 +21,7 @@ def asked(recent, minutes, where=None):
     """Ask for each row's minute."""
     size = len(minutes)
     now = panel(999, [0] * size, [0.0] * size)
-    return recent.older(now, np.array(minutes, dtype=float), np.full(size, True) if where is None else np.array(where))
+    return recent.older(now, np.array(minutes), np.full(size, True) if where is None else np.array(where))
 
 
 def test_each_row_gets_its_own_minute():

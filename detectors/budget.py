@@ -18,9 +18,9 @@ from schemas.score import Level
 WEEK_MINUTES = 10_080.0
 NEWCOMER_SHARE = 0.1
 """This much of a signal's share is spread evenly, so that a cohort without past traffic still has a voice."""
-CLASS_SHARES = {"safety": 0.3, "silence": 0.02}
+CLASS_SHARES = {"safety": 0.3, "silence": 0.04}
 """Shares of the classes of signals in the fleet's budget; all others have the rest. What harms people is looked at most
-closely; silence has few series and long nights, and two false pages in a hundred are enough for it."""
+closely; silence has few series and long nights, and four false pages in a hundred are enough for it."""
 CHANGED_SHARE = 0.25
 """This much of a signal's share goes to the cohorts that have just seen a change, while there are any: it is where the
 next incident is likeliest. The others wait for 0.3 nats more, at the thresholds of a fleet some 2 % longer."""
@@ -63,7 +63,7 @@ def signal_shares(classes: Sequence[str], groups: Sequence[str], used: Bools) ->
     the signals in a group.
 
     >>> signal_shares(["safety", "", "", ""], ["refusal", "refusal", "shape", "shape"], np.full(4, True)).round(3)
-    array([0.306, 0.347, 0.173, 0.173])
+    array([0.312, 0.344, 0.172, 0.172])
     """
     named = [name if name in CLASS_SHARES else "" for name in classes]
     present = {name for name, use in zip(named, used, strict=True) if use}

@@ -19,6 +19,8 @@ from schemas.panel import Panel
 
 STRENGTH_MIN, STRENGTH_MAX = 1.0, 200.0
 """Bounds of the prior strength in trials: never certain of a child from its parent alone, never quite ignorant."""
+STRENGTH_START = 2.0
+"""Children are hardly taken for alike before they have been compared."""
 CHILDREN_MIN = 4
 """Fewer children say nothing of how children differ."""
 TRIALS_MIN = 30.0
@@ -44,6 +46,10 @@ class Counted(Filtered):
 
     sums: ClassVar[tuple[str, ...]] = ("hits", "trials")
     ceiling: ClassVar[float]
+
+    def pool_fields(self, size: int) -> dict[str, Floats]:
+        """Make the pool of the prior's strength, in trials."""
+        return {"strength": np.full(size, STRENGTH_START)}
 
     def design(self, baseline: State, panel: Panel) -> Floats:
         """Give each row's design effect, at least what is believed of hits that have hardly been seen."""

@@ -57,7 +57,7 @@ class Filtered:
 
     def pool_fields(self, size: int) -> dict[str, Floats]:
         """Make the pools that the subclass needs besides the wander's."""
-        return {"strength": np.full(size, 2.0)}
+        raise NotImplementedError
 
     def evidence(self) -> State:
         """Make an empty evidence: one bank of filters a row."""
@@ -157,7 +157,7 @@ class Filtered:
 
     def fit_pools(self, baseline: State, panel: Panel) -> dict[str, Floats]:
         """Refit the subclass's own pools."""
-        return {"strength": baseline.pools["strength"]}
+        raise NotImplementedError
 
     def mixed(self, baseline: State, panel: Panel, shares: Shares) -> tuple[Floats, Floats]:
         """Give how far today's mix of cells, each at its own normal, stands from the usual mix, in level units."""

@@ -2,7 +2,8 @@
 
 The mean of n events scatters with sigma^2 / n (within), besides white overdispersion and wander between minutes. The
 predictive law is Student's t, so that a heavy tail is no evidence (research/detection 4c: without it the promise is
-void by 20 times).
+void by 20 times). How heavy the tail is, the signal's own thin minutes tell: Student's t with nu degrees of freedom has
+the excess kurtosis 6 / (nu - 4).
 """
 
 from typing import ClassVar
@@ -11,13 +12,22 @@ import numpy as np
 
 from detectors import bank, wander
 from detectors.base import State
-from detectors.filtered import Filtered, Scatter
-from schemas.arrays import Floats, Ints
+from detectors.filtered import HALF_LIFE_MINUTES, LEARNED_MINUTES, Filtered, Scatter
+from schemas.arrays import Bools, Floats, Ints
 from schemas.panel import Panel
 from schemas.signal import SignalKind
 
-TAIL_PER_EVENT, TAIL_MIN, TAIL_MAX = 1.0, 6.0, 60.0
-"""Degrees of freedom grow with the events of the minute: a mean of many is nearly normal, a single value is not."""
+TAIL_MAX = 60.0
+"""Most degrees of freedom; beyond, Student's t is normal for every purpose here."""
+TAIL_EVENTS = 3.0
+"""Minutes of at most so many events tell of the tail: in the mean of more it is hardly to be seen."""
+TAIL_PRIOR, TAIL_PRIOR_MINUTES = 3.0, 200.0
+"""The excess kurtosis of one event is taken for 3 (six degrees of freedom) until some hundred thin minutes have
+spoken."""
+EXCESS_MIN, EXCESS_MAX = 6.0 / (TAIL_MAX - 4.0), 12.0
+"""Bounds of the excess kurtosis: 60 degrees of freedom, and 4.5 of them."""
+STRAY_MAX = 10.0
+"""One minute shows at most ten standard deviations: an unnoticed incident is no tail."""
 WITHIN_MIN = 1e-4
 """Smallest believable variance of one event in squared log2 units: a series of equal values still has rounding."""
 WITHIN_PRIOR, WITHIN_PRIOR_EVENTS = 1.0, 20.0
@@ -25,28 +35,30 @@ WITHIN_PRIOR, WITHIN_PRIOR_EVENTS = 1.0, 20.0
 MIX_EVENTS = 5.0
 """A cell counts in the mix at its parent's level until its own events outweigh this many."""
 
+TAIL_SUMS = ("thin", "thin_events", "squares", "fourths")
+"""What is summed over thin minutes: their number, their events, and how far they stray, squared and to the fourth."""
+
 
 class StudentT:
     """Means of n events round `eta`; x carries the sampling variance of the mean."""
 
     def log_likelihood(self, n: Floats, x: Floats, eta: Floats, variance: Floats) -> Floats:
-        """Give the log density of Student's t with n-dependent degrees of freedom, up to a term without `eta`.
+        """Give the log density of Student's t, up to a term without `eta`.
 
-        `n` [A x 1] is packed as (events), `x` [A x 2] as (mean, sampling variance).
+        `x` [A x 3] is packed as (mean, sampling variance, degrees of freedom).
 
         >>> f = StudentT()
-        >>> x = np.array([[1.0, 0.5]])
+        >>> x = np.array([[1.0, 0.5, 14.0]])
         >>> f.log_likelihood(np.array([[9.0]]), x, np.array([[1.0, 3.0]]), np.array([[0.5, 0.5]])).round(3)
         array([[-0.   , -1.885]])
         """
-        mean, sampling = x[:, :1], x[:, 1:]
-        nu = np.clip(TAIL_MIN + TAIL_PER_EVENT * (n - 1.0), TAIL_MIN, TAIL_MAX)
+        mean, sampling, nu = (x[:, k, None] for k in range(3))
         spread = variance + sampling
         return np.asarray(-0.5 * (nu + 1.0) * np.log1p((mean - eta) ** 2 / (nu * spread)) - 0.5 * np.log(spread))
 
     def innovation(self, n: Floats, x: Floats, eta: Floats) -> tuple[Floats, Floats]:
         """Give mean minus `eta`, and the sampling variance of the mean."""
-        return x[:, :1] - eta, x[:, 1:] + 0.0 * n
+        return x[:, :1] - eta, x[:, 1:2] + 0.0 * n
 
 
 class LevelDetector(Filtered):
@@ -59,6 +71,10 @@ class LevelDetector(Filtered):
     prior_scale = 0.7
     """In squared log2 units: latencies and lengths are taken to drift by 20 % until a day has passed."""
     sums = ("sum", "trials", "within", "freedom")
+
+    def pool_fields(self, size: int) -> dict[str, Floats]:
+        """Make the pools of the tail: sums over thin minutes, and the excess kurtosis of one event."""
+        return {name: np.zeros(size) for name in TAIL_SUMS} | {"excess": np.full(size, TAIL_PRIOR)}
 
     def standing(self, baseline: State, panel: Panel, scatter: Scatter) -> bank.Standing:
         """Give the decayed mean of log2(1 + v), and how well it is known, alike in both directions."""
@@ -91,9 +107,37 @@ class LevelDetector(Filtered):
             index=active, signal=panel.signal[active], level=level, mix=panel.shift[active],
             sd_rise=standing.sd_rise[active], sd_fall=standing.sd_fall[active],
             sd_own=standing.sd_own[active], q=q, tau=tau, rho=rho,
-            n=n, x=np.stack([mean, sampling], axis=1), trials=n, observed=n * mean, expected=n * level,
-            sampling=sampling,
+            n=n, x=np.stack([mean, sampling, self.tail(baseline, panel)[active]], axis=1), trials=n,
+            observed=n * mean, expected=n * level, sampling=sampling,
         )  # fmt: skip
+
+    def tail(self, baseline: State, panel: Panel) -> Floats:
+        """Give the degrees of freedom of each row's mean: the excess kurtosis of one event is n times that of n."""
+        excess = baseline.pools["excess"][panel.signal] / np.maximum(panel.n, 1.0)
+        return np.asarray(4.0 + 6.0 / np.maximum(excess, EXCESS_MIN))
+
+    def learn(self, baseline: State, panel: Panel, where: Bools) -> State:
+        """Learn as all filtered detectors do, and how far thin minutes stray."""
+        thin = where & (panel.n > 0) & (panel.n <= TAIL_EVENTS) & (baseline.rows["minutes"] >= LEARNED_MINUTES)
+        seen = self.seen(baseline, panel, np.flatnonzero(thin))
+        square = (seen.x[:, 0] - seen.level) ** 2 / (seen.sampling + seen.q + seen.rho)
+        square = np.minimum(square, STRAY_MAX**2)
+        learned, keep = super().learn(baseline, panel, where), 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
+        shown = zip(TAIL_SUMS, (np.ones(len(square)), seen.n, square, square**2), strict=True)
+        size = len(baseline.pools["excess"])
+        sums = {name: keep * baseline.pools[name] + np.bincount(seen.signal, value, size) for name, value in shown}
+        return State(learned.version, learned.rows, learned.pools | sums)
+
+    def fit_pools(self, baseline: State, panel: Panel) -> dict[str, Floats]:
+        """Fit the excess kurtosis of one event of every signal, taken a standard error (sqrt(24 / N)) higher.
+
+        Rows whose scatter is not known well look like a tail, and are treated as one.
+        """
+        pools, number = baseline.pools, np.maximum(baseline.pools["thin"], 1.0)
+        kurtosis = pools["fourths"] * number / np.maximum(pools["squares"], 1e-9) ** 2
+        shown = (kurtosis - 3.0 + np.sqrt(24.0 / number)) * pools["thin_events"] / number
+        excess = (number * shown + TAIL_PRIOR_MINUTES * TAIL_PRIOR) / (number + TAIL_PRIOR_MINUTES)
+        return {"excess": np.clip(excess, EXCESS_MIN, EXCESS_MAX)}
 
     def residual(self, baseline: State, panel: Panel, level: Floats) -> tuple[Floats, Floats, Floats]:
         """Give n (mean - level), n, and its sampling variance n within."""

@@ -221,7 +221,7 @@ def design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> F
     pool = pools["design"][signal][:, None]
     blocks = rows["thin_blocks"][:, DESIGN_BLOCKS].astype(np.float64) + SHRINK_BLOCKS
     each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 / blocks))
-    return np.asarray(np.clip(INFLATE * each.max(axis=1), 1.0, DESIGN_MAX))
+    return np.asarray(np.clip(1.0 + INFLATE * (each.max(axis=1) - 1.0), 1.0, DESIGN_MAX))
 
 
 def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -66,14 +66,20 @@ class Contrasts:
         self._plans = [(names, strata) for names, strata in plans if strata is not None]
         self._accept_after = accept_after_minutes
         self._watch: Watch | None = None
-        self._now: tuple[Shared, Scores] | None = None
+        self._now: tuple[Shared, Scores, Bools] | None = None
         self._rate_row = np.zeros(0, dtype=np.int64)
         self._known: dict[Cohort, Leaf] = {}
         self._stratum_at: dict[tuple[int, tuple[str, ...]], int] = {}
 
-    def step(self, roster: Roster, minute: Minute, rates: Panel, voice: Bools, table: SignalTable) -> Scores | None:
-        """Score the shared hits of one minute; calibrated, and -inf in the rate rows that have no siblings."""
-        panel = self._panel(roster, minute, rates, voice)
+    def step(
+        self, roster: Roster, minute: Minute, rates: Panel, own: Scores, voice: Bools, table: SignalTable
+    ) -> Scores | None:
+        """Score the shared hits of one minute; calibrated, and -inf in the rate rows that have no siblings.
+
+        Nor is anything held against a row while a sibling has by itself shown more, in the other direction: of hits
+        that are shared the rise of one is the fall of the others.
+        """
+        panel, rival = self._panel(roster, minute, rates, own, voice)
         self._now = None
         if not len(self._rate_row):
             return None
@@ -81,7 +87,11 @@ class Contrasts:
         assert self._watch is not None, "prepared"
         self._watch.grow(panel, len(table.tolerance))
         plain = self._watch.step(panel)[0]
-        self._now = (panel, plain)
+        explained = rival > np.maximum(own.log_r[self._rate_row], SELF_NATS)
+        if explained.any():
+            self._watch.absolve(explained)
+            plain = msgspec.structs.replace(plain, log_r=np.where(explained, -np.inf, plain.log_r))
+        self._now = (panel, plain, explained)
         return spread(self._watch.calibrated(panel, plain), self._rate_row, len(rates.n))
 
     def ready(self, size: int) -> Bools:
@@ -98,8 +108,8 @@ class Contrasts:
         """
         if self._now is None or self._watch is None:
             return
-        panel, plain = self._now
-        self._watch.learn(panel, suspicious[self._rate_row], free[self._rate_row])
+        panel, plain, explained = self._now
+        self._watch.learn(panel, suspicious[self._rate_row] | explained, free[self._rate_row])
         self._watch.audit(panel, plain, np.full(len(panel.n), True), paged[self._rate_row])
 
     def absolve(self, back: Bools) -> None:
@@ -119,9 +129,13 @@ class Contrasts:
         elif len(self._watch.detectors[0].table.tolerance) != len(table.tolerance):
             self._watch.detectors = [ContrastDetector(table)]
 
-    def _panel(self, roster: Roster, minute: Minute, rates: Panel, voice: Bools) -> Shared:
-        """Count the shared hits of every rate row, give new rows to those that have siblings, and make the panel."""
+    def _panel(self, roster: Roster, minute: Minute, rates: Panel, own: Scores, voice: Bools) -> tuple[Shared, Floats]:
+        """Count the shared hits of every rate row, give new rows to those that have siblings, and make the panel.
+
+        Beside it stands the most that a sibling of each row has by itself shown in the other direction.
+        """
         n, x, expected, events = (np.zeros(len(rates.n)) for _ in range(4))
+        rival = np.full(len(rates.n), -np.inf)
         if len(self._known) > LEAVES_MAX:
             self._known.clear()
         leaves = [self._known.get(leaf) or self._find(roster, leaf) for leaf in minute.leaves]
@@ -141,7 +155,9 @@ class Contrasts:
             signals = np.array([roster.signal_index(name) for name in names])[:, None]
             row = roster.kinds[rates.kind].rows_of(signals, places)
             has = (own_n > 0) & (all_n > own_n) & (row >= 0)
+            shared = (strata + len(self._stratum_at) * np.arange(len(names))[:, None])[has]
             row, own_n, all_n, all_x = row[has], own_n[has], all_n[has], all_x[has]
+            np.maximum.at(rival, row, _opposite(own, row, shared, len(self._stratum_at) * len(names)))
             made = (all_x, own_x[has], all_x * own_n / all_n, own_n)
             for total, each in zip((n, x, expected, events), made, strict=True):
                 total[:] = np.bincount(row, each, len(total))
@@ -149,11 +165,12 @@ class Contrasts:
         rows = self._rate_row
         share = np.clip(expected[rows] / np.maximum(n[rows], 1.0), ODDS_EDGE, 1.0 - ODDS_EDGE)
         none = np.zeros(len(rows))
-        return Shared(
+        panel = Shared(
             kind=rates.kind, minute=rates.minute, n=n[rows], x=x[rows], mean_log=none, var_log=none,
             parent=np.full(len(rows), -1, dtype=np.int64), signal=rates.signal[rows],
             mix=np.where(n[rows] > 0, logit(share), 0.0), within=np.full(len(rows), np.nan), events=events[rows],
         )  # fmt: skip
+        return panel, rival[rows]
 
     def _admit(self, rows: Ints) -> None:
         """Append the rate rows that have not been here before, while there is room."""
@@ -192,6 +209,14 @@ class Contrasts:
             self._prepare(table)
             assert self._watch is not None, "prepared"
             self._watch.load(saved["watch"])
+
+
+def _opposite(own: Scores, row: Ints, stratum: Ints, size: int) -> Floats:
+    """Give the strongest evidence in the stratum of each row that points the other way, -inf where there is none."""
+    up, log_r = own.direction[row] > 0, own.log_r[row]
+    strongest = np.full((2, size), -np.inf)
+    np.maximum.at(strongest, (up.astype(np.int64), stratum), log_r)
+    return np.asarray(strongest[1 - up, stratum])
 
 
 def _summed(values: Floats, place: Ints, size: int) -> Floats:

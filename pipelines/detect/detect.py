@@ -165,7 +165,7 @@ class Detect:
         if panel.kind != "rate":
             return scores
         voice = self._weights.of("rate") > -np.inf
-        beside = self._contrasts.step(self.roster, minute, panel, voice, self._table("rate"))
+        beside = self._contrasts.step(self.roster, minute, panel, scores, voice, self._table("rate"))
         return scores if beside is None else averaged(scores, beside, self._contrasts.ready(len(panel.n)))
 
     def _canary(self, watch: Watch, minute: Minute, panel: Panel, scores: Scores) -> Scores:

@@ -63,3 +63,15 @@ def test_contrasts_are_capped(monkeypatch):
     story = Story(settings(SETS))
     story.run(30, {leaf(t, r): (12, 0.3) for t, r in PLACES})
     assert contrast_rows(story.detect._contrasts) == 2
+
+
+def test_the_rise_of_one_is_not_the_fall_of_its_siblings():
+    """While eu refuses four times as much, us, which dips by a quarter, has a smaller share; no ticket says it fell."""
+    story = Story(settings(SETS))
+    story.run(1200, swinging(story, 1.0))
+    dipped = {
+        place: (n, 0.2 if ("region", "eu") in place else 0.0375) for place, (n, _) in swinging(story, 1.0).items()
+    }
+    told = levels(story.run(90, dipped), Level.TICKET)
+    assert (cohort(region="eu"), "up") in {(place, direction) for _, _, place, direction in told}
+    assert [place for _, _, place, direction in told if direction == "down"] == []

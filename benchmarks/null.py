@@ -27,6 +27,7 @@ from detectors import DETECTORS
 from detectors.base import Detector, Shares, SignalTable
 from detectors.budget import Budget
 from pipelines.detect.watch import Watch
+from schemas.arrays import Bools, Floats
 from schemas.panel import Panel
 from schemas.score import Level
 from schemas.settings import Detection
@@ -118,11 +119,19 @@ class Fleet:
         watch.audit(panel, plain, np.full(len(level), True), level >= Level.PAGE)
         on = self._on[kind]
         for i, threshold in enumerate(self._thresholds):
-            over = (log_fleet >= threshold) & moved
-            began = over & ~on[i]
+            on[i], began = episodes(on[i], (log_fleet >= threshold) & moved, scores.log_r, threshold + self._fleet)
             if counts:
                 self.alarms[kind][i] += np.bincount(panel.signal[began], minlength=nulls)
-            on[i] = (on[i] | over) & (scores.log_r >= (threshold + self._fleet) / 2.0)
+
+
+def episodes(on: Bools, over: Bools, log_r: Floats, threshold: float) -> tuple[Bools, Bools]:
+    """Give which series alarm after a minute, and which have begun to, from which did and which are `over` now.
+
+    An alarm ends where the evidence has fallen to half of the threshold. A minute without events (-inf) says nothing
+    and ends nothing, or one alarm of a thin series would count anew after each empty minute.
+    """
+    ended = (log_r > -np.inf) & (log_r < threshold / 2.0)
+    return (on | over) & ~ended, over & ~on
 
 
 def panel_of(kind: SignalKind, minute: int, streams: Streams) -> Panel:

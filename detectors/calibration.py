@@ -39,10 +39,11 @@ def pool_fields(size: int) -> dict[str, Floats]:
 def count(away: Stored, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Stored, Bools, Bools]:
     """Give what each row is doing now, which rows have ended an excursion that has not paged, and which one that has.
 
-    An excursion ends only well below the period (half of it in log terms), so that hovering round it counts once.
+    An excursion ends only well below the period (half of it in log terms), so that hovering round it counts once. A
+    minute without evidence (-inf: no events) ends nothing, or a thin series would begin anew after each empty minute.
 
     >>> away = np.zeros(2, dtype=np.int8)
-    >>> for log_r in (10.0, 8.0, 10.0, 4.0):
+    >>> for log_r in (10.0, 8.0, -np.inf, 10.0, 4.0):
     ...     away, *ended = count(away, np.full(2, log_r), np.full(2, True), np.array([False, log_r > 9.0]))
     >>> ended
     [array([ True, False]), array([False,  True])]
@@ -50,7 +51,7 @@ def count(away: Stored, log_r: Floats, judged: Bools, paged: Bools) -> tuple[Sto
     begun = judged & (log_r >= LOG_AUDIT)
     away = np.where(begun & (away == QUIET), AWAY, away)
     away = np.where(paged, PAGED, away)
-    over = (log_r < LOG_AUDIT / 2.0) & ~paged
+    over = (log_r > -np.inf) & (log_r < LOG_AUDIT / 2.0) & ~paged
     return np.where(over, QUIET, away), over & (away == AWAY), over & (away == PAGED)
 
 

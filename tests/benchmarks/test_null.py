@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.null import Result, Rival, Row, _row, main
+from benchmarks.null import Result, Rival, Row, _row, episodes, main
 from benchmarks.null_page import page
 from benchmarks.null_rules import PAST, Rules
 from benchmarks.null_streams import DAY, Streams
@@ -17,6 +17,15 @@ from benchmarks.null_streams import DAY, Streams
 def test_a_promise_is_kept_by_its_interval(level, seen, kept):
     """Over three weeks 300 notes, 30 tickets and 3 pages are allowed: notes from a tenth on, the others by interval."""
     assert _row("independent", level, seen, 3.0).kept is kept
+
+
+def test_an_alarm_counts_once_until_the_evidence_has_fallen_to_half():
+    """At a threshold of 11 the alarm begins twice: after 5.0 anew, not after 6.0, nor after minutes without events."""
+    on, told = np.zeros(1, dtype=bool), []
+    for log_r in (12.0, -np.inf, 12.0, 6.0, 12.0, 5.0, -np.inf, 12.0):
+        on, began = episodes(on, np.array([log_r >= 11.0]), np.array([log_r]), 11.0)
+        told.append(bool(began[0]))
+    assert told == [True, False, False, False, False, False, False, True]
 
 
 def test_a_rule_alarms_once_while_it_lasts():

@@ -214,6 +214,20 @@ def test_the_audit_counts_excursions_against_what_chance_explains():
     }
 
 
+def test_an_excursion_counts_once_however_many_minutes_without_events_lie_in_it():
+    """Events every third minute, evidence of two weeks each time, and then none: one excursion, told at its end."""
+    watch = Story(REGIONS).detect._watch("rate")
+    watch.away, watch.audited = np.zeros(1), calibration.pool_fields(1)
+    high, low, empty = np.log(20_000.0), np.log(10.0), -np.inf
+    told = []
+    for log_r in (high, empty, empty, high, empty, empty, high, empty, empty, low):
+        scores = msgspec.structs.replace(nothing(1, Reason.NORMAL), log_r=np.array([log_r]))
+        told.append(watch.audit(blank_panel(1), scores, np.array([True]), np.array([False]))[1])
+    assert told == [0.0] * 9 + [1.0]
+    # What is promised is promised of minutes with evidence: four of the ten.
+    assert watch.audited["promised"].round(6).tolist() == [round(4 / 10_080, 6)]
+
+
 def test_evidence_is_corrected_by_what_the_audit_has_seen():
     """A signal that keeps twice the promise with certainty has its return periods halved."""
     watch = Story(REGIONS).detect._watch("rate")

@@ -111,8 +111,10 @@ class Watch:
         `free` [S] are the rows that may be taken at their word.
         """
         minute = panel.minute
-        self.suspicious_at[suspicious] = minute
-        self.frozen_minutes += np.where(suspicious, 1.0, -FORGIVEN)
+        # A minute without events says nothing: a thin series stays what it was when it last spoke.
+        still = suspicious | ((panel.n == 0) & (self.suspicious_at == minute - 1))
+        self.suspicious_at[still] = minute
+        self.frozen_minutes += np.where(still, 1.0, -FORGIVEN)
         np.maximum(self.frozen_minutes, 0, out=self.frozen_minutes)
         accepted = suspicious & (self.frozen_minutes > self._accept_after) & free
         if accepted.any():

@@ -1,6 +1,7 @@
 """What happens on series that are out of the ordinary without anything being wrong, or whose end is the event."""
 
 import itertools
+import math
 
 import pytest
 
@@ -110,6 +111,17 @@ def test_a_shift_that_stays_is_one_alarm_and_then_what_is_expected():
     assert noted[-1] - noted[0] == pytest.approx(240, abs=30)
     assert story.expected(after[-1], EU) == pytest.approx(0.09, abs=0.01)
     assert any(found[2:] == (EU, "down") for found in refusals(story.run(30, QUIET), Level.NOTE))
+
+
+def test_a_shift_that_stays_on_a_thin_series_is_accepted_as_well():
+    """A region with a turn in five minutes is taken at its word like a busy one: minutes without events say nothing."""
+    story = Story(settings(((), ("region",)), detection={"accept_after_hours": 6.0}))
+    story.run(DAY, {US: (20, 0.03), EU: (0.2, 0.2)})
+    after = story.run(DAY, {US: (20, 0.03), EU: (0.2, 0.95)})
+    noted = [minute for minute, _, place, _ in refusals(after, Level.NOTE) if place == EU]
+    assert noted[-1] - noted[0] == pytest.approx(360, abs=60)
+    expected = [value for value in (story.expected(each, EU) for each in after) if not math.isnan(value)]
+    assert expected[-1] > 0.7
 
 
 def test_a_new_tenant_like_the_others_is_nothing_and_soon_watched_like_them():

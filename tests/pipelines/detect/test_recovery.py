@@ -21,7 +21,7 @@ def told_of(judged, place=EU, signal="refusal_rate"):
     return [j.history.minute for j in judged for f in j.findings if (f.signal, f.cohort) == (signal, place)]
 
 
-@pytest.mark.parametrize(("rate", "minutes", "observed"), [(0.09, 9, 0.026), (0.0, 4, 0.032)])
+@pytest.mark.parametrize(("rate", "minutes", "observed"), [(0.09, 8, 0.028), (0.0, 4, 0.032)])
 def test_a_return_is_told_within_minutes(rate, minutes, observed):
     """Refusals that tripled, or stopped, for two hours and return are told in one minute, and not found any more."""
     story = Story(REGIONS)

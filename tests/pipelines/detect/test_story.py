@@ -19,9 +19,9 @@ REGIONS = settings(((), ("region",)))
 
 
 def test_the_region_whose_refusals_triple_is_the_first_ticket():
-    """After a quiet day nothing was a ticket; within 20 minutes of the change the right region is, and leads."""
+    """After a day without a page, within 20 minutes of the change the right region is a ticket, and leads."""
     story = Story(REGIONS)
-    assert levels(story.run(DAY, QUIET), Level.TICKET) == []
+    assert levels(story.run(DAY, QUIET), Level.PAGE) == []
     after = story.run(30, TRIPLED)
     tickets = levels(after, Level.TICKET)
     assert tickets[0][1:] == ("refusal_rate", EU, "up")

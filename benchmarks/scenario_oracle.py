@@ -16,6 +16,9 @@ from benchmarks.scenario_cells import LATENESS_MINUTES, Stream, Track
 from benchmarks.scenario_law import LINKS, Law, fitted, log_sr, log_sr_shares, mix_shift, shares_of, shift_of
 from benchmarks.verdicts import Truth
 from detectors.budget import Budget
+from detectors.count import CountDetector
+from detectors.level import LevelDetector
+from detectors.rate import RateDetector
 from schemas.arrays import Floats
 from schemas.settings import Detection
 
@@ -36,12 +39,14 @@ DESIGN_STEP, DESIGN_MAX = 1.4, 60.0
 class Oracle(msgspec.Struct, frozen=True):
     """How soon the best right signal is known for sure: minutes after the onset, by the budgets of tickets and pages.
 
-    A delay is None where the evidence never came so far, and `signal` is the one that was first.
+    A delay is None where the evidence never came so far, and `signal` is the one that was first. `blind_minutes` is the
+    ticket of one who knows the law and not the shift.
     """
 
     signal: str
     ticket_minutes: float | None
     page_minutes: float | None
+    blind_minutes: float | None
     signals: tuple["Known", ...]
 
 
@@ -60,6 +65,7 @@ class Known(msgspec.Struct, frozen=True):
     quiet_max: float
     ticket_minutes: float | None
     page_minutes: float | None
+    blind_minutes: float | None
 
 
 def oracle(stream: Stream, truth: Truth) -> Oracle | None:
@@ -72,12 +78,16 @@ def oracle(stream: Stream, truth: Truth) -> Oracle | None:
     if not right:
         return None
     best = min(right, key=lambda each: (_late(each.ticket_minutes), _late(each.page_minutes)))
-    pages = min(_late(each.page_minutes) for each in right)
-    return Oracle(best.signal, best.ticket_minutes, pages if pages < np.inf else None, tuple(known))
+    pages, blind = (min(_late(getattr(each, name)) for each in right) for name in ("page_minutes", "blind_minutes"))
+    return Oracle(best.signal, best.ticket_minutes, _told(pages), _told(blind), tuple(known))
 
 
 def _late(minutes: float | None) -> float:
     return np.inf if minutes is None else minutes
+
+
+def _told(minutes: float) -> float | None:
+    return minutes if minutes < np.inf else None
 
 
 def asked(name: str, track: Track, stream: Stream, truth: Truth) -> Known | None:
@@ -102,12 +112,29 @@ def asked(name: str, track: Track, stream: Stream, truth: Truth) -> Known | None
             return None
         law = msgspec.structs.replace(law, design=law.design * DESIGN_STEP)
         log_m = evidence(law)
-    reached = [np.flatnonzero(log_m[quiet:] >= threshold) for threshold in thresholds]
+    unknown = blind(track, law, quiet, until)
+    told = [(log_m, thresholds[0]), (log_m, thresholds[1]), (unknown, thresholds[0])]
+    reached = [np.flatnonzero(log[quiet:] >= threshold) for log, threshold in told]
     ends = stream.first + quiet + 1 + LATENESS_MINUTES
     delays = [round(float(ends + int(at[0]) - onset), 1) if len(at) else None for at in reached]
     per_minute = round(float((track.x if track.kind == "traffic" else track.n)[:quiet].mean()), 3)
     quiet_max = round(float(log_m[:quiet].max()), 2)
     return Known(name, per_minute, law, round(shift, 4), round(track.log_share, 3), quiet_max, *delays)
+
+
+def blind(track: Track, law: Law, quiet: int, until: int) -> Floats:
+    """Give the log evidence of one who knows level and law, and of the shift as much as our detectors.
+
+    The mean of the statistics of the shifts that the detector of the kind seeks, up and down, each there at once; of
+    other kinds -inf.
+    """
+    shifts = [d.shifts for d in (RateDetector, CountDetector, LevelDetector) if track.kind in d.kinds]
+    if not shifts:
+        return np.full(until, -np.inf)
+    mix, at_once = mix_shift(track, quiet), np.ones(1)
+    sought = np.concatenate([shifts[0], -shifts[0]])
+    each = [log_sr(law, track.n[:until], track.x[:until], mix, float(shift), at_once) for shift in sought]
+    return np.asarray(np.logaddexp.reduce(each, axis=0) - np.log(len(sought)))
 
 
 Evidence = Callable[[Law], Floats]

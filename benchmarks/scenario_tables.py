@@ -9,6 +9,7 @@ from benchmarks.verdicts import WEEK_DAYS, Row
 
 COLUMNS = (
     *("scenario", "onset", "detected at", "delay", "oracle, ticket", "oracle, page", "oracle by", "ours / oracle"),
+    "shift not known",
     *("severity", "signal", "scope found", "scope is", "change named", "false pages", "false tickets", "other pages"),
 )
 RIVAL_COLUMNS = ("rule", "found", "false alarms", "a stream and week")
@@ -35,19 +36,20 @@ def cells(row: Row, oracle: Oracle | None) -> tuple[str, ...]:
         delay = f"{row.delay_minutes:.0f} min"
         what = (row.detected_at, delay, *known, row.severity, row.signal, scope, row.scope_match, named)
     elif row.found is None:
-        what = ("-",) * 11
+        what = ("-",) * 12
     else:
         what = ("MISSED", "-", *known, "-", "-", row.missed_because, "-", "-")
     return (name, row.onset or "-", *what, str(row.false_pages), str(row.false_tickets), str(row.other_pages))
 
 
-def _oracle(row: Row, oracle: Oracle | None) -> tuple[str, str, str, str]:
-    """Give the oracle's delays for a ticket and a page, its signal, and how many times as long ours took."""
+def _oracle(row: Row, oracle: Oracle | None) -> tuple[str, str, str, str, str]:
+    """Give the oracle's delays for a ticket and a page, its signal, how many times as long ours took, and blind."""
     if oracle is None:
-        return ("-",) * 4
-    delays = [f"{delay:.0f} min" if delay else "never" for delay in (oracle.ticket_minutes, oracle.page_minutes)]
+        return ("-",) * 5
+    every = (oracle.ticket_minutes, oracle.page_minutes, oracle.blind_minutes)
+    ticket, page, blind = (f"{delay:.0f} min" if delay else "never" for delay in every)
     times = ratio(row, oracle)
-    return delays[0], delays[1], oracle.signal, "-" if times is None else f"{times:.1f}"
+    return ticket, page, oracle.signal, "-" if times is None else f"{times:.1f}", blind
 
 
 def ratio(row: Row, oracle: Oracle | None) -> float | None:

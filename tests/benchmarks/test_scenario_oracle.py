@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.scenario_cells import Stream, Track
 from benchmarks.scenario_law import Law, chain, fitted, log_sr, mix_shift
-from benchmarks.scenario_oracle import oracle
+from benchmarks.scenario_oracle import blind, oracle
 from benchmarks.verdicts import Truth, Want
 
 STEADY = Law("identity", level=0.0, within=1.0, sigma=1e-9, tau=10.0, design=1.0)
@@ -133,3 +133,13 @@ def test_a_mix_that_is_judged_has_an_oracle_too():
     told = oracle(stream, Truth("swap", 1.0, ONSET, (want,), (), "tools swap"))
     assert 3.0 <= told.ticket_minutes <= told.page_minutes <= 20.0
     assert told.signals[0].shift == pytest.approx(0.6 * np.log(4.0), abs=0.3)
+
+
+def test_one_who_does_not_know_the_shift_is_later():
+    """Values that rise by one: the mean over ten shifts is below the evidence of the right one, and above a tenth."""
+    x = np.concatenate([np.zeros(20), np.ones(20)])
+    found = blind(track("level", np.ones(40), x), STEADY, 20, 40)
+    right = log_sr(STEADY, np.ones(40), x, np.zeros(40), 1.0, np.ones(1))
+    one = log_sr(STEADY, np.ones(40), x, np.zeros(40), float(np.log2(1.7)), np.ones(1))
+    assert one[-1] - np.log(10.0) < found[-1] < right[-1]
+    assert (blind(track("traffic", np.ones(40), x), STEADY, 20, 40) == -np.inf).all()

@@ -15,7 +15,7 @@ def row(scenario, found, delay=None, *, hard=False):
 def beside(found, ticket, false=7):
     """Make what the others said: every rule the same."""
     rules = [*(rule.name for rule in RULES), *DUMMIES]
-    told = None if ticket is None else Oracle("refusal_rate", ticket, None, ())
+    told = None if ticket is None else Oracle("refusal_rate", ticket, None, ticket + 3.0, ())
     return Beside(tuple(Heard(name, found, None, false) for name in rules), told)
 
 
@@ -30,11 +30,12 @@ BESIDES = {
 
 
 def test_the_oracle_stands_beside_our_delay():
-    """Ticket, page, signal, and our delay over its ticket; a miss has no ratio, a quiet stream no oracle."""
+    """Ticket, page, our delay over it, the ticket without the shift; a miss has no ratio, a null no oracle."""
     lines = [dict(zip(COLUMNS, cells(each, BESIDES[each.scenario].oracle), strict=True)) for each in ROWS]
-    shown = [(line["oracle, ticket"], line["oracle, page"], line["ours / oracle"]) for line in lines]
-    assert shown[:4] == [
-        ("8 min", "never", "1.2"), ("20 min", "never", "2.5"), ("30 min", "never", "-"), ("-", "-", "-"),
+    names = ("oracle, ticket", "oracle, page", "ours / oracle", "shift not known")
+    assert [tuple(line[name] for name in names) for line in lines[:4]] == [
+        ("8 min", "never", "1.2", "11 min"), ("20 min", "never", "2.5", "23 min"), ("30 min", "never", "-", "33 min"),
+        ("-",) * 4,
     ]  # fmt: skip
 
 

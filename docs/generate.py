@@ -165,7 +165,9 @@ scatter of single events, and how many events count as one because turns of a se
 likelihood ratios of all onsets and alarms at the return period that the fleet's budget asks of that one series, and
 waits the same two minutes. Where its law would have given a false ticket in the quiet part, its design effect is raised
 until it gives none. Its delay is that of its quickest right signal, also where the product judges only the other
-direction of that signal. *Ours / oracle* compares our delay with its ticket.
+direction of that signal. *Ours / oracle* compares our delay with its ticket. *Shift not known* is the ticket of the
+same oracle, level and law known as before, that seeks the shifts which our detectors seek, up and down and there at
+once, with equal weights: what anybody pays who is not told what will come.
 
 Rivals (`benchmarks/scenario_rivals.py`) look at ten signals of every cohort of the configured grouping sets: the mean
 of a window against the 24 hours before, silent until they have a day (which counts as quiet time all the same). They

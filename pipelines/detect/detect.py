@@ -190,10 +190,11 @@ class Detect:
     def _broken_limits(self, shown: dict[SignalKind, Panel], minute: Minute) -> list[Finding]:
         """Give the series that break a limit now."""
         findings: list[Finding] = []
-        for limit in self._limits:
-            kind = self.roster.signals[self.roster.signal_index(limit.rule.signal)].kind
+        kinds = [self.roster.signals[self.roster.signal_index(limit.rule.signal)].kind for limit in self._limits]
+        designs = {kind: self._design(shown[kind]) for kind in set(kinds) & set(shown)}
+        for limit, kind in zip(self._limits, kinds, strict=True):
             if kind in shown:
-                findings += limit.step(self.roster, shown[kind], minute, self._design(shown[kind]))
+                findings += limit.step(self.roster, shown[kind], minute, designs[kind])
         return findings
 
     def _design(self, panel: Panel) -> Floats:

@@ -65,6 +65,7 @@ class LevelDetector(Filtered):
     """Finds a quantity whose typical size has changed by a factor, up or down."""
 
     kinds: ClassVar[tuple[SignalKind, ...]] = ("level",)
+    version: ClassVar[int] = 3
     family = StudentT()
     shifts = np.log2([1.15, 1.35, 1.7, 2.5, 5.0])
     """Factors sought, above and below the tolerated edge."""

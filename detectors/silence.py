@@ -70,15 +70,18 @@ class SilenceDetector:
         """Lengthen the gaps of the silent rows, end those of the others, and say how rare each gap is."""
         moved = evidence.rows | _followed(evidence.rows, panel)
         gap, last, rows = moved["gap"], moved["last"], baseline.rows
+        usual = _usual_pace(rows)
+        lacking = _lacking(moved, usual)
         scores = nothing(len(panel.n), Reason.NORMAL)
         learned = (rows["minutes"] >= HISTORY_MIN_MINUTES) & (rows["spoken"] >= SPOKEN_MIN)
-        usual = _usual_pace(rows)
+        # A cohort that speaks shows what chance shows in every minute.
+        scores.log_r[learned & (last >= 0)] = 0.0
         ready = learned & (gap >= GAP_MIN_MINUTES) & (last >= 0)
-        scores.log_r[ready] = self._log_return(rows, _lacking(moved, usual))[ready]
+        scores.log_r[ready] = self._log_return(rows, lacking)[ready]
         scores.direction[:] = np.where(gap > 0, -1, 0)
         scores.onset[:] = np.where((gap > 0) & (last >= 0), last + 1, -1)
         scores.effect[:] = np.where(gap > 0, 0.0, 1.0)
-        scores.excess[:] = -gap * usual
+        scores.excess[:] = -lacking
         scores.observed[:] = panel.n
         scores.expected[learned] = usual[learned]
         scores.lower[learned] = scores.since_lower[learned] = 0.0
@@ -87,11 +90,15 @@ class SilenceDetector:
         return State(self.version, moved, {}), scores
 
     def _log_return(self, rows: dict[str, Stored], lacking: Floats) -> Floats:
-        """Give log(T / k) + log(gap / u) / exponent, from the power-law tail of the longest gaps."""
+        """Give log(T / k) + log(gap / u) / exponent, from the power-law tail of the longest gaps.
+
+        T is as long as gaps are remembered: one that fades by half in H is beyond all others for H exponent / log 2.
+        """
         longest = np.maximum(rows["longest"], LONGEST_MIN_EVENTS)
         least = longest[:, -1]
         exponent = np.maximum(np.log(longest / least[:, None]).mean(axis=1), EXPONENT_MIN)
-        minutes = np.maximum(rows["minutes"], 1.0)
+        memory = HALF_LIFE_MINUTES * exponent / np.log(2.0)
+        minutes = np.maximum(-memory * np.expm1(-rows["minutes"] / memory), 1.0)
         beyond = np.log(np.maximum(lacking, LONGEST_MIN_EVENTS) / least)
         return np.asarray(np.log(minutes / LONGEST) + beyond / exponent)
 
@@ -109,7 +116,7 @@ class SilenceDetector:
             rows[name] = np.where(where, value, rows[name])
         rows["minutes"] = rows["minutes"] + where * panel.width_minutes
         rows["spoken"] = rows["spoken"] + (where & (panel.n > 0))
-        rows["events"] = rows["events"] + np.where(where, panel.n, 0.0)
+        rows["events"] = np.where(where, rows["events"] * keep + panel.n, rows["events"])
         return State(self.version, rows, {})
 
     def forget(self, baseline: State, evidence: State, where: Bools) -> tuple[State, State]:
@@ -139,8 +146,9 @@ def _followed(rows: dict[str, Stored], panel: Panel) -> dict[str, Floats]:
 
 
 def _usual_pace(rows: dict[str, Stored]) -> Floats:
-    """Give the events a minute of the whole past."""
-    return np.asarray(rows["events"] / np.maximum(rows["minutes"], 1.0))
+    """Give the events a minute of the past, which fades by half in a week."""
+    fading = np.log(2.0) / HALF_LIFE_MINUTES
+    return np.asarray(rows["events"] * fading / np.maximum(-np.expm1(-fading * rows["minutes"]), fading))
 
 
 def _lacking(rows: dict[str, Stored], usual: Floats) -> Floats:

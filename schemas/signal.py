@@ -88,9 +88,17 @@ def series_of(key: str) -> tuple[str, Cohort]:
 
     >>> series_of('refusal_rate{"region":"eu"}')
     ('refusal_rate', (('region', 'eu'),))
+    >>> series_of('safety_trigger_rate:{pii{"region":"eu"}')
+    ('safety_trigger_rate:{pii', (('region', 'eu'),))
     """
-    signal, brace, rest = key.partition("{")
-    return signal, cohort_of(brace + rest)
+    # A category may have any name, one with braces too: what follows the signal is the longest end that is a cohort.
+    for at in (k for k, sign in enumerate(key) if sign == "{"):
+        try:
+            return key[:at], cohort_of(key[at:])
+        except msgspec.DecodeError:
+            continue
+    message = f"no key of a series: {key!r}"
+    raise msgspec.DecodeError(message)
 
 
 def cohort_of(key: str) -> Cohort:

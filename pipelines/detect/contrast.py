@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from scipy.special import logit
 
+from detectors import calibration
 from detectors.base import SignalTable, nothing
 from detectors.contrast import ContrastDetector, Shared
 from detectors.filtered import LEARNED_MINUTES
@@ -29,6 +30,9 @@ CONTRASTS_MAX = 20_000
 LEAVES_MAX = 50_000
 """Most leaves whose strata are remembered; over it the memory begins anew."""
 TENANT = "tenant"
+RIVAL_NATS = float(np.log(10_080.0))
+"""A sibling explains the share of the others once it has shown by itself what chance shows once in a week in the whole
+stratum: with less, some sibling would explain away, and keep from learning, everybody every hour."""
 SELF_NATS = float(np.log(180.0))
 """A contrast speaks of a series that has shown by itself what chance shows about once in three hours."""
 ODDS_EDGE = 1e-4
@@ -66,7 +70,7 @@ class Contrasts:
         self._plans = [(names, strata) for names, strata in plans if strata is not None]
         self._accept_after = accept_after_minutes
         self._watch: Watch | None = None
-        self._now: tuple[Shared, Scores, Bools] | None = None
+        self._now: tuple[Shared, Scores] | None = None
         self._rate_row = np.zeros(0, dtype=np.int64)
         self._known: dict[Cohort, Leaf] = {}
         self._stratum_at: dict[tuple[int, tuple[str, ...]], int] = {}
@@ -87,11 +91,15 @@ class Contrasts:
         assert self._watch is not None, "prepared"
         self._watch.grow(panel, len(table.tolerance))
         plain = self._watch.step(panel)[0]
-        explained = rival > np.maximum(own.log_r[self._rate_row], SELF_NATS)
+        agrees = own.direction[self._rate_row] == plain.direction
+        against = np.where(plain.direction > 0, rival[0], rival[1])
+        explained = against > np.where(agrees, own.log_r[self._rate_row], -np.inf)
         if explained.any():
             self._watch.absolve(explained)
+            self._watch.spoil(explained, minute.minute)
+            self._watch.away[explained] = calibration.QUIET
             plain = msgspec.structs.replace(plain, log_r=np.where(explained, -np.inf, plain.log_r))
-        self._now = (panel, plain, explained)
+        self._now = (panel, plain)
         return spread(self._watch.calibrated(panel, plain), self._rate_row, len(rates.n))
 
     def ready(self, size: int) -> Bools:
@@ -108,8 +116,8 @@ class Contrasts:
         """
         if self._now is None or self._watch is None:
             return
-        panel, plain, explained = self._now
-        self._watch.learn(panel, suspicious[self._rate_row] | explained, free[self._rate_row])
+        panel, plain = self._now
+        self._watch.learn(panel, suspicious[self._rate_row], free[self._rate_row])
         self._watch.audit(panel, plain, np.full(len(panel.n), True), paged[self._rate_row])
 
     def absolve(self, back: Bools) -> None:
@@ -132,12 +140,13 @@ class Contrasts:
     def _panel(self, roster: Roster, minute: Minute, rates: Panel, own: Scores, voice: Bools) -> tuple[Shared, Floats]:
         """Count the shared hits of every rate row, give new rows to those that have siblings, and make the panel.
 
-        Beside it stands the most that a sibling of each row has by itself shown in the other direction.
+        Beside it [2 x rows] stands the most that siblings of each row have by themselves shown, down and up.
         """
         n, x, expected, events = (np.zeros(len(rates.n)) for _ in range(4))
-        rival = np.full(len(rates.n), -np.inf)
+        rival = np.full((2, len(rates.n)), -np.inf)
         if len(self._known) > LEAVES_MAX:
             self._known.clear()
+            self._stratum_at.clear()
         leaves = [self._known.get(leaf) or self._find(roster, leaf) for leaf in minute.leaves]
         # Sums go by the order of the leaves, which a restart does not change.
         pairs: dict[int, int] = {}
@@ -157,7 +166,8 @@ class Contrasts:
             has = (own_n > 0) & (all_n > own_n) & (row >= 0)
             shared = (strata + len(self._stratum_at) * np.arange(len(names))[:, None])[has]
             row, own_n, all_n, all_x = row[has], own_n[has], all_n[has], all_x[has]
-            np.maximum.at(rival, row, _opposite(own, row, shared, len(self._stratum_at) * len(names)))
+            for up, shown in enumerate(_strongest(own, row, shared, len(self._stratum_at) * len(names))):
+                np.maximum.at(rival[up], row, shown)
             made = (all_x, own_x[has], all_x * own_n / all_n, own_n)
             for total, each in zip((n, x, expected, events), made, strict=True):
                 total[:] = np.bincount(row, each, len(total))
@@ -170,7 +180,7 @@ class Contrasts:
             parent=np.full(len(rows), -1, dtype=np.int64), signal=rates.signal[rows],
             mix=np.where(n[rows] > 0, logit(share), 0.0), within=np.full(len(rows), np.nan), events=events[rows],
         )  # fmt: skip
-        return panel, rival[rows]
+        return panel, rival[:, rows]
 
     def _admit(self, rows: Ints) -> None:
         """Append the rate rows that have not been here before, while there is room."""
@@ -211,12 +221,13 @@ class Contrasts:
             self._watch.load(saved["watch"])
 
 
-def _opposite(own: Scores, row: Ints, stratum: Ints, size: int) -> Floats:
-    """Give the strongest evidence in the stratum of each row that points the other way, -inf where there is none."""
-    up, log_r = own.direction[row] > 0, own.log_r[row]
+def _strongest(own: Scores, row: Ints, stratum: Ints, size: int) -> Floats:
+    """Give the strongest evidence in the stratum of each row [2 x rows], down and up; -inf where it may be chance."""
+    up, siblings = (own.direction[row] > 0).astype(np.int64), np.bincount(stratum, minlength=size)
     strongest = np.full((2, size), -np.inf)
-    np.maximum.at(strongest, (up.astype(np.int64), stratum), log_r)
-    return np.asarray(strongest[1 - up, stratum])
+    np.maximum.at(strongest, (up, stratum), own.log_r[row])
+    shown = strongest[:, stratum]
+    return np.where(shown >= RIVAL_NATS + np.log(siblings[stratum]), shown, -np.inf)
 
 
 def _summed(values: Floats, place: Ints, size: int) -> Floats:

@@ -84,7 +84,9 @@ class Recovery:
                     log_return_period=None if silent else float(verdict.log_m[k]),
                 )
             )
-        if not silent:
+        if silent:
+            watch.thaw(back)
+        else:
             watch.absolve(back)
         told = msgspec.structs.replace(
             verdicts,

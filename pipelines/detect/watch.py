@@ -24,11 +24,13 @@ LAG_MIN, LAG_MAX = 5, 60
 FORGIVEN = 0.5
 """A quiet minute makes up for half a suspicious one: what comes and goes for days is taken at its word as well, or a
 series whose learning stopped too early would flap for ever."""
+SPEAKS_FOR_MINUTES = 360
+"""One minute with events speaks for the six hours before it at the most."""
 EVERY: Bools = np.ones(1, dtype=bool)
 """All rows may be taken at their word."""
 NEVER = -1
 """Minute of the last suspicion of a row that has had none."""
-OWN_FIELDS = ("born", "suspicious_at", "frozen_minutes", "traffic", "away")
+OWN_FIELDS = ("born", "suspicious_at", "heard_at", "frozen_minutes", "traffic", "away")
 
 
 class Watch:
@@ -45,6 +47,7 @@ class Watch:
         self.season = Season()
         self.born: Stored = np.zeros(0, dtype=np.int32)
         self.suspicious_at: Stored = np.zeros(0, dtype=np.int32)
+        self.heard_at: Stored = np.zeros(0, dtype=np.int32)
         self.frozen_minutes: Stored = np.zeros(0, dtype=np.float32)
         self.traffic: Stored = np.zeros(0, dtype=np.float32)
         self.away: Stored = np.zeros(0, dtype=np.int8)
@@ -101,6 +104,7 @@ class Watch:
         self.audited = {name: grown(array, signals, 0.0) for name, array in self.audited.items()}
         self.born = grown(self.born, size, panel.minute)
         self.suspicious_at = grown(self.suspicious_at, size, NEVER)
+        self.heard_at = grown(self.heard_at, size, panel.minute - 1)
         self.frozen_minutes = grown(self.frozen_minutes, size, 0.0)
         self.traffic = grown(self.traffic, size, 0.0)
         self.away = grown(self.away, size, calibration.QUIET)
@@ -111,11 +115,13 @@ class Watch:
         `free` [S] are the rows that may be taken at their word.
         """
         minute = panel.minute
-        # A minute without events says nothing: a thin series stays what it was when it last spoke.
-        still = suspicious | ((panel.n == 0) & (self.suspicious_at == minute - 1))
-        self.suspicious_at[still] = minute
-        self.frozen_minutes += np.where(still, 1.0, -FORGIVEN)
-        np.maximum(self.frozen_minutes, 0, out=self.frozen_minutes)
+        self.suspicious_at[suspicious] = minute
+        # A minute without events says nothing: what a thin series shows when it speaks holds since it last spoke.
+        heard = suspicious | (panel.n > 0)
+        since = np.minimum(minute - self.heard_at, SPEAKS_FOR_MINUTES)
+        self.frozen_minutes += np.where(heard, np.where(suspicious, since, -FORGIVEN * since), 0.0)
+        np.clip(self.frozen_minutes, 0.0, self._accept_after + 1.0, out=self.frozen_minutes)
+        self.heard_at[heard] = minute
         accepted = suspicious & (self.frozen_minutes > self._accept_after) & free
         if accepted.any():
             self._accept(accepted)
@@ -146,8 +152,19 @@ class Watch:
         self.suspicious_at[where] = NEVER
         self.frozen_minutes[where] = 0
 
+    def thaw(self, where: Bools) -> None:
+        """Forget for how long some rows have been suspicious."""
+        self.frozen_minutes[where] = 0.0
+
+    def spoil(self, where: Bools, minute: int) -> None:
+        """Keep some rows from learning what they have shown up to a minute, though nothing is held against them."""
+        self.suspicious_at[where] = minute
+
     def absolve(self, where: Bools) -> None:
         """Drop the evidence against some rows and keep their level, so that they are judged anew."""
+        if not where.any():
+            return
+        self.thaw(where)
         for k, detector in enumerate(self.detectors):
             _, self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
 

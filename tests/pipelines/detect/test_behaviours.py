@@ -124,6 +124,19 @@ def test_a_shift_that_stays_on_a_thin_series_is_accepted_as_well():
     assert expected[-1] > 0.7
 
 
+def test_an_incident_that_was_kept_open_leaves_the_next_to_be_seen():
+    """Twelve hours away under an open page, `accept_after_hours` of two, then back: the next time is seen as soon."""
+    story = Story(settings(((), ("region",)), detection={"accept_after_hours": 2.0}))
+    story.run(DAY, QUIET)
+    pages = []
+    for covered in (frozenset({'refusal_rate{"region":"eu"}', "refusal_rate{}"}), frozenset()):
+        begun = story.at
+        found = refusals(story.run(DAY // 2 if covered else 60, TRIPLED, covered), Level.PAGE)
+        pages.append(next(minute for minute, _, place, _ in found if place == EU) - begun)
+        story.run(120, QUIET, covered)
+    assert pages[1] <= pages[0] + 5
+
+
 def test_a_new_tenant_like_the_others_is_nothing_and_soon_watched_like_them():
     """A tenant that comes with its siblings' rate is no finding for three hours; refusals that triple then page."""
     a, b, c = (cohort(tenant=name) for name in "abc")

@@ -75,3 +75,12 @@ def test_the_rise_of_one_is_not_the_fall_of_its_siblings():
     told = levels(story.run(90, dipped), Level.TICKET)
     assert (cohort(region="eu"), "up") in {(place, direction) for _, _, place, direction in told}
     assert [place for _, _, place, direction in told if direction == "down"] == []
+
+
+def test_many_quiet_siblings_do_not_keep_each_other_from_learning():
+    """Among thirty tenants some always stray by chance; contrasts have learned most of four hours all the same."""
+    story = Story(settings(((), ("tenant",), ("region", "tenant"))))
+    story.run(240, {leaf(f"t{k}", "eu"): (8, 0.1) for k in range(30)})
+    watch = story.detect._contrasts._watch
+    assert watch is not None
+    assert watch.baselines[0].rows["minutes"].min() > 120.0

@@ -217,7 +217,7 @@ def test_the_audit_counts_excursions_against_what_chance_explains():
 def test_an_excursion_counts_once_however_many_minutes_without_events_lie_in_it():
     """Events every third minute, evidence of two weeks each time, and then none: one excursion, told at its end."""
     watch = Story(REGIONS).detect._watch("rate")
-    watch.away, watch.audited = np.zeros(1), calibration.pool_fields(1)
+    watch.away, watch.audited = np.zeros(1, np.int8), calibration.pool_fields(1)
     high, low, empty = np.log(20_000.0), np.log(10.0), -np.inf
     told = []
     for log_r in (high, empty, empty, high, empty, empty, high, empty, empty, low):
@@ -242,7 +242,7 @@ def test_what_flaps_for_long_is_accepted_in_the_end():
     watch = Watch(Story(REGIONS).detect._watch("rate").detectors, accept_after_minutes=120.0)
     accepted = []
     for minute in range(300):
-        panel = msgspec.structs.replace(blank_panel(1), minute=minute)
+        panel = msgspec.structs.replace(blank_panel(1), minute=minute, n=np.ones(1))
         watch.grow(panel, 1)
         watch.step(panel)
         before = watch.frozen_minutes[0]

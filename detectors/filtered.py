@@ -84,7 +84,7 @@ class Filtered:
     def design(self, baseline: State, panel: Panel) -> Floats:
         """Give each row's design effect: how many events count as one, because sessions repeat themselves."""
         own = baseline.rows["design"]
-        return np.where(np.isnan(own), wander.inflated(baseline.pools["design"])[panel.signal], own)
+        return np.where(np.isnan(own), baseline.pools["design"][panel.signal], own)
 
     def step(self, baseline: State, evidence: State, panel: Panel) -> tuple[State, Scores]:
         """Score one closed minute: bank of filters on the rows with events, nothing on the others."""

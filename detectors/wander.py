@@ -219,19 +219,9 @@ def design(rows: dict[str, Stored], signal: Ints, pools: dict[str, Stored]) -> F
     v = block_model(pools["q"], pools["tau"], pools["rho"])[signal][:, DESIGN_BLOCKS]
     own = rows["thin_sum"][:, DESIGN_BLOCKS] - v * rows["thin_wander"][:, DESIGN_BLOCKS]
     pool = pools["design"][signal][:, None]
-    seen = rows["thin_blocks"][:, DESIGN_BLOCKS].astype(np.float64)
-    blocks = seen + SHRINK_BLOCKS
-    each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 * seen) / blocks)
-    return inflated(each.max(axis=1))
-
-
-def inflated(effect: Floats) -> Floats:
-    """Give a design effect as it is used: what it has above one is taken larger than estimated.
-
-    >>> inflated(np.array([0.8, 1.0, 3.0]))
-    array([1. , 1. , 3.6])
-    """
-    return np.asarray(np.clip(1.0 + INFLATE * (effect - 1.0), 1.0, DESIGN_MAX))
+    blocks = rows["thin_blocks"][:, DESIGN_BLOCKS].astype(np.float64) + SHRINK_BLOCKS
+    each = (own + pool * SHRINK_BLOCKS) / blocks * (1.0 - np.sqrt(2.0 / blocks))
+    return np.asarray(np.clip(1.0 + INFLATE * (each.max(axis=1) - 1.0), 1.0, DESIGN_MAX))
 
 
 def _two_nonnegative(weight: Floats, f: Floats, g: Floats, y: Floats) -> tuple[Floats, Floats]:

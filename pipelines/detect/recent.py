@@ -45,8 +45,6 @@ class Recent:
     def __init__(self, minutes: int) -> None:
         """Keep so many minutes at most."""
         self._minutes = minutes
-        self._packer = zstandard.ZstdCompressor(level=LEVEL)
-        self._unpacker = zstandard.ZstdDecompressor()
         self._records: dict[int, Record] = {}
 
     def keep(self, panel: Panel) -> None:
@@ -61,7 +59,7 @@ class Recent:
         fields = {name: values for name, values in found.items() if values is not None}
         parts = [np.packbits(present), *fields.values()]
         # zstandard gives its bytes in room for the worst case; a copy holds only what is there.
-        body = bytes(memoryview(self._packer.compress(b"".join(part.tobytes() for part in parts))))
+        body = bytes(memoryview(zstandard.compress(b"".join(part.tobytes() for part in parts), LEVEL)))
         kinds = {name: values.dtype.str for name, values in fields.items()}
         self._records[panel.minute] = Record(len(present), kinds, body)
         self._forget(panel.minute)
@@ -77,7 +75,7 @@ class Recent:
 
     def _unpacked(self, record: Record) -> tuple[Ints, dict[str, NDArray[Any]]]:
         """Give the rows with events, ascending, and their fields bit for bit."""
-        body, at = self._unpacker.decompress(record.body), (record.rows + 7) // 8
+        body, at = zstandard.decompress(record.body), (record.rows + 7) // 8
         row, fields = np.flatnonzero(np.unpackbits(np.frombuffer(body, np.uint8, at))), {}
         for name, kind in record.kinds.items():
             fields[name] = np.frombuffer(body, kind, len(row), at)

@@ -42,7 +42,7 @@ def test_a_known_shift_is_found_in_its_minute(name, factor, minutes, onset, effe
 
 
 def test_silence_is_found_sooner_where_nobody_was_ever_silent():
-    """A cohort of 20 events a minute is missed after five minutes, one of an event in five minutes after 65."""
+    """A cohort of 20 events a minute is missed after five minutes, one of an event in five minutes after 76."""
     found = {}
     for per_minute in (20.0, 0.2):
         driven = Driven(DETECTORS["silence"](table()))
@@ -54,4 +54,4 @@ def test_silence_is_found_sooner_where_nobody_was_ever_silent():
         scores = next(each for each in gone if each.log_r[0] >= WEEK)
         found[per_minute] = driven.evidence.rows["gap"][0]
         assert scores.onset[0] == last + 1
-    assert found == {20.0: 5.0, 0.2: 65.0}
+    assert found == {20.0: 5.0, 0.2: 76.0}

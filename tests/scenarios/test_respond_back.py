@@ -90,5 +90,5 @@ def test_a_region_whose_refusals_tripled_for_two_hours_is_resolved_minutes_after
     live(60, 0.03)
     ended = incidents[mine.id]
     assert ended.state == "resolved"
-    assert ended.resolved_ms // 60_000 - DAY - 120 == 9
+    assert ended.resolved_ms // 60_000 - DAY - 120 == 8
     assert "refusal_rate in region eu is back at" in " ".join(entry.what for entry in ended.timeline)

@@ -131,7 +131,8 @@ class Filtered:
         """Move level and wander of the rows in `where` by one older minute; refit the wander every hour."""
         keep = 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
         rows, pools = baseline.rows, baseline.pools
-        level = self.standing(baseline, panel, self.scatter(baseline, panel.signal)).level
+        scatter = self.scatter(baseline, panel.signal)
+        level = self.standing(baseline, panel, scatter).level
         seen = where & (panel.n > 0)
         # The first minutes set the level; they say nothing of how far the series strays from it.
         ready = seen & (rows["minutes"] >= 1.0)
@@ -144,7 +145,7 @@ class Filtered:
             pools = wander.fit(rows, panel.signal, pools) | self.fit_pools(State(self.version, rows, pools), panel)
             found = *wander.scatter(rows, panel.signal, pools), wander.design(rows, panel.signal, pools)
             rows |= {name: value.astype(np.float32) for name, value in zip(FITTED, found, strict=True)}
-        return State(self.version, rows, pools)
+        return State(self.version, rows, pools | self.sum_pools(baseline, panel, seen, level, scatter))
 
     def forget(self, baseline: State, evidence: State, where: Bools) -> tuple[State, State]:
         """Drop level and evidence of some rows; how much they wander is kept."""
@@ -154,6 +155,12 @@ class Filtered:
         for name, fresh in bank.fields(1, self.shifts).items():
             moved.rows[name][where] = fresh[0]
         return base, moved
+
+    def sum_pools(
+        self, baseline: State, panel: Panel, seen: Bools, level: Floats, scatter: Scatter
+    ) -> dict[str, Floats]:
+        """Add what the rows in `seen` show of the subclass's own pools."""
+        return {}
 
     def fit_pools(self, baseline: State, panel: Panel) -> dict[str, Floats]:
         """Refit the subclass's own pools."""

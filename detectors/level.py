@@ -117,17 +117,17 @@ class LevelDetector(Filtered):
         excess = baseline.pools["excess"][panel.signal] / np.maximum(panel.n, 1.0)
         return np.asarray(4.0 + 6.0 / np.maximum(excess, EXCESS_MIN))
 
-    def learn(self, baseline: State, panel: Panel, where: Bools) -> State:
-        """Learn as all filtered detectors do, and how far thin minutes stray."""
-        thin = where & (panel.n > 0) & (panel.n <= TAIL_EVENTS) & (baseline.rows["minutes"] >= LEARNED_MINUTES)
-        seen = self.seen(baseline, panel, np.flatnonzero(thin))
-        square = (seen.x[:, 0] - seen.level) ** 2 / (seen.sampling + seen.q + seen.rho)
-        square = np.minimum(square, STRAY_MAX**2)
-        learned, keep = super().learn(baseline, panel, where), 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
-        shown = zip(TAIL_SUMS, (np.ones(len(square)), seen.n, square, square**2), strict=True)
-        size = len(baseline.pools["excess"])
-        sums = {name: keep * baseline.pools[name] + np.bincount(seen.signal, value, size) for name, value in shown}
-        return State(learned.version, learned.rows, learned.pools | sums)
+    def sum_pools(
+        self, baseline: State, panel: Panel, seen: Bools, level: Floats, scatter: Scatter
+    ) -> dict[str, Floats]:
+        """Add how far thin minutes stray, as squares of their predicted standard deviation."""
+        at = np.flatnonzero(seen & (panel.n <= TAIL_EVENTS) & (baseline.rows["minutes"] >= LEARNED_MINUTES))
+        (q, _, rho), n = (value[at] for value in scatter), panel.n[at]
+        sampling = (self.design(baseline, panel) * self.within(baseline, panel))[at] / n
+        square = np.minimum((panel.mean_log[at] - level[at]) ** 2 / (sampling + q + rho), STRAY_MAX**2)
+        pools, signal, keep = baseline.pools, panel.signal[at], 2.0 ** (-1.0 / HALF_LIFE_MINUTES)
+        shown = zip(TAIL_SUMS, (np.ones(len(at)), n, square, square**2), strict=True)
+        return {name: keep * pools[name] + np.bincount(signal, value, len(pools[name])) for name, value in shown}
 
     def fit_pools(self, baseline: State, panel: Panel) -> dict[str, Floats]:
         """Fit the excess kurtosis of one event of every signal, taken a standard error (sqrt(24 / N)) higher.

@@ -64,7 +64,7 @@ def demo(
 ) -> None:
     """Show Limen at work on simulated traffic, without Kafka or a configuration.
 
-    Three days pass in some minutes, then time runs 60 times as fast as real time. After a minute of that, one
+    Three days pass in a minute or two, then time runs 60 times as fast as real time. After a minute of that, one
     region gets a new model version, and its refusals triple; the incident is told here, and on its page. Ctrl-C ends
     it. With --no-change, --exit-on-incident ends with code 0 if nobody was paged by the limit.
     """

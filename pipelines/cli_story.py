@@ -6,12 +6,10 @@ from collections.abc import Callable
 from pipelines.respond.wording import change_in_words, expectation, in_unit_of
 from schemas.account_words import said_of
 from schemas.breach_words import breach_in_words
-from schemas.incident import Incident
+from schemas.incident import PAGING, Incident
 from schemas.signal import Signal
 from schemas.words import moment, odds, quantity, rfc3339, where
 
-PAGING = ("sev1", "sev2")
-"""Severities that page somebody."""
 _PAGED = re.compile(rf"(opened at|raised from \w+ to) ({'|'.join(PAGING)})\b")
 """How the timeline says that an incident has come to a severity that pages."""
 

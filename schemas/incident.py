@@ -9,6 +9,8 @@ from schemas.breach import Breach
 from schemas.score import Candidate
 
 Severity = Literal["sev1", "sev2", "sev3", "sev4"]
+PAGING: tuple[Severity, ...] = ("sev1", "sev2")
+"""Severities that page somebody."""
 IncidentState = Literal["triage", "acknowledged", "mitigated", "resolved", "closed", "cancelled", "merged"]
 
 

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from scipy.special import logit
 
-from detectors import calibration
 from detectors.base import SignalTable, nothing
 from detectors.contrast import ContrastDetector, Shared
 from detectors.filtered import LEARNED_MINUTES
@@ -94,11 +93,8 @@ class Contrasts:
         agrees = own.direction[self._rate_row] == plain.direction
         against = np.where(plain.direction > 0, rival[0], rival[1])
         explained = against > np.where(agrees, own.log_r[self._rate_row], -np.inf)
-        if explained.any():
-            self._watch.absolve(explained)
-            self._watch.spoil(explained, minute.minute)
-            self._watch.away[explained] = calibration.QUIET
-            plain = msgspec.structs.replace(plain, log_r=np.where(explained, -np.inf, plain.log_r))
+        self._watch.excuse(explained, minute.minute)
+        plain = msgspec.structs.replace(plain, log_r=np.where(explained, -np.inf, plain.log_r))
         self._now = (panel, plain)
         return spread(self._watch.calibrated(panel, plain), self._rate_row, len(rates.n))
 
@@ -122,7 +118,7 @@ class Contrasts:
 
     def absolve(self, back: Bools) -> None:
         """Drop the evidence against the rate rows that are shown to be back."""
-        if self._watch is not None and back[self._rate_row].any():
+        if self._watch is not None:
             self._watch.absolve(back[self._rate_row])
 
     def skip(self, minute: int) -> None:

@@ -150,15 +150,11 @@ class Watch:
             self.baselines[k], self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
         self.slow.forget(self.detectors[0], where)
         self.suspicious_at[where] = NEVER
-        self.frozen_minutes[where] = 0
+        self.thaw(where)
 
     def thaw(self, where: Bools) -> None:
         """Forget for how long some rows have been suspicious."""
         self.frozen_minutes[where] = 0.0
-
-    def spoil(self, where: Bools, minute: int) -> None:
-        """Keep some rows from learning what they have shown up to a minute, though nothing is held against them."""
-        self.suspicious_at[where] = minute
 
     def absolve(self, where: Bools) -> None:
         """Drop the evidence against some rows and keep their level, so that they are judged anew."""
@@ -167,6 +163,12 @@ class Watch:
         self.thaw(where)
         for k, detector in enumerate(self.detectors):
             _, self.evidence[k] = detector.forget(self.baselines[k], self.evidence[k], where)
+
+    def excuse(self, where: Bools, minute: int) -> None:
+        """Hold nothing against some rows, neither evidence nor an excursion; nor do they learn of what they showed."""
+        self.absolve(where)
+        self.suspicious_at[where] = minute
+        self.away[where] = calibration.QUIET
 
     def dump(self) -> dict[str, Any]:
         """Give the whole state as plain values for a snapshot."""

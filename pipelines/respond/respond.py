@@ -15,15 +15,13 @@ from pipelines.respond.notices import notices
 from pipelines.respond.severity import Triage, stricter
 from schemas.alert import Alert
 from schemas.effects import Effects
-from schemas.incident import Incident, Notification
+from schemas.incident import PAGING, Incident, Notification
 from schemas.score import Candidate, Finding, Recovered
 from schemas.settings import Settings
 from schemas.signal import Signal, series_key
 
 OPEN_STATES = frozenset({"triage", "acknowledged", "mitigated"})
 """The states in which an incident takes alerts; from resolved on a new one opens."""
-PAGING = frozenset({"sev1", "sev2"})
-"""Severities that page somebody."""
 
 
 class Respond:

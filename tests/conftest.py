@@ -1,9 +1,10 @@
-"""What every test may ask for: seeded property tests, real programs, a real broker, the shared data.
+"""What every test may ask for: seeded property tests, real programs, a real broker, the shared data, soak counts.
 
 A real part that is missing skips its tests with a printed reason. Under CI=true it fails them instead, because there a
 skipped test would look like a passed one. The shared data is the exception: it is no part of a checkout.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -32,6 +33,62 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in ONE_AT_A_TIME:
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.xdist_group(name))
+
+
+class SoakCount:
+    """Says how much of a case of the fault table (its number) a test went through; the end of the run tells it all.
+
+    Called, it counts: what tests say of the same case in the same unit adds up. `most` keeps the highest value.
+    """
+
+    def __init__(self, said: list[tuple[str, Any]]) -> None:
+        self._said = said
+
+    def __call__(self, case: int, count: int, unit: str) -> None:
+        """Count something, such as 100 "kills" of case 1."""
+        self._said.append(("soak", ["sum", case, unit, int(count)]))
+
+    def most(self, case: int, value: float, unit: str) -> None:
+        """Tell a measured value, such as 2.5 "s to ready" of case 1."""
+        self._said.append(("soak", ["most", case, unit, float(value)]))
+
+
+@pytest.fixture
+def soak_count(request: pytest.FixtureRequest) -> SoakCount:
+    """Return what counts the fault cases that a test went through; see `SoakCount`."""
+    return SoakCount(request.node.user_properties)  # they come along from the workers of xdist
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes what tests counted."""
+    parser.addoption("--soak-json", metavar="FILE", help="write what tests counted of the fault cases")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell what all tests counted of each fault case, and write it where asked; a failed test's counts are left out."""
+    found: dict[tuple[int, str, str], float] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "soak":
+                how, case, unit, count = value
+                known = found.get((case, unit, how), 0)
+                found[case, unit, how] = known + count if how == "sum" else max(known, count)
+    if found:
+        terminalreporter.section("fault cases")
+    for (case, unit, how), count in sorted(found.items()):
+        said = f"{count:,}" if how == "sum" else f"at most {count:,.3g}"
+        terminalreporter.write_line(f"case {case}: {said} {unit}")
+    if path := config.getoption("--soak-json"):
+        told = terminalreporter.stats
+        Path(path).write_text(
+            json.dumps({
+                "passed": len(told.get("passed", [])),
+                "skipped": [each.nodeid for each in told.get("skipped", [])],
+                "failed": [each.nodeid for name in ("failed", "error") for each in told.get(name, [])],
+                "counts": [[*key, count] for key, count in sorted(found.items())],
+            }),
+            encoding="utf-8",
+        )  # fmt: skip
 
 
 def _skip_or_fail(reason: str) -> NoReturn:

@@ -5,15 +5,14 @@ asks for the next one; a commit that could not be written is written again, neve
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
 
 import msgspec
 
 from pipelines.detect.detect import Judged
 from pipelines.engine_kept import Kept, Snapshot, encode, kept_of, snapshot_of
-from pipelines.engine_parts import Parts, Reader
+from pipelines.engine_parts import Parts
 from pipelines.engine_progress import Progress
+from pipelines.engine_worker import Worker, last_minute, stored
 from pipelines.store import StoreError
 from schemas.alert import Alert
 from schemas.batch import Batch
@@ -65,22 +64,23 @@ class Engine:
         self._recoverable = recoverable
         self._history = history
         self._positions = {position.partition: position for position in saved.positions}
-        self._next = {position.partition: position.offset for position in saved.positions}
         self._closed_minute = saved.closed_minute
         self._unsnapped = len(saved.minutes)
         self._known: tuple[str, ...] = ()
         self._pending = False
-        self._readers: dict[Partition, Reader] = {}
-        self._restore(saved)
+        self._taken: list[StoredPartial] = []
+        partials = self._restore(saved)
+        self._worker = Worker(parts, self.progress, saved.positions, partials, saved.closed_minute)
 
-    def _restore(self, saved: Saved) -> None:
-        """Bring every part to where the store stands; minutes since the snapshot are judged again, without effects.
+    def _restore(self, saved: Saved) -> list[Partial]:
+        """Bring every part to where the store stands, and give the partials of minutes that are still open.
 
-        Raises `StoreError` when another version wrote what is there.
+        Minutes since the snapshot are judged again, without effects. Raises `StoreError` when another version wrote
+        what is there.
         """
         codec = self._parts.codec
         try:
-            partials = [codec.decode_partial(stored.body) for stored in saved.partials]
+            partials = [codec.decode_partial(each.body) for each in saved.partials]
             kept = [kept_of(body) for _, body in saved.minutes]
             minutes = [(codec.decode_minute(each.minute), frozenset(each.covered)) for each in kept]
             if saved.snapshot:
@@ -92,11 +92,9 @@ class Engine:
         for minute, covered in minutes:
             self._known = minute.known
             self.progress.look(self._parts.detect.step(minute, covered))
-        self._open: dict[Partition, tuple[Partial, ...]] = {
-            partition: tuple(found) for partition, found in groupby(partials, key=attrgetter("partition"))
-        }
         self._parts.minutes.restore(saved.positions, partials, saved.closed_minute, self._known)
         self._parts.respond.restore(saved.alerts, saved.incidents)
+        return partials
 
     @property
     def positions(self) -> Mapping[Partition, Position]:
@@ -120,11 +118,11 @@ class Engine:
 
     def offsets(self) -> dict[Partition, int]:
         """Give the next offset that `feed` expects of each partition: where a source goes on in this process."""
-        return dict(self._next)
+        return self._worker.offsets()
 
     def watermarks(self) -> dict[Partition, int]:
         """Give each partition's watermark in epoch milliseconds of event time, those without one left out."""
-        known = {partition: self._parts.minutes.watermark_ms(partition) for partition in self._next}
+        known = {partition: self._parts.minutes.watermark_ms(partition) for partition in self._worker.offsets()}
         return {partition: watermark for partition, watermark in known.items() if watermark >= 0}
 
     def begin(self, partition: Partition, offset: int) -> None:
@@ -132,38 +130,27 @@ class Engine:
 
         Otherwise a restart would not know where "latest" was, and would read what had been passed over.
         """
-        if partition not in self._next and offset >= 0:
-            self._positions[partition] = Position(partition, offset, -1, Counters())
-            self._next[partition] = offset
+        begun = self._worker.begin(partition, offset)
+        if begun:
+            self._positions[partition] = begun
 
     def feed(self, records: Sequence[Record]) -> int:
-        """Decode records and take them in; gives how many were new.
-
-        Records of a partition come in offset order. One that was fed before is skipped, so a source may deliver again.
-        """
-        new = 0
-        found: dict[Partition, list[Record]] = {}
-        for record in records:
-            found.setdefault(record.partition, []).append(record)
-        for partition in sorted(found):
-            expected = self._next.get(partition, 0)
-            fresh = [record for record in found[partition] if record.offset >= expected]
-            if not fresh:
-                continue
-            with self.progress.stage("decode"):
-                items = [self._parts.decode(record.value) for record in fresh]
-            with self.progress.stage("aggregate"):
-                batch = self._parts.columns.batch(partition, [record.offset for record in fresh], items)
-            self.feed_batch(batch)
-            new += len(fresh)
-        return new
+        """Decode records and take them in with the engine's own worker; gives how many were new."""
+        return self._worker.feed(records)
 
     def feed_batch(self, batch: Batch) -> None:
         """Take in events that are columns already; a batch begins at or after the offset that is expected."""
-        assert batch.start >= self._next.get(batch.partition, 0), f"{batch.partition} went back to {batch.start}"
+        self._worker.feed_batch(batch)
+
+    def take(self, handed: StoredPartial) -> int:
+        """Take in what another worker made of records; gives their number, 0 for a partial that was taken before."""
         with self.progress.stage("aggregate"):
-            self._reader(batch.partition).add(batch)
-        self._next[batch.partition] = batch.until
+            partial = self._parts.codec.decode_partial(handed.body)
+            if not self._apply(partial):
+                return 0
+        self._worker.passed(partial.partition, partial.until)
+        self._taken.append(handed)
+        return partial.counters.read
 
     def checkpoint(
         self,
@@ -183,9 +170,10 @@ class Engine:
         minute closes before each has a watermark, is idle or has ended. `clock_ms` closes minutes by the clock, which
         is right only while every partition is idle. `journal` notes why.
         """
+        cut = self._worker.cut({*idle, *ended}, final=final)
         with self.progress.stage("aggregate"):
-            quiet = {*idle, *ended}
-            partials = [self._cut(partition, final=final or partition in quiet) for partition in sorted(self._readers)]
+            for partial in cut:
+                assert self._apply(partial), f"{partial.partition}: our own partial from {partial.start} came twice"
             self._parts.minutes.expect(expected)
             minutes = self._parts.minutes.close(idle, ended, final=final, at_most=self._commit_minutes_max)
             if clock_ms is not None:
@@ -193,34 +181,26 @@ class Engine:
                 minutes += self._parts.minutes.close_until(clock_ms, at_most=left)
         self._pending = len(minutes) == self._commit_minutes_max
         if minutes:
-            for reader in self._readers.values():
-                reader.closed(minutes[-1].minute)
+            self._worker.closed(minutes[-1].minute)
         steps = [self._judge(minute) for minute in minutes]
         if minutes:
             self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
-        return self._commit([partial for partial in partials if partial], minutes, steps, journal)
+        return self._commit(cut, minutes, steps, journal)
 
-    def _reader(self, partition: Partition) -> Reader:
-        """Give the reader of a partition, made when its first batch comes."""
-        if partition not in self._readers:
-            position, partials = self._positions.get(partition), self._open.pop(partition, ())
-            self._readers[partition] = self._parts.reader(partition, position, partials, self._closed_minute)
-        return self._readers[partition]
-
-    def _cut(self, partition: Partition, *, final: bool) -> Partial | None:
-        """Merge what a reader has decided since the last checkpoint, and move the partition's position on."""
-        partial = self._readers[partition].cut(final=final)
-        if partial is None:
-            return None
+    def _apply(self, partial: Partial) -> bool:
+        """Merge a partial and move its partition's position on; one that was merged before changes nothing."""
+        partition = partial.partition
         verdict = self._parts.minutes.apply(partial)
-        assert verdict == "applied", f"{partition}: a partial of our own from {partial.start} was a {verdict}"
-        before = self._positions.get(partition, Position(partition, 0, -1, Counters()))
-        counters = before.counters + partial.counters
-        assert counters.conserved, f"{partition}: records are missing in {counters}"
-        assert partial.until >= before.offset, f"{partition} went back to {partial.until}"
-        assert partial.watermark_ms >= before.watermark_ms, f"the watermark of {partition} went back"
-        self._positions[partition] = Position(partition, partial.until, partial.watermark_ms, counters)
-        return partial
+        assert verdict != "gap", f"{partition}: records before {partial.start} are missing"
+        if verdict == "duplicate":
+            return False
+        before, after = self._positions.get(partition), self._parts.minutes.position(partition)
+        assert after is not None, f"{partition} stands nowhere"
+        assert after.counters.conserved, f"{partition}: records are missing in {after.counters}"
+        assert before is None or partial.start == before.offset, f"{partition} went back to {partial.start}"
+        assert before is None or after.watermark_ms >= before.watermark_ms, f"the watermark of {partition} went back"
+        self._positions[partition] = after
+        return True
 
     def _judge(self, minute: Minute) -> Step:
         """Judge one closed minute; one that is known to be incomplete has no effects, not even an all-clear."""
@@ -239,18 +219,18 @@ class Engine:
 
     def _commit(
         self,
-        partials: Iterable[Partial],
+        cut: Iterable[Partial],
         minutes: list[Minute],
         steps: list[Step],
         journal: tuple[tuple[int, str], ...],
     ) -> Commit:
         """Put together what one checkpoint must write."""
         codec, judged = self._parts.codec, [step.judged for step in steps]
-        stored = [
-            StoredPartial(p.partition, p.start, p.until, last_minute(p), codec.encode_partial(p))
-            for p in partials
-            if self._recoverable and last_minute(p) > self._closed_minute
-        ]
+        kept: list[StoredPartial] = []
+        if self._recoverable:
+            kept = [each for each in self._taken if each.last_minute > self._closed_minute]
+            kept += [stored(p, codec.encode_partial) for p in cut if last_minute(p) > self._closed_minute]
+        self._taken = []
         snapshot: tuple[int, bytes] | None = None
         encoded: list[tuple[int, bytes]] = []
         if self._recoverable and minutes:
@@ -265,7 +245,7 @@ class Engine:
                 ]
         return Commit(
             positions=tuple(self._positions[partition] for partition in sorted(self._positions)),
-            partials=tuple(stored),
+            partials=tuple(kept),
             closed_minute=self._closed_minute,
             minutes=tuple(encoded),
             snapshot=snapshot,
@@ -274,12 +254,6 @@ class Engine:
             effects=merged([step.effects for step in steps]),
             journal=journal,
         )
-
-
-def last_minute(partial: Partial) -> int:
-    """Give the latest minute that a partial says something of, -1 if it holds counters only."""
-    minutes = [minute.minute for minute in partial.minutes]
-    return max(minutes + [change.ts_ms // MINUTE_MS for change in partial.changes], default=-1)
 
 
 def merged(effects: Iterable[Effects]) -> Effects:

@@ -53,7 +53,10 @@ class Minutes(Protocol):
         ...
 
     def apply(self, partial: Partial) -> Literal["applied", "duplicate", "gap"]:
-        """Merge a partial that begins where its partition stands; anything else changes nothing."""
+        """Merge a partial that begins where its partition stands; anything else changes nothing.
+
+        Events of minutes that are closed already, which another process could not know, are counted as late.
+        """
         ...
 
     def close(
@@ -68,6 +71,10 @@ class Minutes(Protocol):
 
     def watermark_ms(self, partition: Partition) -> int:
         """Give the watermark of a partition, -1 before its first."""
+        ...
+
+    def position(self, partition: Partition) -> Position | None:
+        """Give where a partition stands after all that was applied, None before its first partial."""
         ...
 
 
@@ -122,8 +129,8 @@ class Codec:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Everything an engine is made of, fresh and without a past.
+class Reading:
+    """What turns records into partials.
 
     `reader` makes the reader of one partition from its stored position (None: never read), the partials of it whose
     minutes are still open, and the latest closed minute (-1: none).
@@ -132,6 +139,12 @@ class Parts:
     decode: Callable[[bytes], Event | Reject]
     columns: Columns
     reader: Callable[[Partition, Position | None, tuple[Partial, ...], int], Reader]
+
+
+@dataclass(frozen=True)
+class Parts(Reading):
+    """Everything an engine is made of, fresh and without a past."""
+
     minutes: Minutes
     detect: Detect
     respond: Respond

@@ -75,6 +75,10 @@ class Minutes:
         """Give what became of all records."""
         return sum((position.counters for position in self._positions.values()), Counters())
 
+    def position(self, partition: Partition) -> Position | None:
+        """Give where a partition stands, None before its first partial."""
+        return self._positions.get(partition)
+
     def watermark_ms(self, partition: Partition) -> int:
         """Give a partition's watermark, -1 before its first event."""
         known = self._positions.get(partition)

@@ -128,7 +128,7 @@ class FakeMinutes:
 
     def __init__(self) -> None:
         self._watermarks: dict[Partition, int] = {}
-        self._until: dict[Partition, int] = {}
+        self._positions: dict[Partition, Position] = {}
         self._cells: dict[int, list[int]] = {}
         self._closed = -1
         self._known = ("0",)
@@ -142,17 +142,23 @@ class FakeMinutes:
         for partial in partials:
             self._merge(partial)
         self._watermarks = {position.partition: position.watermark_ms for position in positions}
-        self._until = {position.partition: position.offset for position in positions}
+        self._positions = {position.partition: position for position in positions}
 
     def apply(self, partial: Partial) -> str:
         """Merge."""
-        until = self._until.get(partial.partition, 0)
-        if partial.start != until:
-            return "gap" if partial.start > until else "duplicate"
-        self._until[partial.partition] = partial.until
+        before = self.position(partial.partition) or Position(partial.partition, 0, -1, Counters())
+        if partial.start != before.offset:
+            return "gap" if partial.start > before.offset else "duplicate"
+        self._positions[partial.partition] = Position(
+            partial.partition, partial.until, partial.watermark_ms, before.counters + partial.counters
+        )
         self._watermarks[partial.partition] = partial.watermark_ms
         self._merge(partial)
         return "applied"
+
+    def position(self, partition: Partition) -> Position | None:
+        """Give where a partition stands."""
+        return self._positions.get(partition)
 
     def _merge(self, partial: Partial) -> None:
         for part in partial.minutes:

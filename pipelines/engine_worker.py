@@ -1,0 +1,128 @@
+"""A worker is the first half of the line: records of some partitions in, partials out.
+
+The engine has one of its own. Others may work in processes beside it and hand over what they cut.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from pipelines.engine_parts import Reader, Reading
+from pipelines.engine_progress import Progress
+from schemas.batch import Batch
+from schemas.effects import Position, StoredPartial
+from schemas.partial import Counters, Partial
+from schemas.record import Partition, Record
+
+MINUTE_MS = 60_000
+
+
+class Worker:
+    """Decodes records and cuts partials, going on where `positions` stand.
+
+    `partials` are those that hold minutes which were open then, and `closed_minute` is the latest that was not.
+    """
+
+    def __init__(
+        self,
+        parts: Reading,
+        progress: Progress,
+        positions: Iterable[Position],
+        partials: Iterable[Partial],
+        closed_minute: int,
+    ) -> None:
+        self._parts = parts
+        self._progress = progress
+        self._positions = {position.partition: position for position in positions}
+        self._next = {partition: position.offset for partition, position in self._positions.items()}
+        self._open: dict[Partition, tuple[Partial, ...]] = {
+            partition: tuple(found)
+            for partition, found in groupby(sorted(partials, key=_place), key=attrgetter("partition"))
+        }
+        self._closed_minute = closed_minute
+        self._readers: dict[Partition, Reader] = {}
+
+    def offsets(self) -> dict[Partition, int]:
+        """Give the next offset that is expected of each partition."""
+        return dict(self._next)
+
+    def begin(self, partition: Partition, offset: int) -> Position | None:
+        """Hear where a source begins; gives what becomes the position of a partition that was never read."""
+        if partition in self._next or offset < 0:
+            return None
+        self._next[partition] = offset
+        self._positions[partition] = Position(partition, offset, -1, Counters())
+        return self._positions[partition]
+
+    def passed(self, partition: Partition, until: int) -> None:
+        """Hear that another worker has read a partition up to an offset."""
+        assert partition not in self._readers, f"{partition} is read by two workers"
+        self._next[partition] = until
+
+    def feed(self, records: Sequence[Record]) -> int:
+        """Decode records and take them in; gives how many were new.
+
+        Records of a partition come in offset order. One that was fed before is skipped, so a source may deliver again.
+        """
+        new = 0
+        found: dict[Partition, list[Record]] = {}
+        for record in records:
+            found.setdefault(record.partition, []).append(record)
+        for partition in sorted(found):
+            expected = self._next.get(partition, 0)
+            fresh = [record for record in found[partition] if record.offset >= expected]
+            if not fresh:
+                continue
+            with self._progress.stage("decode"):
+                items = [self._parts.decode(record.value) for record in fresh]
+            with self._progress.stage("aggregate"):
+                batch = self._parts.columns.batch(partition, [record.offset for record in fresh], items)
+            self.feed_batch(batch)
+            new += len(fresh)
+        return new
+
+    def feed_batch(self, batch: Batch) -> None:
+        """Take in events that are columns already; a batch begins at or after the offset that is expected."""
+        assert batch.start >= self._next.get(batch.partition, 0), f"{batch.partition} went back to {batch.start}"
+        with self._progress.stage("aggregate"):
+            self._reader(batch.partition).add(batch)
+        self._next[batch.partition] = batch.until
+
+    def cut(self, quiet: Collection[Partition], *, final: bool) -> list[Partial]:
+        """Give what was decided since the last time, partition by partition.
+
+        What waits in the readers of `quiet` partitions for events that would follow is decided without them; `final`
+        says that all are quiet.
+        """
+        with self._progress.stage("aggregate"):
+            cut = [self._readers[each].cut(final=final or each in quiet) for each in sorted(self._readers)]
+        return [partial for partial in cut if partial]
+
+    def closed(self, minute: int) -> None:
+        """Hear that this minute and all before it are closed: their events are late from now on."""
+        if minute > self._closed_minute:
+            self._closed_minute = minute
+            for reader in self._readers.values():
+                reader.closed(minute)
+
+    def _reader(self, partition: Partition) -> Reader:
+        """Give the reader of a partition, made when its first batch comes."""
+        if partition not in self._readers:
+            position, partials = self._positions.get(partition), self._open.pop(partition, ())
+            self._readers[partition] = self._parts.reader(partition, position, partials, self._closed_minute)
+        return self._readers[partition]
+
+
+def _place(partial: Partial) -> tuple[Partition, int]:
+    return partial.partition, partial.start
+
+
+def stored(partial: Partial, encode: Callable[[Partial], bytes]) -> StoredPartial:
+    """Give a partial as it is kept, and as it crosses from one process to another."""
+    return StoredPartial(partial.partition, partial.start, partial.until, last_minute(partial), encode(partial))
+
+
+def last_minute(partial: Partial) -> int:
+    """Give the latest minute that a partial says something of, -1 if it holds counters only."""
+    minutes = [minute.minute for minute in partial.minutes]
+    return max(minutes + [change.ts_ms // MINUTE_MS for change in partial.changes], default=-1)

@@ -26,6 +26,7 @@ from pipelines.respond.respond import Respond
 from pipelines.run import SystemClock
 from pipelines.serve.http import app
 from pipelines.store import Store, StoreError
+from pipelines.store_lease import Lease
 from schemas.batch import Batch
 from schemas.effects import Position
 from schemas.event import Event, Reject
@@ -104,15 +105,34 @@ class Live:
     pump: Callable[[int], object]
 
 
-def live(settings: Settings, *, recoverable: bool = True) -> Live:
+def restart_problem(settings: Settings) -> str:
+    """Say in one line why a start could not go on with what is in the store, "" if it could; changes nothing."""
+    try:
+        store = Store.open(settings.storage.url, create=False, check=False)
+        try:
+            Engine(parts(settings, catalogue(settings.signals, settings.cohorts), "real"), store.load())
+        finally:
+            store.close()
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = None) -> Live:
     """Make a Limen that goes on where its store stands; raises `StoreError` if the store cannot be used.
 
-    With `recoverable` off it keeps nothing for a restart, which the demo does not need.
+    With `recoverable` off it keeps nothing for a restart, which the demo does not need. A `lease` that was waited for
+    is given back with the store.
     """
     known = catalogue(settings.signals, settings.cohorts)
-    store = Store.open(settings.storage.url)
+    lease = lease or Lease.of(settings.storage.url)
+    lease.take()  # before anything is opened: an older store is brought up to date at once
     try:
-        store.lease()
+        store = Store.open(settings.storage.url, lease=lease)
+    except StoreError:
+        lease.give_back()
+        raise
+    try:
         engine = Engine(
             parts(settings, known, "real"),
             store.load(),

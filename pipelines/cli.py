@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "cli_run:run_live",
     "schema": "cli_settings:schema",
     "simulate": "cli_traffic:simulate",
+    "store": "cli_store:store_commands",
 }
 """Command -> its module in `pipelines` and its name there; a module is imported when needed: most take seconds."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from pipelines.detect.detect import Judged
-from pipelines.engine_kept import Kept, Snapshot, encode, kept_of, snapshot_of
+from pipelines.engine_kept import UNREADABLE, Kept, Snapshot, encode, kept_of, snapshot_of
 from pipelines.engine_parts import Parts
 from pipelines.engine_progress import Progress
 from pipelines.engine_worker import Worker, last_minute, stored
@@ -88,7 +88,7 @@ class Engine:
                 self._known = snapshot.known
                 self._parts.detect.restore(snapshot.detect)
         except (ValueError, msgspec.MsgspecError) as error:
-            raise StoreError(f"the state in the store cannot be read: {error}") from error
+            raise StoreError(f"the state in the store cannot be read ({error}): {UNREADABLE}") from error
         for minute, covered in minutes:
             self._known = minute.known
             self.progress.look(self._parts.detect.step(minute, covered))

@@ -2,6 +2,9 @@
 
 import msgspec
 
+UNREADABLE = "run the Limen that wrote it, or let this one drop what was learned with `limen store relearn`"
+"""What to do about state of another version."""
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """All that a restart needs of the past up to one minute: the detectors' state, and `Minute.known` of then."""

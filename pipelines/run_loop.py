@@ -11,6 +11,7 @@ from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
 from pipelines.run_words import Words
 from pipelines.store import StoreError
+from pipelines.store_prune import Retention
 from schemas.record import Partition
 from schemas.settings import Settings
 
@@ -81,7 +82,8 @@ class Loop:
         self._stalls = 0
         self._words = Words(line, source, clock)
         now = clock.monotonic()
-        self._checkpointed = self._pruned = self._arrived = now
+        self._checkpointed = self._arrived = now
+        self._pruned = now - PRUNE_SECONDS  # at the first checkpoint: a process may end before its first hour is over
         self._heard: dict[Partition, float] = {}
 
     def run(self) -> Ended:
@@ -208,11 +210,17 @@ class Loop:
         if now - self._pruned < PRUNE_SECONDS or closed_minute < 0:
             return
         self._pruned = now
-        finished_before_ms = closed_minute * MINUTE_MS - storage.incidents_days * DAY_MS
+        keep = Retention(
+            history_from_minute=closed_minute - 60 * storage.history_hours,
+            finished_from_ms=closed_minute * MINUTE_MS - storage.incidents_days * DAY_MS,
+            history_bytes_max=storage.history_bytes_max,
+        )
         try:
-            self._line.store.prune(closed_minute - 60 * storage.history_hours, finished_before_ms)
+            told = self._line.store.prune(keep)
         except StoreError as error:
-            self._line.hooks.say(str(error))  # it can wait: the next time drops it all
+            told = str(error)  # it can wait: the next time drops it all
+        if told:
+            self._line.hooks.say(told)
 
     def _finish(self) -> None:
         """Make the last checkpoint; when everything was read to its end, every minute closes."""

@@ -5,6 +5,7 @@ restart finds a state that the line was really in. Reading is safe from any thre
 "sqlite://" keeps it in memory, for replays and tests.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +18,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from pipelines import store_tables as t
 from pipelines.store_lease import Lease
-from pipelines.store_open import IN_MEMORY, StoreError, failure, open_engine
+from pipelines.store_open import IN_MEMORY, open_engine
+from pipelines.store_prune import ACTIVE, FINISHED, Retention, free_pages, prune
 from pipelines.store_rows import (
     Rows,
     alert_row,
@@ -28,6 +30,7 @@ from pipelines.store_rows import (
     series_row,
     upsert,
 )
+from pipelines.store_words import StoreError, failure
 from schemas.alert import Alert
 from schemas.effects import Commit, Position, Saved, StoredPartial
 from schemas.history import HistoryRow, SeriesInfo
@@ -36,11 +39,6 @@ from schemas.partial import Counters
 from schemas.record import Partition
 
 __all__ = ["Store", "StoreError"]
-
-FINISHED = ("closed", "cancelled", "merged")
-"""The states in which an incident asks nothing of anybody any more."""
-ACTIVE = ("pending", "firing")
-"""The states of an alert that may still change."""
 
 T = TypeVar("T")
 
@@ -55,23 +53,24 @@ _series = msgspec.msgpack.Decoder(SeriesInfo).decode
 class Store:
     """One open store. Every method raises `StoreError` when the database fails; nothing is half written then."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, lease: Lease | None = None) -> None:
         self._engine = engine
         self._where = where
-        self._lease = Lease(where) if where != IN_MEMORY else None
+        self._lease = lease or Lease(where)
         # In memory there is one connection for all threads, so they take turns.
         self._turn: AbstractContextManager[Any] = threading.RLock() if where == IN_MEMORY else nullcontext()
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True, check: bool = True) -> "Store":
+    def open(cls, url: str, *, create: bool = True, check: bool = True, lease: Lease | None = None) -> "Store":
         """Open the store at this address; a file is read for damage first unless `check` is off.
 
-        Without `create` a missing file is an error. Raises `StoreError`.
+        Without `create` a missing file is an error, and so is one of an older format, which is brought up to date
+        otherwise. A `lease` that the caller has is given back when the store is closed. Raises `StoreError`.
 
         >>> Store.open("sqlite://").load().closed_minute
         -1
         """
-        return cls(*open_engine(url, create=create, check=check))
+        return cls(*open_engine(url, create=create, check=check), lease)
 
     @property
     def where(self) -> str:
@@ -80,14 +79,12 @@ class Store:
 
     def lease(self) -> None:
         """Take the right to be the one process that commits, until it ends; raises `StoreError` if another has it."""
-        if self._lease:
-            self._lease.take()
+        self._lease.take()
 
     def close(self) -> None:
         """Close all connections and give the lease back."""
         self._engine.dispose()
-        if self._lease:
-            self._lease.give_back()
+        self._lease.give_back()
 
     def load(self) -> Saved:
         """Give what a restart needs; an empty store has no positions and `closed_minute` -1."""
@@ -256,18 +253,22 @@ class Store:
         order = (columns.created_ms.desc(), columns.incident_id, columns.sequence.desc(), columns.sink)
         return self._bodies(select(columns.body).order_by(*order).limit(limit), _delivery)
 
-    def prune(self, before_minute: int, finished_before_ms: int = 0) -> None:
-        """Drop history rows before the minute, and what was finished before the time: incidents, alerts, journal."""
-        incidents, alerts, deliveries = t.INCIDENTS.c, t.ALERTS.c, t.DELIVERIES.c
-        old = and_(incidents.state.in_(FINISHED), incidents.updated_ms < finished_before_ms)
+    def prune(self, retention: Retention) -> str:
+        """Drop what is too old or too much and give free pages back; says in a line what was cut short, "" if none."""
         with self._writing() as connection:
-            connection.execute(delete(t.HISTORY).where(t.HISTORY.c.minute < before_minute))
-            connection.execute(delete(t.DELIVERIES).where(deliveries.incident_id.in_(select(incidents.id).where(old))))
-            connection.execute(delete(t.INCIDENTS).where(old))
-            connection.execute(
-                delete(t.ALERTS).where(alerts.state.not_in(ACTIVE), alerts.last_seen_ms < finished_before_ms)
+            told = prune(connection, retention)
+        with self._reading() as connection:
+            free_pages(connection)
+        return told
+
+    def size(self) -> tuple[int, int]:
+        """Give the bytes of the database, and how many of them are free for what comes next."""
+        with self._reading() as connection:
+            page, pages, free = (
+                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0)
+                for name in ("page_size", "page_count", "freelist_count")
             )
-            connection.execute(delete(t.JOURNAL).where(t.JOURNAL.c.at_ms < finished_before_ms))
+        return page * pages, page * free
 
     def _bodies(self, query: Any, decode: Callable[[bytes], T]) -> list[T]:
         with self._reading() as connection:
@@ -292,5 +293,5 @@ class Store:
                     yield connection
             except IntegrityError:
                 raise  # a bug of ours, not a failure of the world
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, sqlite3.Error) as error:
                 raise failure(error, self._where) from None

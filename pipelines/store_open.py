@@ -1,4 +1,4 @@
-"""Opening the store: address, connections, pragmas and checks; and what to tell a person when a database fails."""
+"""Opening the store: its address, connections, pragmas and checks."""
 
 import sqlite3
 from contextlib import closing
@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from pipelines.store_steps import keep_and_migrate
 from pipelines.store_tables import FORMAT, FORMATS, METADATA, ONLY
+from pipelines.store_words import ADVICE, PRIMARY_CODE, StoreError, failure, format_problem
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for another process that writes; a commit of ours takes far less."""
@@ -22,33 +24,6 @@ PAGE_BYTES = 8192
 """Twice the default: bodies are large, and a page that fits them costs fewer writes."""
 IN_MEMORY = "the store in memory"
 
-_ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space and start again; nothing that was written is lost",
-    sqlite3.SQLITE_BUSY: "another process is writing to it: stop that one, or give each Limen its own storage.url",
-    sqlite3.SQLITE_LOCKED: "another process is writing to it: stop that one, or give each Limen its own storage.url",
-    sqlite3.SQLITE_NOTADB: "is not a database: name another file in storage.url",
-    sqlite3.SQLITE_CORRUPT: "is damaged: put a backup in its place, or move it away to begin anew",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: check the path, and the right to write to its folder",
-    sqlite3.SQLITE_READONLY: "may only be read: give the user that runs this the right to write to it",
-    sqlite3.SQLITE_PERM: "may not be used: give the user that runs this the right to read and write it",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: check its disk",
-}
-_PRIMARY_CODE = 0xFF  # SQLite's extended result codes carry the primary one in the lowest byte
-
-
-class StoreError(Exception):
-    """The store cannot be opened, read or written; the text is one line: what, where, what to do."""
-
-
-def failure(error: SQLAlchemyError, where: str) -> StoreError:
-    """Turn a failure of the database into one line for a person."""
-    original = error.orig if isinstance(error, DBAPIError) else None
-    code = getattr(original, "sqlite_errorcode", None)
-    if code is not None and code & _PRIMARY_CODE in _ADVICE:
-        return StoreError(f"{where}: {_ADVICE[code & _PRIMARY_CODE]}")
-    said = " ".join(str(original or error).split("\n")[0].split())
-    return StoreError(f"{where}: the database failed ({said}): check it with `limen check`, or restore a backup")
-
 
 def open_engine(url: str, *, create: bool, check: bool) -> tuple[Engine, str]:
     """Open the database at this address, checked and with its tables made, and say where it is.
@@ -56,9 +31,9 @@ def open_engine(url: str, *, create: bool, check: bool) -> tuple[Engine, str]:
     With `create` a database that is not there is made, and one that may only be read is refused; with `check` the
     whole file is read for damage. Raises `StoreError`.
     """
-    path, where = _place(url)
+    path, where = place(url)
     if path is not None:
-        _look(path, where, create=create)
+        look(path, where, create=create)
     engine = create_engine(url, **(_ONE_CONNECTION if path is None else _POOL))
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
@@ -66,7 +41,7 @@ def open_engine(url: str, *, create: bool, check: bool) -> tuple[Engine, str]:
         with engine.connect().execution_options(writes=create) as connection, connection.begin():
             if check:
                 _check(connection, where)
-            _tables(connection, where, create=create)
+            _tables(connection, path, where, create=create)
             if create:
                 # SQLite lets a transaction begin on a file that may only be read; a write that changes nothing tells.
                 connection.execute(update(FORMATS).values(version=FORMAT))
@@ -87,8 +62,8 @@ _POOL: dict[str, Any] = {
 }
 
 
-def _place(url: str) -> tuple[Path | None, str]:
-    """Give the path of the database (None: in memory) and its name for people."""
+def place(url: str) -> tuple[Path | None, str]:
+    """Give the path of the database (None: in memory) and its name for people; raises `StoreError`."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -97,11 +72,12 @@ def _place(url: str) -> tuple[Path | None, str]:
         raise StoreError(f"storage.url: {parsed.drivername} is not supported: write sqlite:///limen.db")
     if parsed.database in {None, "", ":memory:"}:
         return None, IN_MEMORY
-    return Path(str(parsed.database).removeprefix("file:")), str(parsed.database).removeprefix("file:")
+    where = str(parsed.database).removeprefix("file:")
+    return Path(where), where
 
 
-def _look(path: Path, where: str, *, create: bool) -> None:
-    """Refuse a path that cannot hold a database, while it can still be said why."""
+def look(path: Path, where: str, *, create: bool) -> None:
+    """Refuse a path that cannot hold a database, while it can still be said why; raises `StoreError`."""
     if path.is_dir():
         raise StoreError(f"{where}: is a directory: name a file in storage.url")
     if not path.parent.is_dir():
@@ -114,8 +90,8 @@ def _look(path: Path, where: str, *, create: bool) -> None:
             with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         except sqlite3.Error as error:
-            code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CANTOPEN) & _PRIMARY_CODE
-            raise StoreError(f"{where}: {_ADVICE.get(code, str(error))}") from None
+            code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CANTOPEN) & PRIMARY_CODE
+            raise StoreError(f"{where}: {ADVICE.get(code, str(error))}") from None
         if names and FORMATS.name not in names:
             raise StoreError(f"{where}: is the database of another program: name another file in storage.url")
 
@@ -125,6 +101,7 @@ def _connected(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own: `_begun` does
     for pragma in (
         f"page_size = {PAGE_BYTES}",
+        "auto_vacuum = INCREMENTAL",  # has an effect before the first table; pruning gives free pages back
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
@@ -142,19 +119,19 @@ def _check(connection: Connection, where: str) -> None:
     """Read the whole database for damage."""
     said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if said != "ok":
-        raise StoreError(f"{where}: {_ADVICE[sqlite3.SQLITE_CORRUPT]}")
+        raise StoreError(f"{where}: {ADVICE[sqlite3.SQLITE_CORRUPT]}")
 
 
-def _tables(connection: Connection, where: str, *, create: bool) -> None:
-    """Make the tables in an empty database, and refuse one that another version of this program wrote."""
+def _tables(connection: Connection, path: Path | None, where: str, *, create: bool) -> None:
+    """Make the tables in an empty database, bring an older one up to date, and refuse what is newer than we are."""
     if FORMATS.name not in inspect(connection).get_table_names():
         if not create:
             raise StoreError(f"{where}: is empty: `limen run` fills it, or name another in storage.url")
         METADATA.create_all(connection)
         connection.execute(insert(FORMATS), {"id": ONLY, "version": FORMAT})
         return
-    version = connection.execute(select(FORMATS.c.version)).scalar()
-    if version != FORMAT:
-        raise StoreError(
-            f"{where}: has format {version}, and this Limen knows {FORMAT}: use the Limen that wrote it, or a newer one"
-        )
+    version = connection.execute(select(FORMATS.c.version)).scalar() or 0
+    if version < FORMAT and create:
+        keep_and_migrate(connection, path, where, version)
+    elif version != FORMAT:
+        raise StoreError(f"{where}: {format_problem(version)}")

@@ -271,7 +271,7 @@ class Detect:
         saved = msgspec.msgpack.decode(zstandard.decompress(body))
         if saved["version"] != SNAPSHOT_VERSION:
             found = saved["version"]
-            message = f"snapshot version {found}, this Limen reads {SNAPSHOT_VERSION}: run the version that wrote it"
+            message = f"snapshot version {found}, this Limen reads {SNAPSHOT_VERSION}"
             raise ValueError(message)
         self.roster.load(saved["roster"])
         self._changes.load(saved["changes"])

@@ -224,7 +224,9 @@ def test_cuts_and_restarts_change_nothing(store, snapshot_minutes):
 def test_a_state_that_cannot_be_read_is_told(store):
     """What another version wrote is refused with a line, and never taken for an empty past."""
     store.commit(Commit(positions=(), closed_minute=3, snapshot=(3, b"from another world")))
-    with pytest.raises(StoreError, match=r"^the state in the store cannot be read: .+"):
+    with pytest.raises(
+        StoreError, match=r"^the state in the store cannot be read \(.+\): run the Limen that wrote it, or .+relearn`$"
+    ):
         engine(store.load())
 
 

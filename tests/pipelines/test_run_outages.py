@@ -110,7 +110,7 @@ class Unprunable:
     def __init__(self) -> None:
         self._store = Store.open("sqlite://")
 
-    def prune(self, before_minute, finished_before_ms=0):
+    def prune(self, retention):
         """Fail."""
         raise StoreError("limen.db: another process is writing to it")
 
@@ -125,5 +125,5 @@ def test_what_cannot_be_dropped_now_is_dropped_later():
     settings = Settings(storage=Storage(checkpoint_seconds=60.0))
     source = ScriptedSource(FakeClock(START * MINUTE_MS), {P: a_minute_each(130)}, ends=False)
     line_, ended, said = ran(source, store, 7_750.0, settings)
-    assert said == ["limen.db: another process is writing to it"] * 2
+    assert said == ["limen.db: another process is writing to it"] * 3
     assert (ended.failures, line_.engine.counters.read) == ((), 130)

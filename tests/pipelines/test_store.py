@@ -8,6 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from pipelines.store import Store, StoreError
+from pipelines.store_prune import Retention
 from schemas.alert import Alert
 from schemas.effects import Commit, Effects, Position, StoredPartial
 from schemas.history import HistoryRow, SeriesInfo
@@ -141,7 +142,7 @@ def test_history_is_given_by_minute(store):
     rows = [HistoryRow(minute, b"n", b"", b"", b"", b"", b"") for minute in range(4)]
     store.commit(Commit(positions=(), history=tuple((row.minute, msgspec.msgpack.encode(row)) for row in rows)))
     assert store.history(1, 2) == rows[1:3]
-    store.prune(2)
+    assert store.prune(Retention(2)) == ""
     assert store.history(0, 9) == rows[2:]
 
 
@@ -152,7 +153,7 @@ def test_pruning_drops_what_was_finished_long_ago_and_nothing_that_is_open(store
         alerts=(alert("a", "firing"), alert("b", "resolved")), messages=(message("m", "done"), message("n", "open")),
     )  # fmt: skip
     store.commit(Commit(positions=(), effects=old, journal=((5, "p is idle"),)))
-    store.prune(0, finished_before_ms=100)
+    store.prune(Retention(0, finished_from_ms=100))
     assert [each.id for each in store.incidents(None, 9)] == ["open"]
     assert [each.id for each in store.alerts(None, 9)] == ["a"]
     assert [each.notification.id for each in store.deliveries(9)] == ["n"]

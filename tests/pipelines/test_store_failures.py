@@ -110,7 +110,10 @@ def test_damage_is_found_at_the_start(tmp_path):
     body = bytearray(path.read_bytes())
     body[8_192:120_000] = b"\xff" * (120_000 - 8_192)
     path.write_bytes(body)
-    assert said(url) == f"{path}: is damaged: put a backup in its place, or move it away to begin anew"
+    assert (
+        said(url)
+        == f"{path}: is damaged: put a backup in its place with `limen store restore`, or move it away to begin anew"
+    )
 
 
 def test_a_file_that_was_cut_off_is_refused(tmp_path):
@@ -118,7 +121,10 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path):
     url = filled(tmp_path / "limen.db")
     path = tmp_path / "limen.db"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert said(url) == f"{path}: is damaged: put a backup in its place, or move it away to begin anew"
+    assert (
+        said(url)
+        == f"{path}: is damaged: put a backup in its place with `limen store restore`, or move it away to begin anew"
+    )
 
 
 def test_a_file_that_may_only_be_read_is_told(tmp_path):

@@ -2,42 +2,49 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from pipelines.aggregate.facets import Facet, acts, cohorts, named, outcomes
 from pipelines.aggregate.fixed import SCORE_SCALE, fixed
-from pipelines.aggregate.measures import guard_categories
+from pipelines.aggregate.measures import ABSENT, Words
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, Catalogue, On, Row
-from pipelines.aggregate.text import Reading, Text
-from schemas.arrays import Hashes, Ints
-from schemas.batch import Batch, Coded, Named, Ratio, Scored, SeenChange
+from pipelines.aggregate.text import Reading, Shape
+from schemas.arrays import Floats, Hashes, Ints
+from schemas.batch import Batch, Named, Ratio, Scored, SeenChange
 from schemas.event import DIMENSIONS, Change, Event, Reject, event_time_ms
 from schemas.hashing import hash64, hashes64
 from schemas.record import Partition
 
-Number = TypeVar("Number", np.int64, np.uint64)
 _HASHES = 2.0**64
 """Event-id hashes are even over this range, so a sample by hash is a fair sample, the same in every process."""
+_KINDS: dict[On, frozenset[str]] = {
+    "turn": frozenset({"turn"}),
+    "call": frozenset({"turn", "tool"}),
+    "guarded": frozenset({"turn", "tool", "guardrail"}),
+    "any": frozenset({"turn", "tool", "guardrail", "feedback", "report"}),
+}
+"""Which kinds of events a signal is read from; a tool call that is a detail of a turn is of none of them."""
+_DETAIL = "detail"
+_NAN = float("nan")
 
 
-class Part(msgspec.Struct, frozen=True):
-    """The events that some signals are read from, with their texts and their rows among the `size` events."""
+class Views(msgspec.Struct, frozen=True):
+    """The N events of one batch, seen in each way that measures look at them.
+
+    `plain` is true where every event is a turn. `shapes` are those of the different responses that were sampled;
+    `text` [N] says which one an event has, -1 for none.
+    """
 
     events: list[Event]
-    texts: list[Text | None]
-    rows: Ints
-    size: int
-
-    def spread(self, values: NDArray[Number], absent: int) -> NDArray[Number]:
-        """Give values of these events as a column of all events."""
-        if len(values) == self.size:
-            return values
-        column = np.full(self.size, absent, dtype=values.dtype)
-        column[self.rows] = values
-        return column
+    kinds: list[str]
+    plain: bool
+    outcomes: Facet
+    acts: Facet
+    text: Ints
+    shapes: list[Shape]
 
 
 class Columns:
@@ -53,9 +60,9 @@ class Columns:
         self._levels = [r for r in rows if r.signal.kind == "level"]
         self._scores = [r for r in rows if r.signal.kind == "score"]
         self._ids = [r for r in rows if r.signal.kind == "distinct"]
-        self._mixes = [(r.signal.name, r.measure, r.on) for r in rows if r.signal.kind == "mix"]
-        if catalogue.follows(CATEGORY_PREFIX):
-            self._mixes.append((CATEGORY_PREFIX[:-1], guard_categories, "guarded"))
+        self._mixes = [(r.signal.name, r) for r in rows if r.signal.kind == "mix"]
+        guards = [row for row in catalogue.templates if row.signal.name.startswith(CATEGORY_PREFIX)]
+        self._mixes += [(CATEGORY_PREFIX[:-1], row) for row in guards]
 
     def batch(self, partition: Partition, offsets: Sequence[int], items: Sequence[Event | Reject]) -> Batch:
         """Give the batch of these records; `offsets` go up, and every record between the first and last is here."""
@@ -69,44 +76,50 @@ class Columns:
             else:
                 rejects.append((offset, str(item.reason)))
         id_hash = hashes64([event.event_id for event in events])
-        texts = self._texts(events, id_hash)
-        parts = _parts(events, texts)
+        views = self._views(events, id_hash)
         changes = [row for row, event in enumerate(events) if event.kind == "change"]
         return Batch(
             partition=partition,
             start=offsets[0] if offsets else 0,
             until=offsets[-1] + 1 if offsets else 0,
             offsets=np.array(places, dtype=np.int64),
-            ts_ms=np.array([event_time_ms(event) for event in events], dtype=np.int64),
+            ts_ms=np.array(list(map(event_time_ms, events)), dtype=np.int64),
             id_hash=id_hash,
-            dims=self._dims(events),
-            ratios={r.signal.name: _ratio(r, parts[r.on]) for r in self._ratios}
-            | {r.signal.name: _score(r, parts[r.on]) for r in self._scores},
-            levels={r.signal.name: _level(r, parts[r.on]) for r in self._levels},
-            mixes={name: _mix(measure, parts[on]) for name, measure, on in self._mixes},
-            ids={r.signal.name: _ids(r, parts[r.on]) for r in self._ids},
-            scores=_evaluations(parts["any"]) if self._catalogue.follows(EVALUATION_PREFIX) else None,
+            dims=cohorts(events, self._catalogue.labels),
+            ratios={r.signal.name: _ratio(r, views) for r in self._ratios}
+            | {r.signal.name: _score(r, views) for r in self._scores},
+            levels={r.signal.name: _level(r, views) for r in self._levels},
+            mixes={name: _mix(row, views) for name, row in self._mixes},
+            ids={r.signal.name: _ids(r, views) for r in self._ids},
+            scores=_evaluations(views) if self._catalogue.follows(EVALUATION_PREFIX) else None,
             changes=tuple(self._change(events[row]) for row in changes),
             change_rows=tuple(changes),
             reject_offsets=tuple(offset for offset, _ in rejects),
             reject_reasons=tuple(reason for _, reason in rejects),
         )
 
-    def _texts(self, events: list[Event], id_hash: Hashes) -> list[Text | None]:
-        """Read the responses; what is sampled goes by the hash of the event's id."""
+    def _views(self, events: list[Event], id_hash: Hashes) -> Views:
+        """See the events by facet and by text; which texts are looked at goes by the hash of the event's id."""
+        kinds: list[str] = [e.kind if e.kind != "tool" or e.trace_id is None else _DETAIL for e in events]
+        judged = [e.response if e.refusal is None else None for e in events]
+        different = [text for text in dict.fromkeys(judged) if text is not None]
+        said: dict[str | None, Words | None] = {None: None}
+        said.update(zip(different, self._reading.words(different), strict=True))
+        words = [said[text] for text in judged]
         sampled = (id_hash.astype(np.float64) < self._sample_below).tolist()
-        read = self._reading.read
-        return [
-            None if event.response is None else read(event.response, sampled=chosen, judge=event.refusal is None)
-            for event, chosen in zip(events, sampled, strict=True)
-        ]
-
-    def _dims(self, events: list[Event]) -> dict[str, Coded]:
-        """Code the values of every dimension; "" is absent."""
-        columns = {name: [getattr(event, name) or "" for event in events] for name in DIMENSIONS}
-        for label in self._catalogue.labels:
-            columns[label] = [event.labels.get(label, "") if event.labels else "" for event in events]
-        return {name: _coded(values) for name, values in columns.items()}
+        read = [event.response if chosen else None for event, chosen in zip(events, sampled, strict=True)]
+        texts: dict[str | None, int] = {None: -1}
+        text = [texts[t] if t in texts else texts.setdefault(t, len(texts) - 1) for t in read]
+        shapes = self._reading.shapes([t for t in texts if t is not None])
+        return Views(
+            events=events,
+            kinds=kinds,
+            plain=set(kinds) <= _KINDS["turn"],
+            outcomes=outcomes(events, kinds, words),
+            acts=acts(events, kinds),
+            text=np.array(text, dtype=np.int64),
+            shapes=shapes,
+        )
 
     def _change(self, event: Event) -> SeenChange:
         """Describe a change event and the cohort it names."""
@@ -117,87 +130,89 @@ class Columns:
         return SeenChange(change, event_time_ms(event), {name: value for name, value in dims.items() if value})
 
 
-def _parts(events: list[Event], texts: list[Text | None]) -> dict[On, Part]:
-    """Give the events that each kind of signal is read from."""
-    size = len(events)
-    kinds = [e.kind if e.kind != "tool" or e.trace_id is None else "detail" for e in events]
-    wanted: dict[On, set[str]] = {
-        "turn": {"turn"},
-        "call": {"turn", "tool"},
-        "guarded": {"turn", "tool", "guardrail"},
-        "any": {"turn", "tool", "guardrail", "feedback", "report"},
-    }
-    if set(kinds) <= {"turn"}:
-        whole = Part(events, texts, np.arange(size), size)
-        return dict.fromkeys(wanted, whole)
-    parts: dict[On, Part] = {}
-    for on, among in wanted.items():
-        rows = [row for row, kind in enumerate(kinds) if kind in among]
-        parts[on] = Part([events[r] for r in rows], [texts[r] for r in rows], np.array(rows, dtype=np.int64), size)
-    return parts
-
-
-def _coded(values: list[str]) -> Coded:
-    """Code a column of names in order of appearance."""
-    index: dict[str, int] = {}
-    codes = [index.setdefault(value, len(index)) for value in values]
-    return Coded(np.array(codes, dtype=np.int64), tuple(index))
-
-
-def _measured(row: Row, part: Part) -> list[Any]:
-    """Apply the measure of a row to every event of a part."""
+def _each(row: Row, views: Views, absent: Any) -> list[Any]:
+    """Take the measure of a row of every single event; those that it is not read from get `absent`."""
     assert row.measure is not None, f"{row.signal.name} has no measure"
-    measure = row.measure
-    return [measure(event, text) for event, text in zip(part.events, part.texts, strict=True)]
+    if views.plain:
+        return list(map(row.measure, views.events))
+    among, measure = _KINDS[row.on], row.measure
+    return [measure(event) if kind in among else absent for event, kind in zip(views.events, views.kinds, strict=True)]
 
 
-def _ratio(row: Row, part: Part) -> Ratio:
+def _by_facet(row: Row, views: Views, absent: Any) -> tuple[Ints, list[Any]]:
+    """Take the measure of a row of every value of its facet: the value of each event [N], and what the values say."""
+    assert row.measure is not None, f"{row.signal.name} has no measure"
+    facet = views.outcomes if row.by == "outcome" else views.acts
+    return facet.codes, facet.measured(row.measure, _KINDS[row.on], absent)
+
+
+def _by_shape(row: Row, views: Views, absent: float) -> Floats:
+    """Take the measure of a row of every different text, and give it as a column of all events."""
+    assert row.measure is not None, f"{row.signal.name} has no measure"
+    known = np.array([*map(row.measure, views.shapes), absent], dtype=np.float64)  # the last one is that of -1
+    column = known[views.text]
+    if not views.plain:
+        among = _KINDS[row.on]
+        column[[kind not in among for kind in views.kinds]] = absent
+    return column
+
+
+def _ratio(row: Row, views: Views) -> Ratio:
     """Measure hits and trials."""
-    pairs = _measured(row, part)
+    if row.by == "shape":
+        hit = _by_shape(row, views, -1.0)
+        return Ratio((hit > 0).astype(np.int64), (hit >= 0).astype(np.int64))
+    if row.by == "event":
+        codes, pairs = None, _each(row, views, ABSENT)
+    else:
+        codes, pairs = _by_facet(row, views, ABSENT)
     flat = np.fromiter(chain.from_iterable(pairs), dtype=np.int64, count=2 * len(pairs)).reshape(-1, 2)
-    return Ratio(part.spread(flat[:, 0].copy(), 0), part.spread(flat[:, 1].copy(), 0))
+    x, n = flat[:, 0], flat[:, 1]
+    return Ratio(x.copy(), n.copy()) if codes is None else Ratio(x[codes], n[codes])
 
 
-def _level(row: Row, part: Part) -> Ints:
+def _numbers(row: Row, views: Views) -> Floats:
+    """Measure numbers; NaN is absent."""
+    if row.by == "shape":
+        return _by_shape(row, views, _NAN)
+    return np.array([_NAN if value is None else value for value in _each(row, views, None)], dtype=np.float64)
+
+
+def _level(row: Row, views: Views) -> Ints:
     """Measure a level in fixed units."""
-    values = np.array(_measured(row, part), dtype=np.float64)  # None becomes NaN
-    return part.spread(fixed(values, row.signal.scale), -1)
+    return fixed(_numbers(row, views), row.signal.scale)
 
 
-def _score(row: Row, part: Part) -> Ratio:
+def _score(row: Row, views: Views) -> Ratio:
     """Measure one score an event."""
-    values = np.array(_measured(row, part), dtype=np.float64)
+    values = _numbers(row, views)
     known = np.isfinite(values)
     x = np.rint(np.where(known, values, 0.0) * row.signal.scale).astype(np.int64)
-    return Ratio(part.spread(x, 0), part.spread(known.astype(np.int64), 0))
+    return Ratio(x, known.astype(np.int64))
 
 
-def _ids(row: Row, part: Part) -> Hashes:
+def _ids(row: Row, views: Views) -> Hashes:
     """Hash the ids that are counted once each; 0 where there is none."""
     known: dict[str | None, int] = {None: 0, "": 0}
-    hashes = [known[i] if i in known else known.setdefault(i, hash64(i)) for i in _measured(row, part)]
-    return part.spread(np.array(hashes, dtype=np.uint64), 0)
+    hashes = [known[i] if i in known else known.setdefault(i, hash64(i)) for i in _each(row, views, None)]
+    return np.array(hashes, dtype=np.uint64)
 
 
-def _mix(measure: Any, part: Part) -> Named:
+def _mix(row: Row, views: Views) -> Named:
     """Measure names; an event may have any number of them."""
-    index: dict[str, int] = {}
-    rows: list[int] = []
-    codes: list[int] = []
-    for row, event, text in zip(part.rows.tolist(), part.events, part.texts, strict=True):
-        for name in measure(event, text):
-            rows.append(row)
-            codes.append(index.setdefault(name, len(index)))
-    return Named(np.array(rows, dtype=np.int64), np.array(codes, dtype=np.int64), tuple(index))
+    if row.by == "event":
+        return named(np.arange(len(views.events)), _each(row, views, ()))
+    return named(*_by_facet(row, views, ()))
 
 
-def _evaluations(part: Part) -> Scored:
+def _evaluations(views: Views) -> Scored:
     """Measure evaluations that have a score."""
     index: dict[str, int] = {}
+    among = _KINDS["any"]
     found = [
         (row, index.setdefault(one.name, len(index)), round(one.score * SCORE_SCALE))
-        for row, event in zip(part.rows.tolist(), part.events, strict=True)
-        if event.evaluations
+        for row, (event, kind) in enumerate(zip(views.events, views.kinds, strict=True))
+        if event.evaluations and kind in among
         for one in event.evaluations
         if one.score is not None
     ]

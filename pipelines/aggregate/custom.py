@@ -41,17 +41,17 @@ def reader(path: str) -> Callable[[Event], Any]:
     return read
 
 
-def measure_of(custom: CustomSignal) -> Callable[[Event, Any], Any]:
+def measure_of(custom: CustomSignal) -> Callable[[Event], Any]:
     """Give the measure of a custom signal; a value of the wrong type counts as absent."""
     read = reader(custom.field)
     wanted = custom.equals
     if custom.kind == "rate":
-        return lambda event, _: _hit(read(event), wanted)
+        return lambda event: _hit(read(event), wanted)
     if custom.kind == "count":
-        return lambda event, _: _count(read(event))
+        return lambda event: _count(read(event))
     if custom.kind == "mix":
-        return lambda event, _: _names(read(event))
-    return lambda event, _: _number(read(event))
+        return lambda event: _names(read(event))
+    return lambda event: _number(read(event))
 
 
 def scale_of(custom: CustomSignal) -> int:

@@ -1,20 +1,22 @@
 """The measures are small functions of one event: what it says about one signal, or that it says nothing.
 
 A ratio gives (x, n): hits and trials, or quantity and turns. A level gives a number or None. A mix gives names. Absent
-is not zero: an event that does not carry the field gives n = 0, None or no names. `Text` is what was read in the
-response; it is None where there is no response.
+is not zero: an event that does not carry the field gives n = 0, None or no names. `words` says what the words of the
+response do; it is None where they were not judged.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
-from pipelines.aggregate.text import Text
 from schemas.event import Event, ToolCall
 
+Words = Literal["decline", "answer"]
+"""What the words of a response do, where they were judged."""
 Pair = tuple[int, int]
 """Hits and trials (x, n)."""
-RatioMeasure = Callable[[Event, Text | None], Pair]
-LevelMeasure = Callable[[Event, Text | None], float | None]
-MixMeasure = Callable[[Event, Text | None], list[str]]
+RatioMeasure = Callable[[Event, Words | None], Pair]
+LevelMeasure = Callable[[Event, Words | None], float | None]
+MixMeasure = Callable[[Event, Words | None], list[str]]
 
 ABSENT: Pair = (0, 0)
 NO: Pair = (0, 1)
@@ -68,16 +70,16 @@ def flag(value: bool | None) -> Pair:  # noqa: FBT001 - the value itself is meas
     return YES if value else NO
 
 
-def refused(event: Event, text: Text | None) -> Pair:
+def refused(event: Event, words: Words | None) -> Pair:
     """Believe the sender first, then the finish reason, then the words of the response."""
     if event.refusal is not None:
         return YES if event.refusal else NO
     if event.finish_reason is not None and event.finish_reason.lower() in REFUSED:
         return YES
-    return ABSENT if text is None else flag(text.refused)
+    return ABSENT if words is None else flag(words == "decline")
 
 
-def failed(event: Event, text: Text | None) -> Pair:
+def failed(event: Event, words: Words | None) -> Pair:
     """Say whether the turn failed, by error type, status or finish reason; the first that is present decides."""
     if event.error_type:
         return YES
@@ -100,24 +102,24 @@ def _is_failure(status: str) -> bool:
     return any(part in word for part in FAILED_WORDS)
 
 
-def empty(event: Event, text: Text | None) -> Pair:
+def empty(event: Event, words: Words | None) -> Pair:
     """Say whether the response is blank though no tool was called."""
     if event.response is None:
         return ABSENT
     return flag(not event.tool_calls and not event.response.strip())
 
 
-def truncated(event: Event, text: Text | None) -> Pair:
+def truncated(event: Event, words: Words | None) -> Pair:
     """Say whether the answer was cut off by a limit."""
     return ABSENT if event.finish_reason is None else flag(event.finish_reason.lower() in TRUNCATED)
 
 
-def retried(event: Event, text: Text | None) -> Pair:
+def retried(event: Event, words: Words | None) -> Pair:
     """Say whether the turn repeats another; a turn that names none is a first try."""
     return NO if event.retry_of is None else YES
 
 
-def guarded(event: Event, text: Text | None) -> Pair:
+def guarded(event: Event, words: Words | None) -> Pair:
     """Say whether a guardrail was hit; one that says nothing was not.
 
     Many senders write `safety` only when there is a hit, and a guardrail that falls silent must show as a drop: so
@@ -130,14 +132,14 @@ def guarded(event: Event, text: Text | None) -> Pair:
     return NO
 
 
-def covered(event: Event, text: Text | None) -> Pair:
+def covered(event: Event, words: Words | None) -> Pair:
     """Say whether a guardrail has spoken about this event, hit or not."""
     if event.safety is not None:
         return YES
     return flag(any(call.status in GUARDED_STATUSES for call in event.tool_calls or ()))
 
 
-def guard_categories(event: Event, text: Text | None) -> list[str]:
+def guard_categories(event: Event, words: Words | None) -> list[str]:
     """Name the categories that were hit, each once an event."""
     if not event.safety and not event.tool_calls:
         return []
@@ -149,7 +151,7 @@ def guard_categories(event: Event, text: Text | None) -> list[str]:
 def hit_among(categories: frozenset[str]) -> RatioMeasure:
     """Give the measure that says whether one of these safety categories was hit."""
 
-    def measure(event: Event, text: Text | None) -> Pair:
+    def measure(event: Event, words: Words | None) -> Pair:
         if not event.safety:
             return NO
         return flag(any(hit.category.lower() in categories for hit in event.safety))
@@ -157,7 +159,7 @@ def hit_among(categories: frozenset[str]) -> RatioMeasure:
     return measure
 
 
-def escaped(event: Event, text: Text | None) -> Pair:
+def escaped(event: Event, words: Words | None) -> Pair:
     """Say whether unsafe output got past the guardrail: hit on the way out, and not stopped."""
     if not event.safety:
         return NO
@@ -166,7 +168,7 @@ def escaped(event: Event, text: Text | None) -> Pair:
     )
 
 
-def tool_calls(event: Event, text: Text | None) -> Pair:
+def tool_calls(event: Event, words: Words | None) -> Pair:
     """Count the tool calls of one turn."""
     return ABSENT if event.tool_calls is None else (len(event.tool_calls), 1)
 
@@ -174,7 +176,7 @@ def tool_calls(event: Event, text: Text | None) -> Pair:
 def calls_where(hit: Callable[[ToolCall], bool | None]) -> RatioMeasure:
     """Give the measure whose trials are tool calls; `hit` is None for a call that says nothing."""
 
-    def measure(event: Event, text: Text | None) -> Pair:
+    def measure(event: Event, words: Words | None) -> Pair:
         if not event.tool_calls:
             return ABSENT
         said = [hit(call) for call in event.tool_calls]
@@ -193,17 +195,17 @@ def tool_unauthorised(call: ToolCall) -> bool | None:
     return None if call.authorised is None else not call.authorised
 
 
-def tool_names(event: Event, text: Text | None) -> list[str]:
+def tool_names(event: Event, words: Words | None) -> list[str]:
     """Name the tools called, one name a call."""
     return [call.name for call in event.tool_calls or ()]
 
 
-def memory_writes(event: Event, text: Text | None) -> Pair:
+def memory_writes(event: Event) -> Pair:
     """Count what was written to memory in one turn."""
     return ABSENT if event.memory_writes is None else (event.memory_writes, 1)
 
 
-def schema_violated(event: Event, text: Text | None) -> Pair:
+def schema_violated(event: Event, words: Words | None) -> Pair:
     """Say whether an evaluation of the answer's shape failed."""
     checks = [e for e in event.evaluations or () if e.name.lower() in SCHEMA_CHECKS]
     if not checks:
@@ -211,13 +213,13 @@ def schema_violated(event: Event, text: Text | None) -> Pair:
     return flag(any(e.score == 0 or (e.label is not None and e.label.lower() in FAILING_LABELS) for e in checks))
 
 
-def complained(event: Event, text: Text | None) -> Pair:
+def complained(event: Event, words: Words | None) -> Pair:
     """Count a report as a complaint among turns; only turns are trials."""
     if event.kind == "report":
         return 1, 0
     return NO if event.kind == "turn" else ABSENT
 
 
-def thumbs_down(event: Event, text: Text | None) -> Pair:
+def thumbs_down(event: Event, words: Words | None) -> Pair:
     """Say whether feedback was negative; it counts at its own time."""
     return ABSENT if event.feedback is None else flag(event.feedback == "down")

@@ -5,6 +5,7 @@ contract tests read.
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -12,11 +13,13 @@ import msgspec
 from pipelines.aggregate import custom
 from pipelines.aggregate import measures as m
 from pipelines.aggregate.fixed import SCORE_SCALE
-from pipelines.aggregate.text import Shape
-from schemas.event import DIMENSIONS, Event
+from schemas.event import DIMENSIONS
 from schemas.settings import Cohorts, CustomSignal, Signals
 from schemas.signal import Signal, SignalKind
 
+By = Literal["outcome", "acts", "shape", "event"]
+"""What a measure looks at: one of the facets of `pipelines.aggregate.facets` (it is called with an event and what its
+words do), the shape of a response, or an event whole. The last costs most, because it is called for every event."""
 On = Literal["turn", "call", "guarded", "any"]
 """Which events a signal is read from: turns; turns and tool calls that belong to none; these and guardrail verdicts;
 all but changes and tool calls that are details of a turn."""
@@ -29,8 +32,9 @@ class Row(msgspec.Struct, frozen=True):
     """One signal with its measure; `measure` is None where the signal follows from counting events or users."""
 
     signal: Signal
-    measure: Callable[[Event, Any], Any] | None = None
+    measure: Callable[..., Any] | None = None
     on: On = "turn"
+    by: By = "event"
 
 
 def _row(
@@ -40,29 +44,20 @@ def _row(
     summary: str,
     category: str,
     group: str,
-    measure: Callable[[Event, Any], Any] | None,
+    measure: Callable[..., Any] | None,
+    by: By = "event",
     on: On = "turn",
     **more: Any,
 ) -> Row:
     """Make a row; the least n shown for a minute goes by the kind unless it is given."""
     more.setdefault("minimum_n", _MINIMUM_N[kind])
-    return Row(Signal(name, kind, unit, summary, category, group, **more), measure, on)
+    return Row(Signal(name, kind, unit, summary, category, group, **more), measure, on, by)
 
 
 _MINIMUM_N: dict[SignalKind, int] = {
     "rate": 20, "count": 10, "level": 10, "score": 10, "mix": 30, "traffic": 1, "distinct": 1,
 }  # fmt: skip
 """Below these one minute's value is noise: a rate of 20 trials moves in steps of 5 %."""
-
-
-def _shape(read: Callable[[Shape], Any]) -> Callable[[Event, Any], Any]:
-    """Give the measure of a level that is read from a response's shape."""
-    return lambda _, text: None if text is None or text.shape is None else read(text.shape)
-
-
-def _form(read: Callable[[Shape], bool]) -> Callable[[Event, Any], Any]:
-    """Give the measure of a rate that is read from a response's shape."""
-    return lambda _, text: m.ABSENT if text is None or text.shape is None else m.flag(read(text.shape))
 
 
 def _chars(text: str | None) -> int | None:
@@ -75,83 +70,85 @@ def _names(*values: str | None) -> list[str]:
 
 SIGNALS: tuple[Row, ...] = (
     _row("refusal_rate", "rate", "share", "turns in which the model declines", "capability_loss", "refusal",
-         m.refused, category_down="safety_bypass"),
+         m.refused, "outcome", category_down="safety_bypass"),
     _row("safety_trigger_rate", "rate", "share", "turns that hit a guardrail or safety classifier",
-         "prompt_injection", "refusal", m.guarded, on="guarded", category_down="safety_bypass"),
+         "prompt_injection", "refusal", m.guarded, "acts", on="guarded", category_down="safety_bypass"),
     _row("guardrail_coverage_rate", "rate", "share", "turns about which a guardrail speaks at all", "safety_bypass",
-         "refusal", m.covered, on="guarded", direction="down"),
+         "refusal", m.covered, "acts", on="guarded", direction="down"),
     _row("leak_hit_rate", "rate", "share", "turns in which a guardrail saw a leak", "data_leak", "leak",
-         m.hit_among(m.LEAKS), on="guarded", direction="up"),
+         m.hit_among(m.LEAKS), "acts", on="guarded", direction="up"),
     _row("instruction_disclosure_rate", "rate", "share", "turns that show hidden instructions",
-         "prompt_injection", "leak", m.hit_among(m.DISCLOSURES), on="guarded", direction="up"),
+         "prompt_injection", "leak", m.hit_among(m.DISCLOSURES), "acts", on="guarded", direction="up"),
     _row("unsafe_escape_rate", "rate", "share", "turns whose unsafe output was seen and not stopped",
-         "harmful_output", "refusal", m.escaped, on="guarded", direction="up"),
+         "harmful_output", "refusal", m.escaped, "acts", on="guarded", direction="up"),
     _row("tool_calls_per_turn", "count", "calls/turn", "tool calls of a turn", "distribution_shift", "tools",
-         m.tool_calls),
+         m.tool_calls, "acts"),
     _row("tool_error_rate", "rate", "share", "tool calls that fail", "quality_degradation", "tools",
-         m.calls_where(m.tool_failed), on="call", direction="up"),
-    _row("tool_mix", "mix", "share", "which tools are called", "distribution_shift", "tools", m.tool_names, on="call"),
+         m.calls_where(m.tool_failed), "acts", on="call", direction="up"),
+    _row("tool_mix", "mix", "share", "which tools are called", "distribution_shift", "tools", m.tool_names,
+         "acts", on="call"),
     _row("unauthorised_tool_rate", "rate", "share", "tool calls without authorisation", "unauthorised_action",
-         "unauthorised", m.calls_where(m.tool_unauthorised), on="call", direction="up"),
+         "unauthorised", m.calls_where(m.tool_unauthorised), "acts", on="call", direction="up"),
     _row("fabricated_tool_result_rate", "rate", "share", "tool results that the model made up", "misinformation",
-         "fabricated", m.calls_where(lambda call: call.fabricated), on="call", direction="up"),
+         "fabricated", m.calls_where(lambda call: call.fabricated), "acts", on="call", direction="up"),
     _row("memory_writes_per_turn", "count", "writes/turn", "writes to memory of a turn", "distribution_shift", "memory",
          m.memory_writes),
     _row("retry_rate", "rate", "share", "turns that repeat another", "quality_degradation", "feedback", m.retried,
-         direction="up"),
-    _row("error_rate", "rate", "share", "turns that fail", "quality_degradation", "errors", m.failed, direction="up"),
+         "outcome", direction="up"),
+    _row("error_rate", "rate", "share", "turns that fail", "quality_degradation", "errors", m.failed,
+         "outcome", direction="up"),
     _row("empty_response_rate", "rate", "share", "answers without text or tool call", "quality_degradation", "errors",
-         m.empty, direction="up"),
+         m.empty, "outcome", direction="up"),
     _row("truncation_rate", "rate", "share", "answers cut off by a limit", "quality_degradation", "shape", m.truncated,
-         direction="up"),
+         "outcome", direction="up"),
     _row("schema_violation_rate", "rate", "share", "answers that break their schema", "quality_degradation", "errors",
-         m.schema_violated, on="any", direction="up"),
+         m.schema_violated, "acts", on="any", direction="up"),
     _row("latency_ms", "level", "ms", "time to the whole answer", "performance", "speed",
-         lambda e, _: e.latency_ms, scale=US_PER_MS),
+         attrgetter("latency_ms"), scale=US_PER_MS),
     _row("ttft_ms", "level", "ms", "time to the first token", "performance", "speed",
-         lambda e, _: e.ttft_ms, scale=US_PER_MS),
+         attrgetter("ttft_ms"), scale=US_PER_MS),
     _row("input_tokens", "level", "tokens", "tokens the model read", "distribution_shift", "input",
-         lambda e, _: e.input_tokens),
+         attrgetter("input_tokens")),
     _row("output_tokens", "level", "tokens", "tokens the model wrote", "distribution_shift", "shape",
-         lambda e, _: e.output_tokens),
-    _row("cost_usd", "level", "USD", "cost of a turn", "cost", "cost", lambda e, _: e.cost_usd, scale=NANO_PER_USD),
+         attrgetter("output_tokens")),
+    _row("cost_usd", "level", "USD", "cost of a turn", "cost", "cost", attrgetter("cost_usd"), scale=NANO_PER_USD),
     _row("prompt_chars", "level", "chars", "length of the prompt", "distribution_shift", "input",
-         lambda e, _: _chars(e.prompt)),
+         lambda e: _chars(e.prompt)),
     _row("response_chars", "level", "chars", "length of the response", "quality_degradation", "shape",
-         lambda e, _: _chars(e.response)),
+         lambda e: _chars(e.response)),
     _row("response_lines", "level", "lines", "lines of the response", "quality_degradation", "shape",
-         _shape(lambda s: s.lines)),
+         attrgetter("lines"), "shape"),
     _row("response_shape_code", "rate", "share", "responses with a block of code", "distribution_shift", "shape",
-         _form(lambda s: s.code)),
+         attrgetter("code"), "shape"),
     _row("response_shape_list", "rate", "share", "responses with a list", "distribution_shift", "shape",
-         _form(lambda s: s.listed)),
+         attrgetter("listed"), "shape"),
     _row("response_shape_json", "rate", "share", "responses that are JSON", "distribution_shift", "shape",
-         _form(lambda s: s.json)),
+         attrgetter("json"), "shape"),
     _row("char_entropy", "level", "bits/char", "evenness of the response's characters", "quality_degradation", "shape",
-         _shape(lambda s: s.entropy), scale=SCORE_SCALE, tolerance=0.03),
+         attrgetter("entropy"), "shape", scale=SCORE_SCALE, tolerance=0.03),
     _row("repetition", "level", "share", "share of the response's end that repeats itself", "quality_degradation",
-         "shape", _shape(lambda s: s.repetition), scale=SCORE_SCALE, direction="up"),
+         "shape", attrgetter("repetition"), "shape", scale=SCORE_SCALE, direction="up"),
     _row("confidence", "score", "score", "confidence that the sender reports", "quality_degradation", "quality",
-         lambda e, _: e.confidence, scale=SCORE_SCALE),
+         attrgetter("confidence"), scale=SCORE_SCALE),
     _row("task_success_rate", "rate", "share", "tasks that succeed", "quality_degradation", "quality",
-         lambda e, _: m.flag(e.task_success), on="any", direction="down"),
+         lambda e, _: m.flag(e.task_success), "outcome", on="any", direction="down"),
     _row("override_rate", "rate", "share", "answers a person overrode", "quality_degradation", "feedback",
-         lambda e, _: m.flag(e.override), on="any", direction="up"),
+         lambda e, _: m.flag(e.override), "outcome", on="any", direction="up"),
     _row("escalation_rate", "rate", "share", "turns handed to a person", "quality_degradation", "feedback",
-         lambda e, _: m.flag(e.escalation), on="any", direction="up"),
+         lambda e, _: m.flag(e.escalation), "outcome", on="any", direction="up"),
     _row("thumbs_down_rate", "rate", "share", "feedback that is negative", "quality_degradation", "feedback",
-         m.thumbs_down, on="any", direction="up"),
+         m.thumbs_down, "outcome", on="any", direction="up"),
     _row("complaint_rate", "count", "reports/turn", "reports of people about the behaviour", "quality_degradation",
-         "feedback", m.complained, on="any", direction="up"),
+         "feedback", m.complained, "outcome", on="any", direction="up"),
     _row("language_mix", "mix", "share", "which languages are used", "distribution_shift", "input",
-         lambda e, _: _names(e.language)),
+         lambda e, _: _names(e.language), "outcome"),
     _row("finish_reason_mix", "mix", "share", "why answers end", "quality_degradation", "errors",
-         lambda e, _: _names(e.finish_reason)),
+         lambda e, _: _names(e.finish_reason), "outcome"),
     _row("route_mix", "mix", "share", "which routes serve the turns", "distribution_shift", "traffic",
-         lambda e, _: _names(e.route)),
+         lambda e, _: _names(e.route), "outcome"),
     _row("traffic", "traffic", "events/min", "events a minute", "silence", "traffic", None, on="any", tolerance=0.3),
     _row("users_per_min", "distinct", "users/min", "different users a minute (estimated, 6 %)", "distribution_shift",
-         "traffic", lambda e, _: e.user_hash, tolerance=0.3),
+         "traffic", attrgetter("user_hash"), tolerance=0.3),
     # Grows with the traffic itself, so it is charted until it is held against the traffic.
     _row("calls_per_user", "count", "turns/user", "turns of one user in a minute", "model_extraction", "traffic", None,
          direction="up", tolerance=0.3, page=False),
@@ -160,7 +157,7 @@ SIGNALS: tuple[Row, ...] = (
 
 TEMPLATES: tuple[Row, ...] = (
     _row("safety_trigger_rate:<category>", "rate", "share", "turns that hit the guardrail category", "prompt_injection",
-         "refusal", m.guard_categories, on="guarded", category_down="safety_bypass"),
+         "refusal", m.guard_categories, "acts", on="guarded", category_down="safety_bypass"),
     _row("evaluation:<name>", "score", "score", "evaluation score", "quality_degradation", "quality", None, on="any",
          scale=SCORE_SCALE),
 )  # fmt: skip
@@ -189,6 +186,7 @@ class Catalogue:
         self.dimensions: tuple[str, ...] = (*DIMENSIONS, *cohorts.labels)
         self.labels = cohorts.labels
         self.sets = cohorts.sets
+        self.templates = templates
         self._templates = {row.signal.name.partition("<")[0]: row.signal for row in templates}
 
     def signal(self, name: str) -> Signal:

@@ -7,12 +7,13 @@ A small memory keeps what was read, since the same answer often comes back.
 import json
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from typing import TypeVar
+from itertools import islice
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
 
+from pipelines.aggregate.measures import Words
 from pipelines.aggregate.refusal import refuses
 
 ENTROPY_CHARS_MAX = 4_096
@@ -42,13 +43,6 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
     json: bool
     entropy: float
     repetition: float
-
-
-class Text(msgspec.Struct, frozen=True, gc=False):
-    """What was read in a response: None for what was not looked at (refusal known otherwise, text not sampled)."""
-
-    refused: bool | None
-    shape: Shape | None
 
 
 def lines(text: str) -> int:
@@ -131,10 +125,24 @@ def shape(text: str) -> Shape:
     return Shape(lines(text), has_code(text), has_list(text), is_json(text), char_entropy(text), repetition(text))
 
 
-def remembered(function: Callable[[str], T]) -> Callable[[str], T]:
-    """Give the function with a bounded memory of texts of ordinary length."""
-    known = lru_cache(CACHED_TEXTS_MAX)(function)
-    return lambda text: known(text) if len(text) <= CACHED_CHARS_MAX else function(text)
+class Memory(Generic[T]):
+    """What was read in the latest texts, within bounds; `read` reads several new ones at once."""
+
+    def __init__(self, read: Callable[[list[str]], list[T]]) -> None:
+        """Begin empty."""
+        self._read = read
+        self._known: dict[str, T] = {}
+
+    def of(self, texts: list[str]) -> list[T]:
+        """Give what each of these different texts says; the oldest are forgotten."""
+        known = self._known
+        new = [text for text in texts if text not in known]
+        found = dict(zip(new, self._read(new), strict=True))
+        said = [found[text] if text in found else known[text] for text in texts]
+        known.update((text, one) for text, one in found.items() if len(text) <= CACHED_CHARS_MAX)
+        for oldest in list(islice(known, max(0, len(known) - CACHED_TEXTS_MAX))):
+            del known[oldest]
+        return said
 
 
 class Reading:
@@ -142,11 +150,13 @@ class Reading:
 
     def __init__(self) -> None:
         """Begin with an empty memory."""
-        self._shape = remembered(shape)
-        self._refuses = remembered(refuses)
+        self._shapes = Memory(lambda texts: [shape(text) for text in texts])
+        self._words = Memory[Words](lambda texts: ["decline" if refuses(text) else "answer" for text in texts])
 
-    def read(self, text: str | None, *, sampled: bool, judge: bool) -> Text | None:
-        """Read a response: its shape if `sampled`, whether it refuses if `judge`; None where there is none."""
-        if text is None:
-            return None
-        return Text(self._refuses(text) if judge else None, self._shape(text) if sampled else None)
+    def words(self, texts: list[str]) -> list[Words]:
+        """Say of each of these different responses what its words do."""
+        return self._words.of(texts)
+
+    def shapes(self, texts: list[str]) -> list[Shape]:
+        """Give the form of each of these different responses."""
+        return self._shapes.of(texts)

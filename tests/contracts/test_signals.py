@@ -135,6 +135,31 @@ def test_what_is_not_sampled_is_absent():
     }
 
 
+# One value for every field that an event may bring beside those of a sample.
+BESIDE = {
+    "tenant": "acme", "language": "de", "finish_reason": "length", "refusal": True, "response": "No.\nNo.",
+    "tool_calls": [{"name": "pay", "status": "error"}], "safety": [{"category": "harm", "direction": "output"}],
+    "evaluations": [{"name": "schema_valid", "score": 1.0}], "latency_ms": 3.5, "status": "timeout", "retry_of": "e0",
+    "memory_writes": 2, "route": "b", "confidence": 0.5, "task_success": True, "override": True, "escalation": True,
+}  # fmt: skip
+
+
+def test_events_say_the_same_together_and_alone():
+    """What is measured once for many events is what each of them says alone, whatever its neighbours bring along."""
+    some = [fields for _, fields, _ in SAMPLES]
+    some += [{name: value} | fields for fields in some for name, value in BESIDE.items()]
+    some += [fields | {"kind": kind} for fields in some[:80] for kind in ("tool", "guardrail", "feedback", "report")]
+    events = [
+        msgspec.convert({"event_id": f"e{k}", "ts": 1_767_571_200_000, "model": "m"} | fields, Event)
+        for k, fields in enumerate(some)
+    ]
+    known = catalogue(Signals(custom=CUSTOM), Cohorts(labels=("plan",)))
+    columns = Columns(known, 0.5)
+    together = derived(columns.batch(Partition("record"), range(len(events)), events), known)
+    for at, event in enumerate(events):
+        assert [together[at]] == derived(columns.batch(Partition("record"), [at], [event]), known), some[at]
+
+
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.signal.name)
 def test_a_row_is_complete(row):
     """Every row has a known category and family, a group, a unit, a sentence for people and sane numbers."""

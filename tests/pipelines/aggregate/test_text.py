@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.aggregate import text
 from pipelines.aggregate.refusal import refuses
-from pipelines.aggregate.text import Reading, Shape, char_entropy, has_list, is_json, lines, repetition, shape
+from pipelines.aggregate.text import Memory, Shape, char_entropy, has_list, is_json, lines, repetition, shape
 
 DECLINING = [
     "I'm sorry, but I can't help with that.",
@@ -134,11 +134,12 @@ def test_a_lone_surrogate_is_a_character():
 def test_what_was_read_is_remembered_within_bounds(monkeypatch):
     """The same text is read once, and a text too long to remember is read again."""
     seen = []
-    monkeypatch.setattr(
-        text, "shape", lambda response: seen.append(len(response)) or Shape(0, False, False, False, 0, 0)
-    )
-    reading = Reading()
-    for response in ("short", "short", "x" * 9_000, "x" * 9_000):
-        reading.read(response, sampled=True, judge=False)
-    assert seen == [5, 9_000, 9_000]
-    assert reading.read(None, sampled=True, judge=True) is None
+    memory = Memory(lambda texts: seen.extend(texts) or [len(text) for text in texts])
+    assert memory.of(["short", "other"]) == [5, 5]
+    assert memory.of(["short", "x" * 9_000]) == [5, 9_000]
+    assert memory.of(["x" * 9_000]) == [9_000]
+    assert seen == ["short", "other", "x" * 9_000, "x" * 9_000]
+    monkeypatch.setattr(text, "CACHED_TEXTS_MAX", 1)
+    memory.of(["last"])
+    assert memory.of(["last", "short"]) == [4, 5]
+    assert seen[4:] == ["last", "short"]

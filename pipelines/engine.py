@@ -57,7 +57,7 @@ class Engine:
         history: bool = True,
         seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.progress = Progress(seconds, saved.series)
+        self.progress = Progress(seconds, saved)
         self._parts = parts
         self._snapshot_minutes = snapshot_minutes
         self._commit_minutes_max = commit_minutes_max
@@ -215,6 +215,7 @@ class Engine:
             effects = self._parts.respond.step(
                 minute.minute, minute.detected_ms, judged.findings, judged.candidates, judged.recovered
             )
+        self.progress.fired(minute, effects)
         return Step(covered, judged, effects)
 
     def _commit(

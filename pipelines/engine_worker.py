@@ -86,6 +86,7 @@ class Worker:
         assert batch.start >= self._next.get(batch.partition, 0), f"{batch.partition} went back to {batch.start}"
         with self._progress.stage("aggregate"):
             self._reader(batch.partition).add(batch)
+            self._progress.read(batch.ts_ms)
         self._next[batch.partition] = batch.until
 
     def cut(self, quiet: Collection[Partition], *, final: bool) -> list[Partial]:

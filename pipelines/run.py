@@ -16,6 +16,7 @@ from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
 from pipelines.run_line import Clock, Hooks, Line
 from pipelines.run_loop import Ended, Loop
+from pipelines.run_process import process_use
 from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
 from pipelines.run_words import in_words
 from pipelines.store import Store, StoreError
@@ -124,7 +125,7 @@ def run(
     random = Random()  # noqa: S311 - jitter, not a secret
     with ExitStack() as stack:
         # The line tells its first status before anybody can ask for it.
-        line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper, note))
+        line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper, note, lambda: (process_use(),)))
         if app is not None:
             server = WebServer(app, settings.serve.host, settings.serve.port)
             failure = server.start()

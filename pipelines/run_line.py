@@ -6,10 +6,11 @@ from random import Random
 from typing import Protocol
 
 from pipelines.engine import Engine, merged
+from pipelines.engine_tally import CHECKPOINT_EDGES, Tally
 from pipelines.store import Store, StoreError
 from schemas.effects import Commit, Effects, Position
 from schemas.record import Partition
-from schemas.status import PartitionStatus, Status
+from schemas.status import PartitionStatus, ProcessUse, SourceUse, Status
 
 COMMIT_SECONDS_MAX = 600.0
 """How long a commit is tried again: time to free a full disk; after it the process ends, and nothing is lost."""
@@ -76,11 +77,17 @@ def _never() -> bool:
     return False
 
 
+def _none() -> tuple[ProcessUse, ...]:
+    """Know of no process."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Hooks:
     """Whom the line tells: `say` what a person should look at, `note` what is good to know, a line each.
 
-    `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end.
+    `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end, and
+    `processes` what each process of Limen takes of the machine.
     """
 
     say: Callable[[str], None] = _ignore
@@ -88,6 +95,7 @@ class Hooks:
     status: Callable[[Status], None] = _ignore
     stopping: Callable[[], bool] = _never
     note: Callable[[str], None] = _ignore
+    processes: Callable[[], tuple[ProcessUse, ...]] = _none
 
 
 def _unknown(_: Partition) -> int:
@@ -104,6 +112,7 @@ class _Source:
     idle: Collection[Partition]
     lag: Callable[[Partition], int]
     gaps: Mapping[str, int]
+    use: SourceUse
 
 
 class Line:
@@ -118,6 +127,7 @@ class Line:
         self._started_ms = clock.now_ms()
         self._commits = 0
         self._bytes = 0
+        self._seconds = Tally(CHECKPOINT_EDGES)
         self._written = self._standing()
         self._failure = ""
         self.publish()
@@ -137,19 +147,21 @@ class Line:
         A commit that fails is tried again for a while: meanwhile nothing is read, and the status says why. Many
         closed minutes take several commits; the wish to stop is heard between them.
         """
+        began = self._clock.monotonic()
         commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms, journal=journal)
         done: list[Effects] = []
         if journal or self._written != self._standing():
-            done.append(self._write(commit))
+            done.append(self._write(commit, began))
         while self.engine.pending and not self.hooks.stopping():
             self._tell()
+            began = self._clock.monotonic()
             commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms)
             if self._written != self._standing():
-                done.append(self._write(commit))
+                done.append(self._write(commit, began))
         return merged(done)
 
-    def _write(self, commit: Commit) -> Effects:
-        """Commit, again and again if need be, and tell the effects."""
+    def _write(self, commit: Commit, began: float) -> Effects:
+        """Commit a checkpoint that began at this time, again and again if need be, and tell the effects."""
         while True:
             try:
                 with self.engine.progress.stage("commit"):
@@ -168,6 +180,8 @@ class Line:
         self._written = self._standing()
         self._failure = ""
         self._backoff.succeeded()
+        self._seconds.add_one(self._clock.monotonic() - began)
+        self.engine.progress.committed(commit, self._clock.now_ms())
         self.hooks.effects(commit.effects)
         return commit.effects
 
@@ -192,9 +206,10 @@ class Line:
         idle: Collection[Partition] = (),
         lag: Callable[[Partition], int] = _unknown,
         gaps: Mapping[str, int] | None = None,
+        use: SourceUse | None = None,
     ) -> None:
         """Tell the present status; what only the source knows is given by its owner, and kept until the next time."""
-        self._source = _Source(ready, source_failure, idle, lag, gaps or {})
+        self._source = _Source(ready, source_failure, idle, lag, gaps or {}, use or SourceUse())
         self._tell()
 
     def _tell(self) -> None:
@@ -226,5 +241,12 @@ class Line:
                 source_failure=view.failure,
                 store_failure=self._failure,
                 gaps=dict(view.gaps),
+                event_delay_seconds=progress.event_delay.histogram(),
+                detection_latency_seconds=progress.detection_latency.histogram(),
+                checkpoint_seconds=self._seconds.histogram(),
+                snapshot_minute=progress.snapshot_minute,
+                snapshot_bytes=progress.snapshot_bytes,
+                source=view.use,
+                processes=self.hooks.processes(),
             )
         )

@@ -14,6 +14,7 @@ from pipelines.store import StoreError
 from pipelines.store_prune import Retention
 from schemas.record import Partition
 from schemas.settings import Settings
+from schemas.status import SourceUse
 
 POLL_SECONDS = 0.2
 """How long a poll waits for records; a request to stop is heard at least as often."""
@@ -77,7 +78,8 @@ class Loop:
         self._reached = False
         self._failure = ""
         self._failures: list[str] = []
-        self._fed = 0
+        self._fed = self._staged_bytes = 0
+        self._use = SourceUse()
         self._idle: set[Partition] = set()
         self._stalls = 0
         self._words = Words(line, source, clock)
@@ -109,6 +111,7 @@ class Loop:
             self._failure = self._source.open(self._line.engine.offsets())
         if not self._failure:
             self._open = self._reached = True
+            self._count("opens")
             self._opening = Backoff(self._random, REOPEN_SECONDS_MAX)
             self._arrived = self._clock.monotonic()
             for partition in self._source.partitions():
@@ -122,6 +125,7 @@ class Loop:
         wait = backoff.failed(self._clock.monotonic())
         if wait is None:
             raise _Stop(self._failure)
+        self._count("failures")
         self._line.hooks.say(self._failure)
         self._publish()
         self._line.pause(wait)
@@ -131,9 +135,12 @@ class Loop:
         self._source.watermarks(self._line.engine.watermarks())
         with self._guard(), self._line.engine.progress.stage("read"):
             poll = self._source.poll(POLL_SECONDS, int(1000 * self._clock.monotonic()))
+        self._count("polls")
         now = self._clock.monotonic()
         if poll.records:
+            self._line.engine.progress.polled_ms = self._clock.now_ms() if self._live else -1
             self._fed += self._line.engine.feed(poll.records)
+            self._staged_bytes += sum(len(record.value) for record in poll.records)
             self._heard |= {record.partition: now for record in poll.records}
             self._arrived, self._stalls = now, 0
             self._words.records_came()
@@ -142,7 +149,8 @@ class Loop:
             self._line.hooks.say(poll.failure)
         self._failure = "" if poll.final else poll.failure
         storage = self._settings.storage
-        if self._fed >= storage.checkpoint_events or now - self._checkpointed >= storage.checkpoint_seconds:
+        full = self._fed >= storage.checkpoint_events or self._staged_bytes >= storage.checkpoint_bytes
+        if full or now - self._checkpointed >= storage.checkpoint_seconds:
             self._checkpoint(now)
         if self._failure:
             self._wait(self._polling)
@@ -168,6 +176,7 @@ class Loop:
             self._words.closed_by_clock()
         self._words.look()
         self._fed, self._checkpointed = 0, now
+        self._take_stock()
         self._prune(now)
         self._publish()
 
@@ -198,6 +207,7 @@ class Loop:
         if not self._live or now - self._arrived < STALL_SECONDS:
             return
         self._stalls += 1
+        self._count("stalls")
         self._failure = f"no record came for {STALL_SECONDS:.0f} s although some are there: the source is opened anew"
         if self._stalls > STALLS_MAX:
             raise _Stop(f"no record came although some are there, {self._stalls} times in a row: restart Limen")
@@ -229,8 +239,18 @@ class Loop:
         known, over = self._source.partitions(), self._all_ended()
         ended = self._gone() | {partition for partition in known if over or self._source.ended(partition)}
         self._line.checkpoint(ended=ended, expected=known, final=over)
+        self._take_stock()
         self._words.end()
         self._publish()
+
+    def _count(self, name: str) -> None:
+        """Count one more poll, opening, failure or stall of the source."""
+        self._use = msgspec.structs.replace(self._use, **{name: getattr(self._use, name) + 1})
+
+    def _take_stock(self) -> None:
+        """Note how many bytes the checkpoint took in, and begin to count those of the next."""
+        self._use = msgspec.structs.replace(self._use, staged_bytes=self._staged_bytes)
+        self._staged_bytes = 0
 
     def _publish(self) -> None:
         """Tell the status with what the source knows."""
@@ -240,4 +260,5 @@ class Loop:
             idle=frozenset(self._idle),
             lag=self._source.lag,
             gaps={str(partition): lost for partition, lost in self._source.gaps().items()},
+            use=self._use,
         )

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, and_, delete, exis
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from pipelines import store_outbox
 from pipelines import store_tables as t
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
@@ -239,13 +240,13 @@ class Store:
 
     def delivery_counts(self) -> dict[str, dict[str, int]]:
         """Give the number of messages by sink and state."""
-        columns = t.DELIVERIES.c
-        query = select(columns.sink, columns.state, func.count().label("total")).group_by(columns.sink, columns.state)
-        counts: dict[str, dict[str, int]] = {}
         with self._reading() as connection:
-            for row in connection.execute(query.order_by(columns.sink, columns.state)):
-                counts.setdefault(row.sink, {})[row.state] = row.total
-        return counts
+            return store_outbox.counts(connection)
+
+    def deliveries_oldest(self) -> dict[str, int | None]:
+        """Give when the oldest waiting message of each sink was written (epoch ms), None where none waits."""
+        with self._reading() as connection:
+            return store_outbox.oldest(connection)
 
     def deliveries(self, limit: int) -> list[Delivery]:
         """Give the latest messages in any state, newest first."""

@@ -174,6 +174,7 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     incidents_days: Annotated[int, Meta(ge=1)] = 400
     checkpoint_seconds: Positive = 2.0
     checkpoint_events: Annotated[int, Meta(ge=1)] = 50_000
+    checkpoint_bytes: Annotated[int, Meta(ge=1)] = 67_108_864
 
 
 class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

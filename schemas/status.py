@@ -28,12 +28,57 @@ class StageSeconds(msgspec.Struct, frozen=True):
     commit: float = 0.0
 
 
+class Exemplar(msgspec.Struct, frozen=True):
+    """One value of a histogram that can be looked up: the ids it belongs to, and when it was seen (epoch ms)."""
+
+    value: float
+    at_ms: int
+    ids: dict[str, str]
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """How many values fell into each bucket since the start of the process, and their sum.
+
+    `counts[i]` of them are at most `edges[i]` and above the edge before; the last count, one more than there are
+    edges, is of those above all. `exemplars` has the latest value of a bucket, by the bucket's place, where it is kept.
+    """
+
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = (0,)
+    total: float = 0.0
+    exemplars: dict[int, Exemplar] = {}
+
+
+class ProcessUse(msgspec.Struct, frozen=True):
+    """What one process of Limen takes of the machine; -1 where the system does not tell."""
+
+    name: str
+    resident_bytes: int = -1
+    cpu_seconds: float = -1.0
+    open_files: int = -1
+
+
+class SourceUse(msgspec.Struct, frozen=True):
+    """What reading the source took since the start: polls, times it was opened, failures and stalls.
+
+    A failed poll of Kafka throws its client away, so `failures` counts the clients that were made anew. `staged_bytes`
+    are the bytes of the records that the latest checkpoint took in.
+    """
+
+    polls: int = 0
+    opens: int = 0
+    failures: int = 0
+    stalls: int = 0
+    staged_bytes: int = 0
+
+
 class Status(msgspec.Struct, frozen=True):
     """One consistent picture of the engine; `latest` is the history row of the last closed minute, None before it.
 
     `series` lists all series by number; `learning` is the number that are not judged yet. `audit_expected` and
     `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` counts records that were gone
-    before they could be read, by partition, -1 where the number is unknown. Times are epoch ms.
+    before they could be read, by partition, -1 where the number is unknown. The snapshot is the latest one, and its
+    minute -1 before the first. Histograms begin anew with the process. Times are epoch ms.
     """
 
     started_ms: int
@@ -57,3 +102,10 @@ class Status(msgspec.Struct, frozen=True):
     store_failure: str = ""
     gaps: dict[str, int] = {}
     config_hash: str = ""
+    event_delay_seconds: Histogram = Histogram()
+    detection_latency_seconds: Histogram = Histogram()
+    checkpoint_seconds: Histogram = Histogram()
+    snapshot_minute: int = -1
+    snapshot_bytes: int = 0
+    source: SourceUse = SourceUse()
+    processes: tuple[ProcessUse, ...] = ()

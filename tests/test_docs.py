@@ -13,7 +13,7 @@ from benchmarks import scenarios
 from detectors import DETECTORS
 from docs import generate, generate_settings
 from pipelines.aggregate.signals import rows
-from pipelines.serve.metrics import FAMILIES
+from pipelines.serve.metrics_families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

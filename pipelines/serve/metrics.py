@@ -1,4 +1,4 @@
-"""Metrics name every Prometheus family of Limen, and fill them from the status and the store at each scrape.
+"""Metrics are filled from the status and the store at each scrape; `metrics_families` has their table.
 
 No other file names a metric. The collector holds nothing: labels of what is gone are gone, and the number of cohorts is
 capped at the moment of the scrape, with whoever has a firing alert first and then by traffic.
@@ -8,85 +8,34 @@ import math
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
-from typing import Literal, NamedTuple
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.samples import Exemplar
 
 from pipelines.serve.convert import MINUTE_MS, Latest
+from pipelines.serve.limits import limits, used
+from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, OPEN_STATES, Sources
 from pipelines.store import StoreError
-from schemas.event import RejectReason
+from pipelines.store_files import file_bytes
+from schemas import status as told
+from schemas.event import DIMENSIONS, RejectReason
 from schemas.signal import Cohort
-from schemas.status import Status
+from schemas.status import Histogram, Status
 
 ALL_TRAFFIC = "all"
 """The label of the cohort that holds everything: an empty label would mean that there is none."""
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4")
+OWN_CAPS = {"leaf": "leaves"}
+"""Names among the counted caps that are no dimension and no mix -> how the metric calls the cap."""
+EXEMPLAR_CHARS_MAX = 128
+"""Most characters of an exemplar's names and values together, by OpenMetrics 1.0: a longer one is left out, because a
+scraper would refuse the whole exposition for it."""
 
-
-class Family(NamedTuple):
-    """One metric family: its name without the suffix of its kind, and its help as Prometheus shows it."""
-
-    name: str
-    kind: Literal["gauge", "counter", "info"]
-    labels: tuple[str, ...]
-    help: str
-
-    @property
-    def exposed(self) -> str:
-        """Give the name under which samples are found.
-
-        >>> Family("limen_rejects", "counter", (), "").exposed
-        'limen_rejects_total'
-        """
-        return self.name + {"gauge": "", "counter": "_total", "info": "_info"}[self.kind]
-
-
-_SERIES = ("signal", "cohort")
-_PARTITION = ("source", "partition")
-FAMILIES = (
-    Family("limen_build", "info", ("version", "python"), "Version of Limen and of the Python that runs it."),
-    Family("limen_config", "info", ("hash",), "Hash of the configuration in use."),
-    Family("limen_ready", "gauge", (), "1 when the engine has restored its state and is reading."),
-    Family("limen_start_timestamp_seconds", "gauge", (), "When the engine started."),
-    Family("limen_heartbeat_timestamp_seconds", "gauge", (), "When the engine last finished a step."),
-    Family("limen_source_failing", "gauge", (), "1 while the source cannot be read."),
-    Family("limen_store_failing", "gauge", (), "1 while the store cannot be written, or could not be read."),
-    Family("limen_events_read", "counter", (), "Records read; the sum of limen_events_total over its outcomes."),
-    Family("limen_events", "counter", ("outcome",), "Records by what became of them, each counted once."),
-    Family("limen_rejects", "counter", ("reason",), "Records that are not an event, by reason."),
-    Family("limen_consumer_lag_records", "gauge", _PARTITION, "Records not read yet; absent where unknown."),
-    Family("limen_records_gone", "gauge", _PARTITION, "Records gone before they were read; -1: an unknown number."),
-    Family("limen_partition_position", "gauge", _PARTITION, "Offset of the next record to read."),
-    Family("limen_partition_idle", "gauge", _PARTITION, "1 while the partition is read up and quiet."),
-    Family("limen_watermark_timestamp_seconds", "gauge", _PARTITION, "Event time that the partition has reached."),
-    Family("limen_closed_timestamp_seconds", "gauge", (), "End of the last closed minute in event time."),
-    Family("limen_minute_closes", "counter", (), "Minutes of event time closed and judged."),
-    Family("limen_signal_value", "gauge", _SERIES, "Observed value of the last closed minute, in the signal's unit."),
-    Family("limen_signal_expected", "gauge", _SERIES, "Value expected in the last closed minute."),
-    Family("limen_signal_lower", "gauge", _SERIES, "Lower edge of the band around the expected value."),
-    Family("limen_signal_upper", "gauge", _SERIES, "Upper edge of the band around the expected value."),
-    Family("limen_signal_log_return_period", "gauge", _SERIES, "Natural log of the return period counted in minutes."),
-    Family("limen_series", "gauge", (), "Series watched."),
-    Family("limen_series_learning", "gauge", (), "Series not judged yet, because too little is known of them."),
-    Family("limen_cohorts", "gauge", (), "Cohorts watched."),
-    Family("limen_cohorts_exposed", "gauge", (), "Cohorts with limen_signal metrics in this scrape."),
-    Family("limen_cohorts_left_out", "gauge", (), "Cohorts without them, because of cohorts.metrics_max."),
-    Family("limen_overflow", "counter", ("cap",), "What went to __other__ because of a cap, by cap."),
-    Family("limen_incidents_open", "gauge", ("severity",), "Incidents in triage, acknowledged or mitigated."),
-    Family("limen_alerts", "gauge", ("state",), "Alerts that are pending or firing."),
-    Family("limen_notifications", "gauge", ("sink", "state"), "Notifications in the outbox: waiting, sent or dead."),
-    Family("limen_stage_seconds", "counter", ("step",), "Seconds of work by step of the line."),
-    Family("limen_commits", "counter", (), "Transactions written to the store."),
-    Family("limen_commit_bytes", "counter", (), "Bytes written to the store."),
-    Family("limen_audit_expected", "counter", (), "Exceedances of a low threshold that chance should have given."),
-    Family("limen_audit_observed", "counter", (), "Exceedances of that threshold that were seen."),
-)
-"""Labels avoid names that targets often carry (service, environment, region, zone, stage, owner) and `type`."""
-
-Sample = tuple[str, tuple[str, ...], float]
-"""A family's name, the values of its labels, and the number."""
+Sample = tuple[str, tuple[str, ...], float | Histogram]
+"""A family's name, the values of its labels, and the number or the histogram."""
 
 
 class Collector:
@@ -100,7 +49,9 @@ class Collector:
         families = {family.name: (family, Metric(family.name, family.help, family.kind)) for family in FAMILIES}
         for name, values, number in self._samples():
             family, metric = families[name]
-            if not math.isnan(number):
+            if isinstance(number, Histogram):
+                _add_histogram(metric, number)
+            elif not math.isnan(number):
                 metric.add_sample(family.exposed, dict(zip(family.labels, values, strict=True)), number)
         return (metric for _, metric in families.values())
 
@@ -110,13 +61,16 @@ class Collector:
         yield from _records(status)
         firing: set[Cohort] = set()
         try:
-            stored, firing = _stored(self._sources)
+            stored, firing = _stored(self._sources, status.heartbeat_ms)
         except StoreError:
             yield "limen_store_failing", (), 1
         else:
             yield "limen_store_failing", (), bool(status.store_failure)
             yield from stored
         yield from _series(status, firing, self._sources.settings.cohorts.metrics_max)
+        yield from _caps(status, self._sources.settings.cohorts.labels)
+        yield from _each("limen_limit", limits(self._sources.settings))
+        yield from _each("limen_limit_used", used(status))
 
 
 def registry(sources: Sources) -> CollectorRegistry:
@@ -149,17 +103,50 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
+def _add_histogram(metric: Metric, histogram: Histogram) -> None:
+    """Add the samples of a histogram: each bucket counts what is at most its edge, so the last one counts all."""
+    edges = (*map(str, histogram.edges), "+Inf")
+    for at, (edge, count) in enumerate(zip(edges, accumulate(histogram.counts), strict=True)):
+        known = histogram.exemplars.get(at)
+        exemplar = None if known is None else exemplar_of(known)
+        metric.add_sample(f"{metric.name}_bucket", {"le": edge}, count, exemplar=exemplar)
+    metric.add_sample(f"{metric.name}_count", {}, sum(histogram.counts))
+    metric.add_sample(f"{metric.name}_sum", {}, histogram.total)
+
+
+def exemplar_of(known: told.Exemplar) -> Exemplar | None:
+    """Give an exemplar as OpenMetrics shows it, None for one that is longer than the format allows.
+
+    >>> exemplar_of(told.Exemplar(121.5, 1767571321500, {"alert_id": "a0667a0acc774794"}))
+    Exemplar(labels={'alert_id': 'a0667a0acc774794'}, value=121.5, timestamp=1767571321.5)
+    """
+    length = sum(len(name) + len(value) for name, value in known.ids.items())
+    return None if length > EXEMPLAR_CHARS_MAX else Exemplar(known.ids, known.value, known.at_ms / 1_000)
+
+
 def _engine(status: Status) -> Iterator[Sample]:
     yield "limen_build", (version("limen"), platform.python_version()), 1
     yield "limen_config", (status.config_hash,), 1
     yield "limen_ready", (), status.ready
     yield "limen_start_timestamp_seconds", (), status.started_ms / 1_000
     yield "limen_heartbeat_timestamp_seconds", (), status.heartbeat_ms / 1_000
+    for process in status.processes:
+        for name in ("resident_bytes", "cpu_seconds", "open_files"):
+            if getattr(process, name) >= 0:
+                yield f"limen_process_{name}", (process.name,), getattr(process, name)
     yield "limen_source_failing", (), bool(status.source_failure)
+    yield "limen_staged_bytes", (), status.source.staged_bytes
+    for name in ("polls", "opens", "failures", "stalls"):
+        yield f"limen_source_{name}", (), getattr(status.source, name)
     for step in status.stages.__struct_fields__:
         yield "limen_stage_seconds", (step,), getattr(status.stages, step)
     yield "limen_commits", (), status.commits
     yield "limen_commit_bytes", (), status.commit_bytes
+    yield "limen_checkpoint_seconds", (), status.checkpoint_seconds
+    yield "limen_detection_latency_seconds", (), status.detection_latency_seconds
+    if status.snapshot_minute >= 0:
+        yield "limen_snapshot_bytes", (), status.snapshot_bytes
+        yield "limen_snapshot_age_seconds", (), (status.closed_minute - status.snapshot_minute) * MINUTE_MS / 1_000
     yield "limen_audit_expected", (), status.audit_expected
     yield "limen_audit_observed", (), status.audit_observed
 
@@ -167,6 +154,7 @@ def _engine(status: Status) -> Iterator[Sample]:
 def _records(status: Status) -> Iterator[Sample]:
     counters = status.counters
     yield "limen_events_read", (), counters.read
+    yield "limen_event_delay_seconds", (), status.event_delay_seconds
     for outcome in ("aggregated", "late", "out_of_range", "duplicate", "rejected"):
         yield "limen_events", (outcome,), getattr(counters, outcome)
     for reason in sorted({*RejectReason, *counters.rejects}):
@@ -179,11 +167,14 @@ def _records(status: Status) -> Iterator[Sample]:
         yield "limen_partition_idle", labels, partition.idle
         if partition.watermark_ms >= 0:
             yield "limen_watermark_timestamp_seconds", labels, partition.watermark_ms / 1_000
+            yield "limen_watermark_delay_seconds", labels, (status.heartbeat_ms - partition.watermark_ms) / 1_000
     for name, lost in sorted(status.gaps.items()):
         source, _, number = name.rpartition("/")
         yield "limen_records_gone", (source, number), lost
     if status.closed_minute >= 0:
-        yield "limen_closed_timestamp_seconds", (), (status.closed_minute + 1) * MINUTE_MS / 1_000
+        closed_ms = (status.closed_minute + 1) * MINUTE_MS
+        yield "limen_closed_timestamp_seconds", (), closed_ms / 1_000
+        yield "limen_closed_delay_seconds", (), (status.heartbeat_ms - closed_ms) / 1_000
     yield "limen_minute_closes", (), status.minutes_closed
 
 
@@ -206,8 +197,6 @@ def _series(status: Status, firing: set[Cohort], cohorts_max: int) -> Iterator[S
     yield "limen_cohorts", (), status.cohorts_total
     yield "limen_cohorts_exposed", (), len(exposed)
     yield "limen_cohorts_left_out", (), len(events) - len(exposed)
-    for cap, count in sorted(status.overflow.items()):
-        yield "limen_overflow", (cap,), count
     for info in status.series:
         label = exposed.get(info.cohort)
         if label is not None:
@@ -219,7 +208,17 @@ def _series(status: Status, firing: set[Cohort], cohorts_max: int) -> Iterator[S
             yield "limen_signal_log_return_period", labels, latest.at(latest.log_r, info.number)
 
 
-def _stored(sources: Sources) -> tuple[list[Sample], set[Cohort]]:
+def _caps(status: Status, labels: Iterable[str]) -> Iterator[Sample]:
+    """Say which cap kept what from its own name; the key of the count is a dimension, a cap of its own, or a mix."""
+    dimensions = {*DIMENSIONS, *labels}
+    for name, count in sorted(status.overflow.items()):
+        if name in OWN_CAPS:
+            yield "limen_cap_hits", (OWN_CAPS[name], "all"), count
+        else:
+            yield "limen_cap_hits", ("values" if name in dimensions else "names", name), count
+
+
+def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
     """Read what the store knows at once, and name the cohorts with a firing alert; raises `StoreError`."""
     store = sources.store
     severities: list[str] = [incident.severity for incident in store.incidents(OPEN_STATES, INCIDENTS_MAX)]
@@ -230,6 +229,10 @@ def _stored(sources: Sources) -> tuple[list[Sample], set[Cohort]]:
     ]
     for sink, counts in sorted(store.delivery_counts().items()):
         samples += (("limen_notifications", (sink, state), count) for state, count in sorted(counts.items()))
+    for sink, created_ms in sorted(store.deliveries_oldest().items()):
+        age_ms = 0 if created_ms is None else max(0, now_ms - created_ms)
+        samples.append(("limen_notifications_oldest_seconds", (sink,), age_ms / 1_000))
+    samples += _each("limen_store_bytes", file_bytes(store.where))
     return samples, {alert.cohort for alert in firing}
 
 

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import click
 
-from pipelines.serve.metrics import FAMILIES, Family
+from pipelines.serve.metrics_families import FAMILIES, Family
 
 _HEAD = """# Metrics
 
-This page is generated from `pipelines/serve/metrics.py`; change it there, then run
+This page is generated from `pipelines/serve/metrics_families.py`; change it there, then run
 `python -m pipelines.serve.metrics_page docs/metrics.md`.
 
 Limen serves these families at `/metrics`, in the Prometheus text format or, by the `Accept` header, as OpenMetrics.
-They are read from the engine's status and the store at each scrape. A value that is not known is absent.
+They are read from the engine's status and the store at each scrape. A value that is not known is absent. Events are
+counted for as long as the store remembers; other counters, and histograms, begin at zero with the process. A histogram
+has the names `_bucket` (with the label `le`), `_sum` and `_count`.
 
 | name | kind | labels | meaning |
 | --- | --- | --- | --- |
@@ -29,12 +31,23 @@ _FOOT = """
 * `source` and `partition` name one ordered log: a Kafka partition, a file, or standard input.
 * `severity` is `sev1` to `sev4`.
 * `state` is `pending` or `firing` for an alert, and `waiting`, `sent` or `dead` for a notification.
+* `process` is `main` for the process that writes the store.
+* `cap` is `values` (of one dimension), `leaves` (full combinations) or `names` (of a mix or of evaluations), and
+  `dimension` the dimension or mix, or `all`.
+* `limit` is the name of a setting, such as `cohorts.series_max`.
+* `file` is `database` or `wal`, the log of what is not in the database file yet.
 * `step` is `read`, `decode`, `aggregate`, `detect`, `respond` or `commit`.
 
 ## Reading them
 
 * A rare event: `limen_signal_log_return_period > 9.2` is a minute that chance alone shows once in a week.
 * The chance model itself: `limen_audit_observed_total / limen_audit_expected_total` stays at or below 1.
+* How soon an incident is seen: `histogram_quantile(0.99, rate(limen_detection_latency_seconds_bucket[1h]))`. It begins
+  at `detection.lateness_seconds`, for which every minute is kept open. As OpenMetrics, each bucket carries its latest
+  alert as an exemplar, with `alert_id` and `incident_id`.
+* How late events come: `limen_event_delay_seconds_bucket{le="120.0"}` over `_count` is the share that is within the
+  default lateness; `le="0.0"` are events from clocks that run ahead.
+* What is near its limit: `limen_limit_used / limen_limit > 0.8`.
 * Limen is alive: `time() - limen_heartbeat_timestamp_seconds` stays below a minute.
 * Nothing is lost: `limen_events_read_total - sum(limen_events_total)` is 0, and `limen_records_gone` is absent.
 """

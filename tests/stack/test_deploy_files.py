@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.serve.metrics import FAMILIES
+from pipelines.serve.metrics_families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus/rules/limen.yml"
 RULE_TESTS = DEPLOY / "prometheus/tests/limen.yml"
 DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
-EXPOSED = {family.exposed for family in FAMILIES}
-LABELS = {family.exposed: set(family.labels) for family in FAMILIES}
+LABELS = {name: {*family.labels, "le"} for family in FAMILIES for name in family.sample_names}
+EXPOSED = set(LABELS)
 
 
 def load(path: Path) -> Any:

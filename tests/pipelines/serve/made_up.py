@@ -21,7 +21,7 @@ from schemas.record import Partition
 from schemas.score import Candidate, Finding, Level, Reason
 from schemas.settings import Serve, Settings
 from schemas.signal import Cohort, Signal
-from schemas.status import PartitionStatus, StageSeconds, Status
+from schemas.status import Exemplar, Histogram, PartitionStatus, ProcessUse, SourceUse, StageSeconds, Status
 
 FIRST_MINUTE = 29_459_520  # Monday 2026-01-05 00:00 UTC
 FIRST_MS = FIRST_MINUTE * 60_000
@@ -167,6 +167,18 @@ def status_of(series: tuple[SeriesInfo, ...], latest: HistoryRow | None, **chang
         commits=42,
         commit_bytes=4_096,
         config_hash="c0ffee",
+        event_delay_seconds=Histogram((0.0, 2.5), (1, 899, 100), 5_000.5),
+        detection_latency_seconds=Histogram(
+            (120.0, 125.0),
+            (0, 2, 1),
+            543.5,
+            {1: Exemplar(121.5, FIRST_MS + 121_500, {"alert_id": "a1", "incident_id": "i1"})},
+        ),
+        checkpoint_seconds=Histogram((0.1, 1.0), (40, 2, 0), 3.25),
+        snapshot_minute=closed - 4,
+        snapshot_bytes=2_048,
+        source=SourceUse(polls=90, opens=2, failures=1, stalls=0, staged_bytes=1_200),
+        processes=(ProcessUse("main", 104_857_600, 12.5, 31), ProcessUse("worker-1")),
     )
     return msgspec.structs.replace(made, **changes)
 

@@ -7,11 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipelines.serve.metrics import FAMILIES
+from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.metrics_page import page
 from schemas.effects import Commit, Effects
 from schemas.history import SeriesInfo
 from schemas.settings import Cohorts, Settings
+from schemas.status import Exemplar, Histogram
 from tests.pipelines.serve.made_up import EVIL, FIRST_MINUTE, FIRST_MS, alert, history_row
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,13 +28,23 @@ def samples(text: str) -> dict[str, float]:
 def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
     """The tiny world gives exactly these samples, apart from versions and series."""
     found = samples(client.get("/metrics").text)
-    assert {name: value for name, value in found.items() if not re.match("limen_(build|signal_)", name)} == {
+    assert {
+        name: value for name, value in found.items() if not re.match("limen_(build|signal_|store_bytes)", name)
+    } == {
         'limen_config_info{hash="c0ffee"}': 1,
         "limen_ready": 1,
         "limen_start_timestamp_seconds": 1767571200,
         "limen_heartbeat_timestamp_seconds": 1767571207.25,
+        'limen_process_resident_bytes{process="main"}': 104857600,
+        'limen_process_cpu_seconds_total{process="main"}': 12.5,
+        'limen_process_open_files{process="main"}': 31,
         "limen_source_failing": 0,
         "limen_store_failing": 0,
+        "limen_source_polls_total": 90,
+        "limen_source_opens_total": 2,
+        "limen_source_failures_total": 1,
+        "limen_source_stalls_total": 0,
+        "limen_staged_bytes": 1200,
         "limen_events_read_total": 1000,
         'limen_events_total{outcome="aggregated"}': 980,
         'limen_events_total{outcome="late"}': 3,
@@ -53,6 +64,18 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         'limen_partition_idle{partition="0",source="kafka:events"}': 0,
         'limen_partition_idle{partition="0",source="stdin"}': 1,
         'limen_watermark_timestamp_seconds{partition="0",source="kafka:events"}': 1767571920,
+        'limen_watermark_delay_seconds{partition="0",source="kafka:events"}': -712.75,
+        "limen_closed_delay_seconds": -592.75,
+        'limen_event_delay_seconds_bucket{le="0.0"}': 1,
+        'limen_event_delay_seconds_bucket{le="2.5"}': 900,
+        'limen_event_delay_seconds_bucket{le="+Inf"}': 1000,
+        "limen_event_delay_seconds_count": 1000,
+        "limen_event_delay_seconds_sum": 5000.5,
+        'limen_detection_latency_seconds_bucket{le="120.0"}': 0,
+        'limen_detection_latency_seconds_bucket{le="125.0"}': 2,
+        'limen_detection_latency_seconds_bucket{le="+Inf"}': 3,
+        "limen_detection_latency_seconds_count": 3,
+        "limen_detection_latency_seconds_sum": 543.5,
         "limen_closed_timestamp_seconds": 1767571800,
         "limen_minute_closes_total": 10,
         "limen_series": 3,
@@ -60,7 +83,11 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         "limen_cohorts": 3,
         "limen_cohorts_exposed": 3,
         "limen_cohorts_left_out": 0,
-        'limen_overflow_total{cap="tenant"}': 7,
+        'limen_cap_hits_total{cap="values",dimension="tenant"}': 7,
+        'limen_limit{limit="cohorts.series_max"}': 100000,
+        'limen_limit{limit="storage.checkpoint_bytes"}': 67108864,
+        'limen_limit_used{limit="cohorts.series_max"}': 3,
+        'limen_limit_used{limit="storage.checkpoint_bytes"}': 1200,
         'limen_incidents_open{severity="sev1"}': 0,
         'limen_incidents_open{severity="sev2"}': 1,
         'limen_incidents_open{severity="sev3"}': 0,
@@ -68,6 +95,7 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         'limen_alerts{state="pending"}': 0,
         'limen_alerts{state="firing"}': 1,
         'limen_notifications{sink="log",state="waiting"}': 1,
+        'limen_notifications_oldest_seconds{sink="log"}': 7.25,
         'limen_stage_seconds_total{step="read"}': 1.5,
         'limen_stage_seconds_total{step="decode"}': 2.5,
         'limen_stage_seconds_total{step="aggregate"}': 0,
@@ -76,6 +104,13 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         'limen_stage_seconds_total{step="commit"}': 0,
         "limen_commits_total": 42,
         "limen_commit_bytes_total": 4096,
+        'limen_checkpoint_seconds_bucket{le="0.1"}': 40,
+        'limen_checkpoint_seconds_bucket{le="1.0"}': 42,
+        'limen_checkpoint_seconds_bucket{le="+Inf"}': 42,
+        "limen_checkpoint_seconds_count": 42,
+        "limen_checkpoint_seconds_sum": 3.25,
+        "limen_snapshot_bytes": 2048,
+        "limen_snapshot_age_seconds": 240,
         "limen_audit_expected_total": 10,
         "limen_audit_observed_total": 9,
     }
@@ -152,6 +187,56 @@ def test_both_formats_are_offered(client):
     assert 'limen_events_total{outcome="late"} 3' in open_metrics.text
 
 
+def test_an_exemplar_names_the_alert_in_openmetrics_only(client):
+    """The bucket of the latest alert carries its ids and the moment it was stored; the text format has no exemplars."""
+    plain = client.get("/metrics").text
+    open_metrics = client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"}).text
+    name = "limen_detection_latency_seconds_bucket"
+    assert [line for line in plain.splitlines() if line.startswith(name)] == [
+        f'{name}{{le="120.0"}} 0.0',
+        f'{name}{{le="125.0"}} 2.0',
+        f'{name}{{le="+Inf"}} 3.0',
+    ]
+    assert [line for line in open_metrics.splitlines() if line.startswith(name)] == [
+        f'{name}{{le="120.0"}} 0.0',
+        f'{name}{{le="125.0"}} 2.0 # {{alert_id="a1",incident_id="i1"}} 121.5 1767571321.5',
+        f'{name}{{le="+Inf"}} 3.0',
+    ]
+    assert "# TYPE limen_detection_latency_seconds histogram" in open_metrics
+
+
+@pytest.mark.parametrize(("length", "kept"), [(120, True), (121, False)])
+def test_an_exemplar_that_is_too_long_is_left_out(world, ask, length, kept):
+    """Names and values of 128 characters are shown, one more costs the exemplar and not the scrape."""
+    exemplar = Exemplar(121.5, FIRST_MS, {"alert_id": "x" * length})
+    latency = Histogram((120.0, 125.0), (0, 2, 1), 543.5, {1: exemplar})
+    client = ask(world.with_status(detection_latency_seconds=latency))
+    answer = client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.status_code == 200
+    assert ("# {alert_id=" in answer.text) is kept
+    assert 'limen_detection_latency_seconds_bucket{le="125.0"} 2.0' in answer.text
+
+
+def test_the_store_says_how_large_its_files_are(client):
+    """The database and its log are measured where they are; both hold a page at least."""
+    found = samples(client.get("/metrics").text)
+    assert found['limen_store_bytes{file="database"}'] + found['limen_store_bytes{file="wal"}'] >= 8_192
+
+
+def test_caps_are_told_apart(world, ask):
+    """A dimension, a label that is used as one, whole leaves and names of a mix are four kinds of caps hit."""
+    overflow = {"region": 2, "plan": 3, "leaf": 5, "tool_mix": 7}
+    status = world.with_status(overflow=overflow).status
+    settings = Settings(cohorts=Cohorts(labels=("plan",)))
+    found = samples(ask(type(world)(world.store, status, settings)).get("/metrics").text)
+    assert {name: value for name, value in found.items() if name.startswith("limen_cap_hits")} == {
+        'limen_cap_hits_total{cap="values",dimension="region"}': 2,
+        'limen_cap_hits_total{cap="values",dimension="plan"}': 3,
+        'limen_cap_hits_total{cap="leaves",dimension="all"}': 5,
+        'limen_cap_hits_total{cap="names",dimension="tool_mix"}': 7,
+    }
+
+
 def test_two_applications_share_no_registry(world, ask):
     """Each application has metrics of its own."""
     other = world.with_status(commits=7)
@@ -167,6 +252,7 @@ def test_each_family_has_help_and_one_name(client):
     for family in FAMILIES:
         assert family.exposed.startswith("limen_")
         assert f"# HELP {family.exposed} {family.help}" in text
+        assert f"# TYPE {family.exposed} {'gauge' if family.kind == 'info' else family.kind}" in text
 
 
 def test_the_document_is_fresh():

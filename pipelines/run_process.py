@@ -1,0 +1,28 @@
+"""What a process takes of the machine, as the system tells it in /proc; where there is none, nothing is known."""
+
+import os
+from pathlib import Path
+
+from schemas.status import ProcessUse
+
+_CPU_AT = 11
+"""Place of utime among the fields of /proc/PID/stat after the name of the program, stime behind it (proc(5))."""
+_RESIDENT_AT = 1
+"""Place of the resident pages in /proc/PID/statm (proc(5))."""
+
+
+def process_use(name: str = "main", pid: int | None = None) -> ProcessUse:
+    """Give the memory, processor time and open files of a process, by default this one, under a name for people.
+
+    What cannot be read (another system, a process that ended) is -1.
+    """
+    folder = Path("/proc") / str(os.getpid() if pid is None else pid)
+    try:
+        pages = int((folder / "statm").read_text().split()[_RESIDENT_AT])
+        # The name of the program stands in brackets and may hold anything, brackets too.
+        ticks = (folder / "stat").read_text().rpartition(")")[2].split()[_CPU_AT : _CPU_AT + 2]
+        files = sum(1 for _ in (folder / "fd").iterdir())
+    except OSError:
+        return ProcessUse(name)
+    cpu_seconds = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return ProcessUse(name, pages * os.sysconf("SC_PAGE_SIZE"), cpu_seconds, files)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipelines.detect.detect import Judged
+from pipelines.detect.judged import Judged
 from pipelines.engine_kept import UNREADABLE, Kept, Snapshot, encode, kept_of, snapshot_of
 from pipelines.engine_parts import Parts
 from pipelines.engine_progress import Progress

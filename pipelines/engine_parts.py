@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pipelines.detect.detect import Judged
+from pipelines.detect.judged import Judged
 from schemas.alert import Alert
 from schemas.batch import Batch
 from schemas.effects import Effects, Position

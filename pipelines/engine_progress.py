@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import msgspec
 import numpy as np
 
-from pipelines.detect.detect import Judged
+from pipelines.detect.judged import Judged
 from pipelines.engine_tally import DETECTION_LATENCY_EDGES, EVENT_DELAY_EDGES, Tally
 from schemas.arrays import Ints
 from schemas.effects import Commit, Effects, Saved
@@ -16,6 +16,8 @@ from schemas.signal import Cohort
 from schemas.status import StageSeconds
 
 MINUTE_MS = 60_000
+SERIES = "series"
+"""What overflow calls the cap on series."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -82,6 +84,8 @@ class Progress:
         self.audit_observed += judged.audit_observed
         self._series += judged.new_series
         self._cohorts |= {info.cohort for info in judged.new_series}
+        if judged.refused:
+            self.overflow[SERIES] = judged.refused
         for name, count in minute.overflow.items():
             self.overflow[name] = self.overflow.get(name, 0) + count
 

@@ -98,6 +98,8 @@ class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ahead_seconds: Annotated[int, Meta(ge=60)] = 3_600
     accept_after_hours: Positive = 48.0
     snapshot_minutes: Annotated[int, Meta(ge=1)] = 10
+    ids_max: Annotated[int, Meta(ge=0)] = 1_000_000
+    changes_max: Annotated[int, Meta(ge=1)] = 1_000
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,7 +37,7 @@ class Reader:
         watermark_ms = -1 if position is None else position.watermark_ms
         detection = settings.detection
         self._judge = Judge(watermark_ms, detection.lateness_seconds * 1_000, detection.ahead_seconds * 1_000)
-        self._ids = Ids()
+        self._ids = Ids(detection.ids_max)
         self._caps = Caps(settings.cohorts, len(self._catalogue.dimensions))
         self._waiting: list[tuple[Batch, int]] = []
         # Rejects wait with the events before them; there are as many entries as events wait, and one more.

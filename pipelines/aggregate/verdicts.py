@@ -5,6 +5,7 @@ that the way batches are cut never changes one.
 """
 
 from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 
@@ -19,8 +20,6 @@ as what counts as far ahead. So a slow stream in order loses nothing, and a few 
 YEAR_2000_MS = 946_684_800_000
 YEAR_2101_MS = 4_133_980_800_000
 """Times outside the years 2000 to 2100 are mistakes: seconds for milliseconds, or a clock that was never set."""
-IDS_MAX = 1_000_000
-"""Most event ids remembered of one minute and partition (100 MB); those beyond are not compared."""
 _STRIDE = 4_096
 """Events judged at a time, so that a stream full of wrong clocks costs no square of its length."""
 
@@ -104,10 +103,11 @@ class Judge:
 
 
 class Ids:
-    """The event ids of the open minutes of one partition."""
+    """The event ids of the open minutes of one partition, the first `most` of each minute; others are not compared."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         """Begin with none."""
+        self._most = most
         self._seen: dict[int, set[int]] = {}
 
     def add(self, minute: Ints, ids: list[int]) -> Bools:
@@ -119,13 +119,14 @@ class Ids:
                 seen = self._seen[one] = set()
             if number in seen:
                 again[place] = True
-            elif len(seen) < IDS_MAX:
+            elif len(seen) < self._most:
                 seen.add(number)
         return again
 
     def recall(self, minute: int, ids: Iterable[int]) -> None:
-        """Take up the ids of a stored partial."""
-        self._seen.setdefault(minute, set()).update(ids)
+        """Take up the ids of a stored partial, which come in the order in which they were seen."""
+        seen = self._seen.setdefault(minute, set())
+        seen.update(islice(ids, self._most - len(seen)))
 
     def forget_before(self, minute: int) -> None:
         """Drop the minutes before this one: they are closed, whatever comes for them is late."""

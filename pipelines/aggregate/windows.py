@@ -1,5 +1,6 @@
 """Windows: the readers decide partition by partition, and all partitions together close minutes, in order."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Literal
@@ -20,11 +21,40 @@ from schemas.settings import Settings
 
 __all__ = ["Minutes", "Reader"]
 
+ID_BYTES = 8
+"""An event id is kept as a hash of 64 bits."""
 TABLES_MAX = 32
 """Most tables kept of an open minute before they are merged: a partial every two seconds for a minute."""
 EMPTY_MINUTES_MAX = 20_160
 """Most minutes in a row that are closed without an event, two weeks; those that follow stay open until one of them has
 an event and are skipped then, because a clock that was wrong by years must not cost millions of minutes."""
+
+
+class Announced:
+    """The changes announced in one minute, of which the earliest `most` are kept, in whatever order they come."""
+
+    def __init__(self, most: int) -> None:
+        """Begin without any."""
+        self._most = most
+        self._kept: list[SeenChange] = []
+        self._total = 0
+
+    @property
+    def over(self) -> int:
+        """Count those that are not kept."""
+        return max(0, self._total - self._most)
+
+    def add(self, change: SeenChange) -> None:
+        """Take one more."""
+        self._total += 1
+        self._kept.append(change)
+        if len(self._kept) >= 2 * self._most:
+            self._kept = list(self.earliest())
+
+    def earliest(self) -> tuple[SeenChange, ...]:
+        """Give the changes that are kept, in order."""
+        ordered = sorted(self._kept, key=lambda one: (one.ts_ms, msgspec.json.encode(one)))
+        return tuple(ordered[: self._most])
 
 
 class Minutes:
@@ -38,7 +68,11 @@ class Minutes:
         self._positions: dict[Partition, Position] = {}
         self._expected: set[Partition] = set()
         self._open: dict[int, list[Table]] = {}
-        self._changes: dict[int, list[SeenChange]] = {}
+        self._changes: dict[int, Announced] = {}
+        self._changes_max = settings.detection.changes_max
+        # By minute the ids of each partition, because each compares so many of its own.
+        self._ids: dict[int, Counter[Partition]] = {}
+        self._ids_max = settings.detection.ids_max
         self._empty = 0
         self.closed_minute = -1
 
@@ -109,6 +143,8 @@ class Minutes:
         missed = 0
         for minute in partial.minutes:
             one = off_the_wire(minute, partial, self._dimensions)
+            if minute.minute > self.closed_minute:
+                self._ids.setdefault(minute.minute, Counter())[partial.partition] += len(minute.ids) // ID_BYTES
             if not len(one.leaves):
                 continue  # it is there for the ids of its changes
             if minute.minute <= self.closed_minute:
@@ -121,7 +157,7 @@ class Minutes:
                 self._open[minute.minute] = [merged(kept)]
         for change in partial.changes:
             if change.ts_ms // MINUTE_MS > self.closed_minute:
-                self._changes.setdefault(change.ts_ms // MINUTE_MS, []).append(change)
+                self._changes.setdefault(change.ts_ms // MINUTE_MS, Announced(self._changes_max)).add(change)
         return missed
 
     def close(
@@ -168,7 +204,12 @@ class Minutes:
     def _closed(self, minute: int, *, scored: bool) -> Minute:
         """Roll one minute up."""
         rolled = self._rollup.roll(self._open.pop(minute, []))
-        changes = sorted(self._changes.pop(minute, []), key=lambda one: (one.ts_ms, msgspec.json.encode(one)))
+        announced = self._changes.pop(minute, None) or Announced(self._changes_max)
+        counted = self._ids.pop(minute, Counter())
+        over = {
+            "changes": announced.over,
+            "ids": sum(max(0, count - self._ids_max) for count in counted.values()),
+        }
         return Minute(
             minute=minute,
             detected_ms=(minute + 1) * MINUTE_MS + self._lateness_ms,
@@ -181,7 +222,7 @@ class Minutes:
             leaves=rolled.leaves,
             leaf_events=rolled.leaf_events,
             leaf_rates=rolled.leaf_rates,
-            changes=tuple(changes),
-            overflow=rolled.overflow,
+            changes=announced.earliest(),
+            overflow=rolled.overflow | {name: count for name, count in over.items() if count},
             known=self._rollup.known,
         )

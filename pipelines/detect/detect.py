@@ -22,6 +22,7 @@ from pipelines.detect.findings import findings, weigh
 from pipelines.detect.gaps import GapRule
 from pipelines.detect.history import history_row
 from pipelines.detect.hours import Hours
+from pipelines.detect.judged import Judged
 from pipelines.detect.limits import LimitRule, RuleWatch, memory_key
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
@@ -31,10 +32,9 @@ from pipelines.detect.telling import Telling
 from pipelines.detect.watch import Watch
 from pipelines.detect.weights import Weights
 from schemas.arrays import Floats
-from schemas.history import HistoryRow, SeriesInfo
 from schemas.panel import Panel
 from schemas.partial import Minute
-from schemas.score import Candidate, Finding, Level, Reason, Recovered, Scores
+from schemas.score import Finding, Level, Reason, Recovered, Scores
 from schemas.settings import Rule, Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
@@ -44,24 +44,6 @@ SNAPSHOT_LEVEL = 1
 """The lightest compression: most of a state is repetition, and a snapshot should not be felt."""
 FINDINGS_MAX = 1_000
 """Most budgeted findings reported in one minute, the strongest first: a storm is one incident, not a flood."""
-
-
-class Judged(msgspec.Struct, frozen=True):
-    """What one closed minute gave: findings, changes of the last day, new series, and a row for the charts.
-
-    `learning` is the number of series without a judgement yet; `audit_expected` is how many excursions over a return
-    period of a week chance explains in this minute, `audit_observed` how many ended without having paged. `recovered`
-    are the series that are shown to be back in this minute.
-    """
-
-    findings: tuple[Finding, ...]
-    candidates: tuple[Candidate, ...]
-    new_series: tuple[SeriesInfo, ...]
-    history: HistoryRow
-    learning: int
-    audit_expected: float
-    audit_observed: float
-    recovered: tuple[Recovered, ...] = ()
 
 
 class Detect:
@@ -94,6 +76,7 @@ class Detect:
         `covered` are the keys of the series that an unresolved incident of sev1 or sev2 tells of: what they do is not
         taken for normal by itself.
         """
+        minute = self.roster.admit(minute)
         places, new = self.roster.place(minute)
         self._covered.step(covered)
         candidates = self._changes.step(minute)
@@ -151,6 +134,7 @@ class Detect:
             audit_expected=float(audit[0]),
             audit_observed=float(audit[1]),
             recovered=recovered,
+            refused=self.roster.refused,
         )
 
     def _score(self, watch: Watch, panel: Panel) -> tuple[Panel, Scores]:

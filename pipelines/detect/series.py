@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from detectors.base import Stored, grown
+from pipelines.detect.only import only
 from schemas.arrays import Bools, Ints
 from schemas.event import DIMENSIONS
 from schemas.history import SeriesInfo
@@ -162,6 +163,19 @@ class Roster:
             return None
         row = int(self._kind_of(at).rows_of(at, place))
         return None if row < 0 else (self.signals[at].kind, row)
+
+    def admit(self, minute: Minute) -> Minute:
+        """Give the minute without new cohorts for which no series has room any more; it is what may be placed.
+
+        Those with few dimensions come first. Every cohort has a series, so there are never more of them than of those.
+        """
+        new = sorted((c for c in minute.cohorts if c not in self._cohort_at), key=rank)
+        refused = set(new[max(0, self._series_max - len(self)) :])
+        if not refused:
+            return minute
+        kept = np.array([cohort not in refused for cohort in minute.cohorts], dtype=np.bool_)
+        self.refused += sum(int((cells.n[~kept] > 0).sum()) for cells in minute.signals.values())
+        return only(minute, kept)
 
     def place(self, minute: Minute) -> tuple[Ints, list[SeriesInfo]]:
         """Give each cohort of the minute its place, and register what the minute shows for the first time."""

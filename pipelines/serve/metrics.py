@@ -28,7 +28,7 @@ from schemas.status import Histogram, Status
 ALL_TRAFFIC = "all"
 """The label of the cohort that holds everything: an empty label would mean that there is none."""
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4")
-OWN_CAPS = {"leaf": "leaves"}
+OWN_CAPS = {"changes": "changes", "ids": "ids", "leaf": "leaves", "series": "series"}
 """Names among the counted caps that are no dimension and no mix -> how the metric calls the cap."""
 EXEMPLAR_CHARS_MAX = 128
 """Most characters of an exemplar's names and values together, by OpenMetrics 1.0: a longer one is left out, because a

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.aggregate import caps, verdicts
+from pipelines.aggregate import caps
 from schemas.event import Change, Evaluation, Event, Reject, RejectReason, SafetyHit, ToolCall
 from schemas.partial import Counters
 from schemas.record import Partition
@@ -297,9 +297,28 @@ def test_a_restart_remembers_names_and_ids(monkeypatch, cut_at):
     assert line.closed[0].overflow == {"evaluation": 6, "tool_mix": 6}
 
 
-def test_the_memory_of_ids_is_bounded(monkeypatch):
-    """Ids beyond the bound are counted without being compared, in order of offset."""
-    monkeypatch.setattr(verdicts, "IDS_MAX", 10)
-    items = [turn(k, f"id{k}") for k in range(20)]
-    again = [turn(30 + k, f"id{k}") for k in range(20)]
-    assert counters([*items, *again]) == [40, 30, 0, 0, 10, 0]
+@pytest.mark.parametrize("cut_at", [0, 5, 15, 25])
+def test_the_memory_of_ids_is_bounded(cut_at):
+    """Ids beyond the bound are counted without being compared, in order of offset, and after a restart as before."""
+    items = [*(turn(k, f"id{k}") for k in range(20)), *(turn(30 + k, f"id{k}") for k in range(20))]
+    line = Line(Settings(detection=Detection(ids_max=10)))
+    line.add(items[:cut_at])
+    line.cut()
+    line = line.restarted()
+    at = line.minutes.positions[0].offset if line.minutes.positions else 0
+    line.add(items[at:], start=at)
+    line.finish()
+    c = line.minutes.counters
+    assert (c.read, c.aggregated, c.duplicate) == (40, 30, 10)
+    assert line.closed[0].overflow == {"ids": 20}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_earliest_changes_of_a_minute_are_kept(order):
+    """Of seven changes three are kept, whatever order they come in, and the others are counted."""
+    changes = [turn(k, f"c{k}", kind="change", change=Change("model", to=f"m{k}")) for k in range(7)]
+    line = Line(Settings(detection=Detection(changes_max=3)))
+    line.add([*changes[::order], *steady(20, begin=10)])
+    line.finish()
+    assert [seen.change.to for seen in line.closed[0].changes] == ["m0", "m1", "m2"]
+    assert line.closed[0].overflow == {"changes": 4}

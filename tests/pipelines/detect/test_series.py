@@ -1,8 +1,11 @@
 """The roster: which series there are, how they nest, who speaks, and where it ends."""
 
 import msgspec
+import numpy as np
 
+from pipelines.detect.only import only
 from pipelines.detect.series import Roster
+from schemas.partial import Cells
 from tests.pipelines.detect.by_hand import EU, KNOWN, US, cohort, minute_of
 
 A_EU, B_EU = cohort(region="eu", tenant="a"), cohort(region="eu", tenant="b")
@@ -85,6 +88,39 @@ def test_a_loaded_roster_is_the_same():
             assert getattr(again.kinds[kind].columns, name).tolist() == getattr(rows.columns, name).tolist()
     assert again.speakers().tolist() == made.speakers().tolist()
     assert again.place(minute_of(2, TURNS))[1] == made.place(minute_of(2, TURNS))[1] == []
+
+
+def test_where_no_series_has_room_no_new_cohort_has():
+    """With room for twelve series the third minute is judged without its new cohorts; what is refused is counted."""
+    made = roster(series_max=12)
+    made.place(made.admit(minute_of(0, TURNS)))
+    known = list(made.cohorts)
+    assert (len(made), made.refused) == (12, 0)
+    assert made.admit(minute_of(1, TURNS)).cohorts == minute_of(1, TURNS).cohorts
+    wider = minute_of(2, {**TURNS, cohort(region="us", tenant="c"): (5, 4)})
+    admitted = made.admit(wider)
+    assert made.refused == 6  # two signals of region us, tenant c, and both
+    assert set(wider.cohorts) - set(admitted.cohorts) == {US, cohort(tenant="c"), cohort(region="us", tenant="c")}
+    cells, whole = admitted.signals["refusal_rate"], wider.signals["refusal_rate"]
+    at = [wider.cohorts.index(each) for each in admitted.cohorts]
+    assert (cells.n.tolist(), cells.x.tolist()) == (whole.n[at].tolist(), whole.x[at].tolist())
+    assert admitted.events.tolist() == wider.events[at].tolist()
+    made.place(admitted)
+    assert made.cohorts == known
+
+
+def test_a_minute_without_some_cohorts_keeps_the_rows_of_the_others():
+    """Categories and bins stay with their cohort when others before it go."""
+    none = np.zeros(3, dtype=np.int64)
+    row, kind, count = np.array([0, 1, 2, 2]), np.array([7, 7, 7, 8]), np.array([1, 2, 3, 4])
+    whole = minute_of(0, {A_EU: (1, 0)})
+    whole = msgspec.structs.replace(
+        whole, cohorts=((), EU, US), events=np.array([3, 2, 1]), signature=none,
+        signals={"tool_mix": Cells(np.array([1, 2, 7]), none, none, row, kind, count)},
+    )  # fmt: skip
+    kept = only(whole, np.array([True, False, True])).signals["tool_mix"]
+    assert (kept.n.tolist(), kept.row.tolist()) == ([1, 7], [0, 1, 1])
+    assert (kept.bin.tolist(), kept.count.tolist()) == ([7, 7, 8], [1, 3, 4])
 
 
 def test_rows_can_be_asked_for_cohorts_that_came_without_the_signal():

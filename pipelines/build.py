@@ -65,6 +65,7 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
         detect=Detect(settings, known.signal),
         respond=Respond(settings, known.signal, kind),
         codec=Codec(encode_partial, decode_partial, encode_minute, decode_minute),
+        rejects_max=settings.storage.rejects_max,
     )
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "decode": "cli_files:decode",
     "demo": "cli_demo:demo",
     "incidents": "cli_incidents:incidents",
+    "rejects": "cli_rejects:rejects",
     "replay": "cli_files:replay_files",
     "run": "cli_run:run_live",
     "schema": "cli_settings:schema",

@@ -12,7 +12,7 @@ from pipelines.detect.judged import Judged
 from pipelines.engine_kept import UNREADABLE, Kept, Snapshot, encode, kept_of, snapshot_of
 from pipelines.engine_parts import Parts
 from pipelines.engine_progress import Progress
-from pipelines.engine_worker import Worker, last_minute, stored
+from pipelines.engine_worker import Worker, last_minute, lasting
 from pipelines.store import StoreError
 from schemas.alert import Alert
 from schemas.batch import Batch
@@ -20,6 +20,7 @@ from schemas.effects import Commit, Effects, Position, Saved, StoredPartial
 from schemas.incident import Incident, Notification
 from schemas.partial import Counters, Minute, Partial
 from schemas.record import Partition, Record
+from schemas.reject import Rejected
 
 MINUTE_MS = 60_000
 COMMIT_MINUTES_MAX = 60
@@ -69,6 +70,7 @@ class Engine:
         self._known: tuple[str, ...] = ()
         self._pending = False
         self._taken: list[StoredPartial] = []
+        self._rejects: list[tuple[Partition, tuple[Rejected, ...]]] = []
         partials = self._restore(saved)
         self._worker = Worker(parts, self.progress, saved.positions, partials, saved.closed_minute)
 
@@ -149,7 +151,7 @@ class Engine:
             if not self._apply(partial):
                 return 0
         self._worker.passed(partial.partition, partial.until)
-        self._taken.append(handed)
+        self._taken.append(lasting(partial, self._parts.codec.encode_partial) if partial.rejects else handed)
         return partial.counters.read
 
     def checkpoint(
@@ -200,6 +202,8 @@ class Engine:
         assert before is None or partial.start == before.offset, f"{partition} went back to {partial.start}"
         assert before is None or after.watermark_ms >= before.watermark_ms, f"the watermark of {partition} went back"
         self._positions[partition] = after
+        if partial.rejects:
+            self._rejects.append((partition, partial.rejects))
         return True
 
     def _judge(self, minute: Minute) -> Step:
@@ -230,8 +234,8 @@ class Engine:
         kept: list[StoredPartial] = []
         if self._recoverable:
             kept = [each for each in self._taken if each.last_minute > self._closed_minute]
-            kept += [stored(p, codec.encode_partial) for p in cut if last_minute(p) > self._closed_minute]
-        self._taken = []
+            kept += [lasting(p, codec.encode_partial) for p in cut if last_minute(p) > self._closed_minute]
+        rejects, self._taken, self._rejects = tuple(self._rejects), [], []
         snapshot: tuple[int, bytes] | None = None
         encoded: list[tuple[int, bytes]] = []
         if self._recoverable and minutes:
@@ -254,6 +258,8 @@ class Engine:
             series=tuple(series for each in judged for series in each.new_series),
             effects=merged([step.effects for step in steps]),
             journal=journal,
+            rejects=rejects,
+            rejects_max=self._parts.rejects_max,
         )
 
 

@@ -133,7 +133,7 @@ class Reading:
     """What turns records into partials.
 
     `reader` makes the reader of one partition from its stored position (None: never read), the partials of it whose
-    minutes are still open, and the latest closed minute (-1: none).
+    minutes are still open, and the latest closed minute (-1: none). `rejects_max` are kept of each partition.
     """
 
     decode: Callable[[bytes], Event | Reject]
@@ -149,3 +149,4 @@ class Parts(Reading):
     detect: Detect
     respond: Respond
     codec: Codec
+    rejects_max: int = 1_000

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 
+import msgspec
+
 from pipelines.engine_parts import Reader, Reading
 from pipelines.engine_progress import Progress
 from schemas.batch import Batch
@@ -119,11 +121,17 @@ def _place(partial: Partial) -> tuple[Partition, int]:
 
 
 def stored(partial: Partial, encode: Callable[[Partial], bytes]) -> StoredPartial:
-    """Give a partial as it is kept, and as it crosses from one process to another."""
+    """Give a partial as it crosses from one process to another."""
     return StoredPartial(partial.partition, partial.start, partial.until, last_minute(partial), encode(partial))
+
+
+def lasting(partial: Partial, encode: Callable[[Partial], bytes]) -> StoredPartial:
+    """Give a partial as a restart needs it: its rejects have rows of their own, and it counts them."""
+    return stored(msgspec.structs.replace(partial, rejects=()), encode)
 
 
 def last_minute(partial: Partial) -> int:
     """Give the latest minute that a partial says something of, -1 if it holds counters only."""
     minutes = [minute.minute for minute in partial.minutes]
-    return max(minutes + [change.ts_ms // MINUTE_MS for change in partial.changes], default=-1)
+    minutes += [change.ts_ms // MINUTE_MS for change in partial.changes]
+    return max([*minutes, *partial.rejected_in], default=-1)

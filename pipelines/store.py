@@ -21,30 +21,33 @@ from pipelines import store_tables as t
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
 from pipelines.store_prune import ACTIVE, FINISHED, Retention, free_pages, prune
+from pipelines.store_rejects import asked, keep
 from pipelines.store_rows import (
     Rows,
     alert_row,
     delivery_row,
     incident_row,
+    partial_of,
     partial_row,
+    position_of,
     position_row,
+    reject_of,
     series_row,
     upsert,
 )
 from pipelines.store_words import StoreError, failure
 from schemas.alert import Alert
-from schemas.effects import Commit, Position, Saved, StoredPartial
+from schemas.effects import Commit, Saved
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Delivery, Incident
-from schemas.partial import Counters
 from schemas.record import Partition
+from schemas.reject import Rejected
 
 __all__ = ["Store", "StoreError"]
 
 T = TypeVar("T")
 
 _alert = msgspec.msgpack.Decoder(Alert).decode
-_counters = msgspec.msgpack.Decoder(Counters).decode
 _delivery = msgspec.msgpack.Decoder(Delivery).decode
 _incident = msgspec.msgpack.Decoder(Incident).decode
 _row = msgspec.msgpack.Decoder(HistoryRow).decode
@@ -94,9 +97,6 @@ class Store:
             def rows(table: Table, *order: Any) -> list[RowMapping]:
                 return list(connection.execute(select(table).order_by(*order)).mappings())
 
-            def partition(row: RowMapping) -> Partition:
-                return Partition(row["source"], row["number"])
-
             snapshot = connection.execute(select(t.SNAPSHOTS.c.minute, t.SNAPSHOTS.c.body)).one_or_none()
             closed = connection.execute(select(t.PROGRESS.c.closed_minute)).scalar()
             alerts, incidents = t.ALERTS.c, t.INCIDENTS.c
@@ -107,13 +107,9 @@ class Store:
                 .order_by(incidents.detected_ms, incidents.id)
             )
             return Saved(
-                positions=tuple(
-                    Position(partition(row), row["read_until"], row["watermark_ms"], _counters(row["counters"]))
-                    for row in rows(t.POSITIONS, t.POSITIONS.c.source, t.POSITIONS.c.number)
-                ),
+                positions=tuple(map(position_of, rows(t.POSITIONS, t.POSITIONS.c.source, t.POSITIONS.c.number))),
                 partials=tuple(
-                    StoredPartial(partition(row), row["start"], row["until"], row["last_minute"], row["body"])
-                    for row in rows(t.PARTIALS, t.PARTIALS.c.source, t.PARTIALS.c.number, t.PARTIALS.c.start)
+                    map(partial_of, rows(t.PARTIALS, t.PARTIALS.c.source, t.PARTIALS.c.number, t.PARTIALS.c.start))
                 ),
                 closed_minute=-1 if closed is None else closed,
                 snapshot=(snapshot.minute, snapshot.body) if snapshot else None,
@@ -145,6 +141,7 @@ class Store:
             if deliveries:
                 # A message that was written before keeps what became of it.
                 connection.execute(insert(t.DELIVERIES).on_conflict_do_nothing(), deliveries)
+            keep(connection, commit)
             if commit.journal:
                 connection.execute(insert(t.JOURNAL), [{"at_ms": at, "what": what} for at, what in commit.journal])
             if commit.closed_minute >= 0:
@@ -194,6 +191,11 @@ class Store:
         query = select(column, func.count().label("total")).where(column.in_(states)).group_by(column)
         with self._reading() as connection:
             return dict.fromkeys(states, 0) | {row.state: row.total for row in connection.execute(query)}
+
+    def rejects(self, limit: int, **filters: Any) -> list[tuple[Partition, Rejected]]:
+        """Give the latest kept rejects, filtered as `store_rejects.asked` explains, the newest by event time first."""
+        with self._reading() as connection:
+            return [reject_of(row) for row in connection.execute(asked(limit, **filters)).mappings()]
 
     def series(self) -> list[SeriesInfo]:
         """Give all series by number."""

@@ -1,7 +1,7 @@
 """What is dropped from the store: everything in it has an age or a number at which it goes.
 
 Cells and minutes go when their minutes close or a snapshot holds them, and series have their cap in
-`cohorts.series_max`; everything else is here.
+`cohorts.series_max`; rejects also have their number in `storage.rejects_max`; everything else is here.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ OVER = (*FINISHED, "resolved")
 """A resolved incident may still be opened again by hand, but not for ever."""
 ACTIVE = ("pending", "firing")
 """The states of an alert that may still change."""
+MINUTE_MS = 60_000
 JOURNAL_LINES_MAX = 100_000
 """Two lines a minute for a month: a partition that falls silent and comes back writes that many."""
 FREED_PAGES_MAX = 8_192
@@ -38,6 +39,8 @@ def prune(connection: Connection, keep: Retention) -> str:
     """Drop what is not to be kept; gives a line where history is shorter than its hours say, else ""."""
     incidents, alerts, deliveries, journal = t.INCIDENTS.c, t.ALERTS.c, t.DELIVERIES.c, t.JOURNAL.c
     connection.execute(delete(t.HISTORY).where(t.HISTORY.c.minute < keep.history_from_minute))
+    at_ms = t.REJECTS.c.at_ms
+    connection.execute(delete(t.REJECTS).where(at_ms >= 0, at_ms < keep.history_from_minute * MINUTE_MS))
     told = _shorten(connection, keep.history_bytes_max)
     old = and_(incidents.state.in_(OVER), incidents.updated_ms < keep.finished_from_ms)
     connection.execute(delete(t.DELIVERIES).where(deliveries.incident_id.in_(select(incidents.id).where(old))))

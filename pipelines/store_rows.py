@@ -3,19 +3,24 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, RowMapping, Table
 from sqlalchemy.dialects.sqlite import insert
 
 from schemas.alert import Alert
 from schemas.effects import Position, StoredPartial
 from schemas.history import SeriesInfo
 from schemas.incident import Delivery, Incident
+from schemas.partial import Counters
+from schemas.record import Partition
+from schemas.reject import Rejected, Streak
 from schemas.signal import series_key
 
 Row = dict[str, Any]
 Rows = list[Row]
 
 _encode = msgspec.msgpack.Encoder().encode
+_counters = msgspec.msgpack.Decoder(Counters).decode
+_streak = msgspec.msgpack.Decoder(Streak | None).decode
 
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
@@ -36,7 +41,16 @@ def position_row(position: Position) -> Row:
         "read_until": position.offset,
         "watermark_ms": position.watermark_ms,
         "counters": _encode(position.counters),
+        "streak": _encode(position.streak),
     }
+
+
+def position_of(row: RowMapping) -> Position:
+    """Read a position back from its row."""
+    partition = Partition(row["source"], row["number"])
+    return Position(
+        partition, row["read_until"], row["watermark_ms"], _counters(row["counters"]), _streak(row["streak"])
+    )
 
 
 def partial_row(partial: StoredPartial) -> Row:
@@ -49,6 +63,12 @@ def partial_row(partial: StoredPartial) -> Row:
         "last_minute": partial.last_minute,
         "body": partial.body,
     }
+
+
+def partial_of(row: RowMapping) -> StoredPartial:
+    """Read a stored partial back from its row."""
+    partition = Partition(row["source"], row["number"])
+    return StoredPartial(partition, row["start"], row["until"], row["last_minute"], row["body"])
 
 
 def series_row(series: SeriesInfo) -> Row:
@@ -92,3 +112,14 @@ def delivery_row(delivery: Delivery) -> Row:
         "next_attempt_ms": delivery.next_attempt_ms,
         "body": _encode(delivery),
     }
+
+
+def reject_row(partition: Partition, reject: Rejected) -> Row:
+    """Give the row of a kept reject."""
+    return {"source": partition.source, "number": partition.number, **msgspec.structs.asdict(reject)}
+
+
+def reject_of(row: RowMapping) -> tuple[Partition, Rejected]:
+    """Read a kept reject back from its row."""
+    rejected = Rejected(**{name: row[name] for name in Rejected.__struct_fields__})
+    return Partition(row["source"], row["number"]), rejected

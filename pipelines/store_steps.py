@@ -14,7 +14,20 @@ from pipelines.store_tables import FORMAT, FORMATS
 Step = Callable[[Connection], None]
 """Takes a store from one format to the next; what it raises leaves the store as it was."""
 
-STEPS: tuple[Step, ...] = ()
+
+def _rejects(connection: Connection) -> None:
+    """Make room for rejects, and for the streak of each position: none, as MessagePack says it."""
+    connection.exec_driver_sql("ALTER TABLE positions ADD COLUMN streak BLOB NOT NULL DEFAULT x'c0'")
+    connection.exec_driver_sql(
+        "CREATE TABLE rejects (source VARCHAR(512) NOT NULL, number INTEGER NOT NULL, offset BIGINT NOT NULL, "
+        "reason VARCHAR(32) NOT NULL, detail VARCHAR(256) NOT NULL, size_bytes BIGINT NOT NULL, "
+        "sha256 VARCHAR(64) NOT NULL, sample VARCHAR(256) NOT NULL, at_ms BIGINT NOT NULL, "
+        "PRIMARY KEY (source, number, offset))"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_rejects_at_ms ON rejects (at_ms)")
+
+
+STEPS: tuple[Step, ...] = (_rejects,)
 """The first takes format 1 to 2, the next 2 to 3; there is one fewer than there are formats."""
 
 

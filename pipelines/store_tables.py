@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-FORMAT = 1
+FORMAT = 2
 """Version of the tables; a store of a newer version is refused, because an older Limen would misread it."""
 ONLY = 1
 """The id of the one row that a table for a single value has."""
@@ -44,6 +44,7 @@ POSITIONS = Table(
     Column("read_until", BigInteger, nullable=False),
     Column("watermark_ms", BigInteger, nullable=False),
     Column("counters", LargeBinary, nullable=False),
+    Column("streak", LargeBinary, nullable=False),
     PrimaryKeyConstraint("source", "number"),
 )
 PARTIALS = Table(
@@ -117,6 +118,20 @@ DELIVERIES = Table(
     Column("body", LargeBinary, nullable=False),
     Index("deliveries_due", "state", "next_attempt_ms"),
     Index("deliveries_in_order", "incident_id", "sink", "sequence"),
+)
+REJECTS = Table(
+    "rejects",
+    METADATA,
+    Column("source", String(512)),
+    Column("number", Integer),
+    Column("offset", BigInteger),
+    Column("reason", String(32), nullable=False),
+    Column("detail", String(256), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("sample", String(256), nullable=False),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    PrimaryKeyConstraint("source", "number", "offset"),
 )
 JOURNAL = Table(
     "journal",

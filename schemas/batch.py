@@ -9,6 +9,7 @@ import msgspec
 from schemas.arrays import Hashes, Ints
 from schemas.event import Change
 from schemas.record import Partition
+from schemas.reject import Rejected
 
 
 class Coded(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class Batch(msgspec.Struct, frozen=True):
     `ratios` for rates, counts and scores; `levels` [N] fixed-unit integers, -1 where absent; `mixes` for category
     counts (a mix named like a rate holds the categories of its hits); `ids` [N] 64-bit hashes for distinct counts,
     0 where absent; `scores` evaluations by name. `change_rows` are the rows of the `changes`, in the same order.
-    Undecodable records are told by offset and reason, in offset order.
+    `rejects` are the records that are no events, in offset order, with the event time still unknown.
     """
 
     partition: Partition
@@ -78,5 +79,4 @@ class Batch(msgspec.Struct, frozen=True):
     scores: Scored | None = None
     changes: tuple[SeenChange, ...] = ()
     change_rows: tuple[int, ...] = ()
-    reject_offsets: tuple[int, ...] = ()
-    reject_reasons: tuple[str, ...] = ()
+    rejects: tuple[Rejected, ...] = ()

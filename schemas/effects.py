@@ -7,6 +7,7 @@ from schemas.history import SeriesInfo
 from schemas.incident import Incident, Notification
 from schemas.partial import Counters
 from schemas.record import Partition
+from schemas.reject import Rejected, Streak
 
 
 class Effects(msgspec.Struct, frozen=True):
@@ -18,12 +19,16 @@ class Effects(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where one partition stands: the next offset to read, its watermark, and what became of its records so far."""
+    """Where one partition stands: the next offset to read, its watermark, and what became of its records so far.
+
+    `streak` is that of its latest records, None where the last one was of use.
+    """
 
     partition: Partition
     offset: int
     watermark_ms: int
     counters: Counters
+    streak: Streak | None = None
 
 
 class StoredPartial(msgspec.Struct, frozen=True):
@@ -42,7 +47,8 @@ class Commit(msgspec.Struct, frozen=True):
     `closed_minute` is the latest closed minute (-1: none yet): stored partials whose last minute is not later are
     dropped. `minutes` are encoded closed minutes since the last snapshot; a `snapshot` (minute, body) replaces the
     older one and drops the minutes up to it. `history` rows and `series` are for charts. `journal` notes decisions
-    that came from the clock (a partition declared idle).
+    that came from the clock (a partition declared idle) or from the source. `rejects` are the records of each partition
+    that were no events; of each partition the newest `rejects_max` stay.
     """
 
     positions: tuple[Position, ...]
@@ -54,6 +60,8 @@ class Commit(msgspec.Struct, frozen=True):
     series: tuple[SeriesInfo, ...] = ()
     effects: Effects = Effects()
     journal: tuple[tuple[int, str], ...] = ()
+    rejects: tuple[tuple[Partition, tuple[Rejected, ...]], ...] = ()
+    rejects_max: int = 0
 
 
 class Saved(msgspec.Struct, frozen=True):

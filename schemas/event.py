@@ -193,17 +193,22 @@ class RejectReason(StrEnum):
     NOT_JSON = "not_json"
     TOO_DEEP = "too_deep"
     INVALID_FIELD = "invalid_field"
+    MISSING_FIELD = "missing_field"
     MISSING_MODEL = "missing_model"
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
     """Bytes that are not an event, with the reason and a detail that holds no content of the record.
 
-    `detail` names the field and the rule that was broken, never the offending value.
+    `detail` names the field and the rule that was broken, never the offending value. The decoder adds what is kept of
+    the record: its length, its SHA-256 in hexadecimal, and its shape without content.
     """
 
     reason: RejectReason
     detail: str = ""
+    size_bytes: int = 0
+    sha256: str = ""
+    sample: str = ""
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,9 +8,10 @@ import msgspec
 from schemas.arrays import Ints
 from schemas.batch import SeenChange
 from schemas.record import Partition
+from schemas.reject import Rejected, Streak
 from schemas.signal import Cohort
 
-PARTIAL_VERSION = 1
+PARTIAL_VERSION = 2
 """Format version of the partial on the wire; a reader refuses any other."""
 
 
@@ -71,7 +72,9 @@ class Partial(msgspec.Struct, frozen=True):
 
     Applied only if `start` equals the stored position: lower is a duplicate, higher a gap. `dictionary` maps each
     dimension, "field" ("refusal_rate.n") and "category" to its list of names; `watermark_ms` is the highest
-    believable event time seen, -1 before the first.
+    believable event time seen, -1 before the first. `rejects` are the newest of the records that were none, as many as
+    are kept of a partition; `counters` count all. `rejected_in` counts them by the minute that the event time had
+    reached, and by reason. `streaks` are the broken ones that ended here, and the one that goes on at the end if any.
     """
 
     partition: Partition
@@ -83,7 +86,16 @@ class Partial(msgspec.Struct, frozen=True):
     dictionary: dict[str, list[str]]
     minutes: tuple[PartialMinute, ...]
     changes: tuple[SeenChange, ...] = ()
+    rejects: tuple[Rejected, ...] = ()
+    rejected_in: dict[int, dict[str, int]] = {}
+    streaks: tuple[Streak, ...] = ()
     version: int = PARTIAL_VERSION
+
+
+def streak_of(partial: Partial) -> Streak | None:
+    """Give the streak that goes on at the end of a partial, None where its last record was of use."""
+    last = partial.streaks[-1] if partial.streaks else None
+    return last if last and last.until < 0 else None
 
 
 class Cells(msgspec.Struct, frozen=True):
@@ -111,7 +123,8 @@ class Minute(msgspec.Struct, frozen=True):
     `leaf_events`. `scored` is False for a minute that is known to be incomplete: counted, not judged.
     `overflow` counts events whose value, leaf or name went to `__other__`, by dimension, "leaf" or signal. `known` is
     what aggregation has learned of the stream so far (guardrail categories, evaluations): a restart goes on from it.
-    `leaf_rates` gives the trials and the hits of each leaf for the signals that are rates of turns.
+    `leaf_rates` gives the trials and the hits of each leaf for the signals that are rates of turns. `rejects` counts by
+    reason the records that were no events while the event time of their partitions stood in this minute.
     """
 
     minute: int
@@ -128,3 +141,4 @@ class Minute(msgspec.Struct, frozen=True):
     overflow: dict[str, int] = {}
     known: tuple[str, ...] = ()
     leaf_rates: dict[str, tuple[Ints, Ints]] = {}
+    rejects: dict[str, int] = {}

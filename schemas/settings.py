@@ -174,6 +174,7 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history_hours: Annotated[int, Meta(ge=1)] = 192
     history_bytes_max: Annotated[int, Meta(ge=1_000_000)] = 20_000_000_000
     incidents_days: Annotated[int, Meta(ge=1)] = 400
+    rejects_max: Annotated[int, Meta(ge=0, le=100_000)] = 1_000
     checkpoint_seconds: Positive = 2.0
     checkpoint_events: Annotated[int, Meta(ge=1)] = 50_000
     checkpoint_bytes: Annotated[int, Meta(ge=1)] = 67_108_864

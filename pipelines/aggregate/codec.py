@@ -11,7 +11,7 @@ import zstandard
 
 from schemas.partial import PARTIAL_VERSION, Minute, Partial
 
-MINUTE_VERSION = 1
+MINUTE_VERSION = 2
 """Format version of a stored minute."""
 BODY_BYTES_MAX = 1_000_000_000
 """Largest body after decompression; a partial of 50,000 events takes some 40 MB."""

@@ -17,6 +17,7 @@ from schemas.batch import Batch, Named, Ratio, Scored, SeenChange
 from schemas.event import DIMENSIONS, Change, Event, Reject, event_time_ms
 from schemas.hashing import hash64, hashes64
 from schemas.record import Partition
+from schemas.reject import Rejected
 
 _HASHES = 2.0**64
 """Event-id hashes are even over this range, so a sample by hash is a fair sample, the same in every process."""
@@ -68,13 +69,14 @@ class Columns:
         """Give the batch of these records; `offsets` go up, and every record between the first and last is here."""
         events: list[Event] = []
         places: list[int] = []
-        rejects: list[tuple[int, str]] = []
+        rejects: list[Rejected] = []
         for offset, item in zip(offsets, items, strict=True):
             if isinstance(item, Event):
                 events.append(item)
                 places.append(offset)
             else:
-                rejects.append((offset, str(item.reason)))
+                reason = str(item.reason)
+                rejects.append(Rejected(offset, reason, item.detail, item.size_bytes, item.sha256, item.sample))
         id_hash = hashes64([event.event_id for event in events])
         views = self._views(events, id_hash)
         changes = [row for row, event in enumerate(events) if event.kind == "change"]
@@ -94,8 +96,7 @@ class Columns:
             scores=_evaluations(views) if self._catalogue.follows(EVALUATION_PREFIX) else None,
             changes=tuple(self._change(events[row]) for row in changes),
             change_rows=tuple(changes),
-            reject_offsets=tuple(offset for offset, _ in rejects),
-            reject_reasons=tuple(reason for _, reason in rejects),
+            rejects=tuple(rejects),
         )
 
     def _views(self, events: list[Event], id_hash: Hashes) -> Views:

@@ -1,6 +1,5 @@
 """The reader of one partition decides about its events, and counts those on time into partials."""
 
-from collections import Counter, deque
 from collections.abc import Iterable
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from pipelines.aggregate.caps import Caps
 from pipelines.aggregate.cells import Table, table
 from pipelines.aggregate.partials import ids_of, merged, names_of, off_the_wire, on_the_wire
+from pipelines.aggregate.rejects import Found, Rejects
 from pipelines.aggregate.signals import catalogue
 from pipelines.aggregate.verdicts import DUPLICATE, MINUTE_MS, ON_TIME, VERDICTS, Ids, Judge
 from schemas.arrays import Hashes, Ints
@@ -40,8 +40,8 @@ class Reader:
         self._ids = Ids(detection.ids_max)
         self._caps = Caps(settings.cohorts, len(self._catalogue.dimensions))
         self._waiting: list[tuple[Batch, int]] = []
-        # Rejects wait with the events before them; there are as many entries as events wait, and one more.
-        self._waiting_rejects: deque[tuple[int, Counter[str]]] = deque()
+        streak = None if position is None else position.streak
+        self._rejects = Rejects(streak, watermark_ms, settings.storage.rejects_max)
         self._events_read = self._events_decided = self._records = 0
         self._clear()
         for partial in partials:
@@ -61,7 +61,6 @@ class Reader:
         self._counted: list[tuple[Ints, Hashes]] = []
         self._changes: list[SeenChange] = []
         self._verdicts = np.zeros(VERDICTS, dtype=np.int64)
-        self._rejects: Counter[str] = Counter()
 
     def add(self, batch: Batch) -> None:
         """Take the next batch and decide what can be decided."""
@@ -73,12 +72,8 @@ class Reader:
         assert batch.start >= self._next, f"offset {batch.start} of {batch.partition} was read before"
         self._next = batch.until
         self._waiting.append((batch, 0))
-        self._records += len(batch.ts_ms) + len(batch.reject_reasons)
-        before = np.searchsorted(batch.offsets, np.array(batch.reject_offsets, dtype=np.int64)) + self._events_read
-        for events, reason in zip(before.tolist(), batch.reject_reasons, strict=True):
-            if not self._waiting_rejects or self._waiting_rejects[-1][0] != events:
-                self._waiting_rejects.append((events, Counter()))
-            self._waiting_rejects[-1][1][reason] += 1
+        self._records += len(batch.ts_ms) + len(batch.rejects)
+        self._rejects.add(batch.rejects, batch.offsets, self._events_read)
         self._events_read += len(batch.ts_ms)
         self._decide(final=False)
 
@@ -97,33 +92,37 @@ class Reader:
         minute = np.concatenate([minute for minute, _ in self._counted] or [_NONE])
         ids = np.concatenate([ids for _, ids in self._counted] or [_NONE.astype(np.uint64)])
         dictionary, minutes = on_the_wire(one, self._catalogue.dimensions, minute, ids)
+        found = self._rejects.cut()
         partial = Partial(
             partition=self._partition,
             start=self._start,
             until=until,
             watermark_ms=self._judge.watermark_ms,
-            counters=self._counters(),
+            counters=self._counters(found),
             dimensions=self._catalogue.dimensions,
             dictionary=dictionary,
             minutes=minutes,
             changes=tuple(self._changes),
+            rejects=found.rejects,
+            rejected_in=found.rejected_in,
+            streaks=found.streaks,
         )
         self._start = until
         self._clear()
         return partial
 
-    def _counters(self) -> Counters:
+    def _counters(self, found: Found) -> Counters:
         """Account for every record since the last cut."""
         on_time, late, out_of_range, duplicate = self._verdicts.tolist()
-        waiting = self._events_read - self._events_decided + sum(r.total() for _, r in self._waiting_rejects)
+        waiting = self._events_read - self._events_decided + self._rejects.waiting
         counters = Counters(
             read=self._records - waiting,
             aggregated=on_time,
             late=late,
             out_of_range=out_of_range,
             duplicate=duplicate,
-            rejected=self._rejects.total(),
-            rejects=dict(sorted(self._rejects.items())),
+            rejected=sum(found.reasons.values()),
+            rejects=found.reasons,
         )
         assert counters.conserved, f"records of {self._partition} are unaccounted for: {counters}"
         self._records = waiting
@@ -138,8 +137,12 @@ class Reader:
 
     def _decide(self, *, final: bool) -> None:
         """Judge the waiting events, and count those that are decided."""
-        verdict = self._judge.judge(np.concatenate([b.ts_ms[row:] for b, row in self._waiting] or [_NONE]), final=final)
-        self._events_decided += len(verdict)
+        ts_ms = np.concatenate([b.ts_ms[row:] for b, row in self._waiting] or [_NONE])
+        offsets = np.concatenate([b.offsets[row:] for b, row in self._waiting] or [_NONE])
+        verdict = self._judge.judge(ts_ms, final=final)
+        done = len(verdict)
+        self._events_decided += done
+        self._rejects.decide(offsets[:done], ts_ms[:done], verdict, self._events_decided)
         still: list[tuple[Batch, int]] = []
         for batch, row in self._waiting:
             mine = verdict[: len(batch.ts_ms) - row]
@@ -148,8 +151,6 @@ class Reader:
             if row + len(mine) < len(batch.ts_ms):
                 still.append((batch, row + len(mine)))
         self._waiting = still
-        while self._waiting_rejects and self._waiting_rejects[0][0] <= self._events_decided:
-            self._rejects += self._waiting_rejects.popleft()[1]
         self._ids.forget_before(self._judge.open_from())
         self._caps.forget_before(self._judge.open_from())
 

@@ -15,7 +15,7 @@ from pipelines.aggregate.signals import Catalogue
 from pipelines.aggregate.verdicts import MINUTE_MS
 from schemas.batch import SeenChange
 from schemas.effects import Position
-from schemas.partial import Counters, Minute, Partial
+from schemas.partial import Counters, Minute, Partial, streak_of
 from schemas.record import Partition
 from schemas.settings import Settings
 
@@ -73,6 +73,7 @@ class Minutes:
         # By minute the ids of each partition, because each compares so many of its own.
         self._ids: dict[int, Counter[Partition]] = {}
         self._ids_max = settings.detection.ids_max
+        self._rejected: dict[int, Counter[str]] = {}
         self._empty = 0
         self.closed_minute = -1
 
@@ -135,7 +136,8 @@ class Minutes:
         if known is not None:
             counters = known.counters + counters
             watermark_ms = max(watermark_ms, known.watermark_ms)
-        self._positions[partial.partition] = Position(partial.partition, partial.until, watermark_ms, counters)
+        streak = streak_of(partial)
+        self._positions[partial.partition] = Position(partial.partition, partial.until, watermark_ms, counters, streak)
         return "applied"
 
     def _take(self, partial: Partial) -> int:
@@ -158,6 +160,9 @@ class Minutes:
         for change in partial.changes:
             if change.ts_ms // MINUTE_MS > self.closed_minute:
                 self._changes.setdefault(change.ts_ms // MINUTE_MS, Announced(self._changes_max)).add(change)
+        for at, reasons in partial.rejected_in.items():
+            if at > self.closed_minute:
+                self._rejected.setdefault(at, Counter()).update(reasons)
         return missed
 
     def close(
@@ -210,6 +215,9 @@ class Minutes:
             "changes": announced.over,
             "ids": sum(max(0, count - self._ids_max) for count in counted.values()),
         }
+        rejects: Counter[str] = Counter()
+        for at in [at for at in self._rejected if at <= minute]:  # a minute that was passed over has left its own
+            rejects += self._rejected.pop(at)
         return Minute(
             minute=minute,
             detected_ms=(minute + 1) * MINUTE_MS + self._lateness_ms,
@@ -222,6 +230,7 @@ class Minutes:
             leaves=rolled.leaves,
             leaf_events=rolled.leaf_events,
             leaf_rates=rolled.leaf_rates,
+            rejects=dict(sorted(rejects.items())),
             changes=announced.earliest(),
             overflow=rolled.overflow | {name: count for name, count in over.items() if count},
             known=self._rollup.known,

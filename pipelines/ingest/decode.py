@@ -1,5 +1,6 @@
 """Decoding checks the size of a record and hands it to its format."""
 
+from pipelines.ingest.redact import with_evidence
 from schemas.event import Event, Reject, RejectReason
 from schemas.formats import FORMATS, Format
 
@@ -16,10 +17,15 @@ class Decoder:
         self._too_large = Reject(RejectReason.TOO_LARGE, f"more than {record_bytes_max} bytes")
 
     def decode(self, value: bytes) -> Event | Reject:
-        """Give the event in these bytes or the reason why they are none; never raises.
+        """Give the event in these bytes, or the reason why they are none with what may be kept of them; never raises.
 
         Size and emptiness are judged before anything is parsed. When no format fits, the first one says why.
         """
+        found = self._found(value)
+        return found if isinstance(found, Event) else with_evidence(found, value)
+
+    def _found(self, value: bytes) -> Event | Reject:
+        """Give what the formats say."""
         if not value:
             return Reject(RejectReason.EMPTY)
         if len(value) > self._record_bytes_max:

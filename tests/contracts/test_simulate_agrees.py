@@ -46,7 +46,7 @@ def written_out(batch: Batch) -> dict[str, object]:
         "ids": {name: column(ids) for name, ids in batch.ids.items()},
         "scores": None if batch.scores is None else batch.scores.row.tolist(),
         "changes": (batch.changes, batch.change_rows),
-        "rejects": (batch.reject_offsets, batch.reject_reasons),
+        "rejects": batch.rejects,
     }
 
 

@@ -24,6 +24,7 @@ from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Effect, Incident, Notification
 from schemas.partial import Cells, Counters, Minute, Partial, PartialMinute
 from schemas.record import Partition
+from schemas.reject import Rejected
 from schemas.score import Candidate, Finding, Level, Reason, Recovered
 
 LATENESS_MS = 2 * MINUTE_MS
@@ -53,7 +54,7 @@ class FakeColumns:
             ts_ms=np.array([event_time_ms(event) for _, event in kept], dtype=np.int64),
             id_hash=hashes64([event.event_id for _, event in kept]), dims={},
             ratios={"refusal_rate": Ratio(refused, np.ones_like(refused))}, levels={}, mixes={}, ids={},
-            reject_offsets=rejects, reject_reasons=("not_json",) * len(rejects),
+            rejects=tuple(Rejected(offset, "not_json") for offset in rejects),
         )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ class FakeReader:
                 cell[1] += x
                 self._counts["aggregated"] += 1
             self._watermark = max(self._watermark, ts)
-        self._counts["rejected"] += len(batch.reject_offsets)
+        self._counts["rejected"] += len(batch.rejects)
         self._until = batch.until
 
     def cut(self, *, final: bool = False) -> Partial | None:

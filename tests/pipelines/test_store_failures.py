@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 
 from pipelines.store import Store, StoreError
+from pipelines.store_tables import FORMAT
 from schemas.effects import Commit, Position
 from schemas.partial import Counters
 from schemas.record import Partition
@@ -99,7 +100,8 @@ def test_a_newer_format_is_refused(tmp_path):
     with closing(sqlite3.connect(tmp_path / "limen.db")) as connection, connection:
         connection.execute("UPDATE limen_format SET version = 7")
     assert said(url) == (
-        f"{tmp_path / 'limen.db'}: has format 7, and this Limen knows 1: use the Limen that wrote it, or a newer one"
+        f"{tmp_path / 'limen.db'}: has format 7, and this Limen knows {FORMAT}: "
+        "use the Limen that wrote it, or a newer one"
     )
 
 

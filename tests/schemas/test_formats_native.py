@@ -73,7 +73,7 @@ ABUSE = [
         "invalid_field",
         "Expected `array` of length <= 1000 - at `$.tool_calls`",
     ),
-    (b'{"ts":1767571200000,"model":"m"}', "invalid_field", "Object missing required field `event_id`"),
+    (b'{"ts":1767571200000,"model":"m"}', "missing_field", "Object missing required field `event_id`"),
     (b'{"event_id":"","ts":1}', "invalid_field", "Expected `str` of length >= 1 - at `$.event_id`"),
     (b'{"event_id":"a","ts":"secret"}', "invalid_field", "Invalid RFC3339 encoded datetime - at `$.ts`"),
     (

@@ -21,6 +21,8 @@ def check(seed: int) -> int:
     assert rough.minutes == calm.minutes
     assert rough.history == calm.history
     assert rough.series == calm.series
+    assert rough.rejects == calm.rejects
+    assert len(calm.rejects) == sum(counters.rejected for counters in calm.counters.values())
     assert sum(counters.read for counters in calm.counters.values()) == log.records
     return crashes
 

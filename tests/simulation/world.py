@@ -168,6 +168,7 @@ class Outcome:
     series: list
     counters: dict[Partition, Counters]
     minutes: dict[int, tuple[bytes, frozenset[str]]]
+    rejects: list
 
 
 def outcome(store: Store, witness: Witness) -> Outcome:
@@ -180,6 +181,7 @@ def outcome(store: Store, witness: Witness) -> Outcome:
         series=store.series(),
         counters={position.partition: position.counters for position in store.load().positions},
         minutes=witness.minutes,
+        rejects=store.rejects(100_000),
     )
 
 

@@ -133,7 +133,7 @@ def test_partials_and_minutes_survive_as_bytes():
 def test_bytes_that_cannot_be_read_are_named(monkeypatch):
     """Another version, damage and an unbelievable size are each refused with one line."""
     body = encode_partial(a_partial([turn(1, "a")]))
-    with pytest.raises(ValueError, match="partial: format version 9, this release reads 1"):
+    with pytest.raises(ValueError, match="partial: format version 9, this release reads 2"):
         decode_partial(b"\x09" + body[1:])
     with pytest.raises(ValueError, match="partial: format version missing"):
         decode_partial(b"")

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aggregate import text
+from pipelines.aggregate.many_texts import entropies, repetition, repetitions
 from pipelines.aggregate.refusal import refuses
-from pipelines.aggregate.text import Memory, Shape, char_entropy, has_list, is_json, lines, repetition, shape
+from pipelines.aggregate.text import Memory, Shape, has_list, is_json, lines, shapes
 
 DECLINING = [
     "I'm sorry, but I can't help with that.",
@@ -93,7 +96,7 @@ def test_ordinary_answers_are_seldom_mistaken(shared_data: Path):
 )
 def test_the_shape_of_a_text(response, expected):
     """Lines, code, list, JSON, bits a character, share of repetition."""
-    found = shape(response)
+    (found,) = shapes([response])
     assert found == Shape(
         *(expected.lines, expected.code, expected.listed, expected.json),
         pytest.approx(expected.entropy),
@@ -108,6 +111,27 @@ def test_a_loop_at_the_end_of_a_long_text_is_repetition():
     assert repetition(sensible + " and so on" * 100) > 0.9
 
 
+SPACES = ["\u3000", "\x85", "\u2003", "\x1c", "\n\n", "\t"]
+LONG = ["exactly_sixteen_", "exactly_twenty_four_byte", "a_word_of_more_than_24_bytes", "a_word_of_more_than_24_BYTES"]
+PIECES = st.sampled_from(["a", "b", "c", "the", "word", "Straße", "twelveletter", "話", *LONG, *SPACES])
+
+
+@given(texts=st.lists(st.lists(PIECES, max_size=40).map(" ".join) | st.text(max_size=60), max_size=12))
+def test_texts_are_counted_together_as_each_alone(texts):
+    """Neither spaces of all kinds, nor long words, nor neighbours change what counting one by one gives."""
+    assert repetitions(texts).tolist() == [repetition(text) for text in texts]
+    assert entropies(texts).tolist() == [entropies([text])[0] for text in texts]
+    for one, bits in zip(texts, entropies(texts).tolist(), strict=True):
+        shares = [count / len(one) for count in Counter(one).values()]
+        assert bits == pytest.approx(-sum(share * math.log2(share) for share in shares), abs=1e-12)
+
+
+def test_more_texts_than_are_counted_at_a_time():
+    """Nothing is lost where one group of texts ends and the next begins."""
+    texts = [f"w{k} " + "one two three four five " * (k % 3) for k in range(300)]
+    assert repetitions(texts).tolist() == [repetition(text) for text in texts]
+
+
 def test_json_that_is_cut_off_or_too_deep_is_none():
     """Only what parses is JSON, and nothing that is sent can break the measure."""
     assert not is_json('{"a": 1')
@@ -118,7 +142,7 @@ def test_json_that_is_cut_off_or_too_deep_is_none():
 @given(response=st.text(max_size=300))
 def test_every_text_can_be_measured(response):
     """No text breaks a measure, and all values stay inside their range."""
-    found = shape(response)
+    (found,) = shapes([response])
     assert 0 <= found.entropy <= 8.3  # log2(300)
     assert 0 <= found.repetition <= 1
     assert found.lines == lines(response) >= 0
@@ -128,7 +152,7 @@ def test_every_text_can_be_measured(response):
 
 def test_a_lone_surrogate_is_a_character():
     """Half a surrogate pair is bad text, and is still counted."""
-    assert char_entropy("\ud800a") == 1.0
+    assert entropies(["\ud800a"]).tolist() == [1.0]
 
 
 def test_what_was_read_is_remembered_within_bounds(monkeypatch):

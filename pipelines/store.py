@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, Table, and_, delete, exists, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -219,20 +219,11 @@ class Store:
         Of one incident and sink it is only the next in order. The limit is each sink's own, so that one that fails
         and piles up keeps nobody else waiting.
         """
-        columns, before = t.DELIVERIES.c, t.DELIVERIES.alias("before")
-        earlier = exists().where(
-            before.c.incident_id == columns.incident_id,
-            before.c.sink == columns.sink,
-            before.c.sequence < columns.sequence,
-            before.c.state == "waiting",
-        )
-        order = (columns.created_ms, columns.incident_id, columns.sequence)
-        place = func.row_number().over(partition_by=columns.sink, order_by=order)
-        waiting = and_(columns.state == "waiting", columns.next_attempt_ms <= now_ms, ~earlier)
-        due = select(t.DELIVERIES, place.label("place")).where(waiting).subquery()
-        query = select(due.c.body).where(due.c.place <= limit)
-        query = query.order_by(due.c.created_ms, due.c.incident_id, due.c.sequence, due.c.sink)
-        return self._bodies(query, _delivery)
+        return self._bodies(store_outbox.due(now_ms, limit), _delivery)
+
+    def deliveries_over(self, sink: str, waiting_max: int) -> list[Delivery]:
+        """Give the waiting messages of a sink beyond so many, those that matter least."""
+        return self._bodies(store_outbox.over(sink, waiting_max), _delivery)
 
     def record_delivery(self, delivery: Delivery) -> None:
         """Write what became of a message."""

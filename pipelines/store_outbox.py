@@ -1,8 +1,40 @@
-"""What waits in the outbox, as the store counts it."""
+"""What waits in the outbox: what is due, what is too much, and how the store counts it."""
 
-from sqlalchemy import Connection, case, func, select
+from typing import Any
 
-from pipelines.store_tables import DELIVERIES
+from sqlalchemy import Connection, and_, case, exists, func, select
+
+from pipelines.store_prune import OVER
+from pipelines.store_tables import DELIVERIES, INCIDENTS
+
+
+def due(now_ms: int, limit: int) -> Any:
+    """Ask for the bodies of waiting messages whose time has come, as `Store.deliveries_due` promises."""
+    columns, before = DELIVERIES.c, DELIVERIES.alias("before")
+    earlier = exists().where(
+        before.c.incident_id == columns.incident_id,
+        before.c.sink == columns.sink,
+        before.c.sequence < columns.sequence,
+        before.c.state == "waiting",
+    )
+    order = (columns.created_ms, columns.incident_id, columns.sequence)
+    place = func.row_number().over(partition_by=columns.sink, order_by=order)
+    waiting = and_(columns.state == "waiting", columns.next_attempt_ms <= now_ms, ~earlier)
+    found = select(DELIVERIES, place.label("place")).where(waiting).subquery()
+    query = select(found.c.body).where(found.c.place <= limit)
+    return query.order_by(found.c.created_ms, found.c.incident_id, found.c.sequence, found.c.sink)
+
+
+def over(sink: str, waiting_max: int) -> Any:
+    """Ask for the bodies of a sink's waiting messages beyond so many, those that matter least.
+
+    Messages of open incidents stay before those of incidents that are over, newer incidents before older ones, and of
+    one incident the first messages, because the later ones say nothing without them.
+    """
+    columns, incidents = DELIVERIES.c, INCIDENTS.c
+    order = (incidents.state.in_(OVER), incidents.updated_ms.desc(), columns.incident_id, columns.sequence)
+    query = select(columns.body).join(INCIDENTS, incidents.id == columns.incident_id)
+    return query.where(columns.state == "waiting", columns.sink == sink).order_by(*order).limit(-1).offset(waiting_max)
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:

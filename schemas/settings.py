@@ -158,6 +158,7 @@ class Notifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minimum_severity: Severity = "sev3"
     timeout_seconds: Positive = 10.0
     attempts_max: Annotated[int, Meta(ge=1, le=50)] = 10
+    waiting_max: Annotated[int, Meta(ge=1)] = 1_000
     allow_hosts: tuple[str, ...] = ()
 
 

@@ -32,21 +32,26 @@ class DeliveryStore(Protocol):
         """Give waiting messages whose time has come; of one incident and sink only the next in order."""
         ...
 
+    def deliveries_over(self, sink: str, waiting_max: int) -> Sequence[Delivery]:
+        """Give the waiting messages of a sink beyond so many, those that matter least."""
+        ...
+
     def record_delivery(self, delivery: Delivery) -> None:
         """Write what became of a message."""
         ...
 
 
 class Sink(msgspec.Struct, frozen=True):
-    """One configured sink: how to send, and how often at most."""
+    """One configured sink: how to send, how often at most, and how many messages may wait for it."""
 
     notifier: Notifier
     attempts_max: int
+    waiting_max: int = 1_000
 
 
 def sinks_of(notifiers: Sequence[settings.Notifier]) -> dict[str, Sink]:
     """Make the sinks from their settings, by name."""
-    return {one.name: Sink(NOTIFIERS[one.kind](one), one.attempts_max) for one in notifiers}
+    return {one.name: Sink(NOTIFIERS[one.kind](one), one.attempts_max, one.waiting_max) for one in notifiers}
 
 
 def wait_seconds(attempts: int, dice: Random) -> float:
@@ -76,7 +81,7 @@ class Outbox:
         until nothing comes. A sink that just failed is left alone for the rest of the round; its other messages wait
         as they are.
         """
-        done: list[Delivery] = []
+        done: list[Delivery] = self._overflow()
         failing: set[str] = set()
         for delivery in self._store.deliveries_due(now_ms, limit):
             name = delivery.notification.sink
@@ -89,6 +94,18 @@ class Outbox:
             self._tell(after)
             done.append(after)
         return done
+
+    def _overflow(self) -> list[Delivery]:
+        """Give up the messages for which there is no room: a sink that is down for long must not fill the store."""
+        given_up: list[Delivery] = []
+        for name, sink in self._sinks.items():
+            for delivery in self._store.deliveries_over(name, sink.waiting_max):
+                error = f"more than {sink.waiting_max} messages wait for this sink"
+                after = msgspec.structs.replace(delivery, state="dead", error=error)
+                self._store.record_delivery(after)
+                self._tell(after)
+                given_up.append(after)
+        return given_up
 
     def _tell(self, after: Delivery) -> None:
         """Write to the log that a sink has begun to fail, that it works again, or that a message is dead."""

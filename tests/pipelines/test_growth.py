@@ -44,7 +44,16 @@ def hostile(minute: int) -> Iterator[bytes]:
     for k in range(12):
         new = f"{minute}-{k}"
         names = ("event_id", "model", "model_version", "prompt_version", "policy_version", "tenant", "region")
-        names += ("environment", "surface", "language", "session_id", "user_hash", "finish_reason", "error_type", "route")
+        names += (
+            "environment",
+            "surface",
+            "language",
+            "session_id",
+            "user_hash",
+            "finish_reason",
+            "error_type",
+            "route",
+        )
         event = {name: f"{name} {new}" for name in names}
         event |= {"ts": at_ms + 4_000 * k, "refusal": (minute // 20 + k) % 3 > 0, "latency_ms": 10 + k, "prompt": new}
         event |= {"tool_calls": [{"name": f"tool {new}", "status": "error"}], "safety": [{"category": new}]}

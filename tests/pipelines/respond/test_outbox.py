@@ -163,3 +163,21 @@ def test_sinks_are_made_from_their_settings():
 def test_waits_grow_to_a_limit_and_never_vanish(attempts, seed):
     """A wait lies between four seconds and seven hours and a quarter, however many attempts there were."""
     assert 4.0 <= wait_seconds(attempts, Random(seed)) <= 1.2 * 6 * 3_600
+
+
+def test_a_sink_that_is_down_for_hours_keeps_what_matters_most(store):
+    """Of six messages three may wait: those of incidents that are open stay, the newest first; the others are dead."""
+    put(store, *(notification(f"i{k}", version) for k in range(3) for version in (1, 2)))
+    stage = Stage()
+    stage.push(0, "latency_ms", (), "page")
+    some = stage.play(1).the_incident()
+    newest = msgspec.structs.replace(some, id="i1", updated_ms=some.updated_ms + 1)
+    closed = msgspec.structs.replace(some, id="i2", state="resolved", updated_ms=some.updated_ms + 2)
+    store.commit(Commit(positions=(), effects=Effects(incidents=(newest, closed))))
+    with structlog.testing.capture_logs() as log:
+        done = Outbox(store, {"hook": Sink(Scripted(RETRY), 10, waiting_max=3)}, Random(1)).work(0)
+    dead = {each.notification.id for each in done if each.state == "dead"}
+    assert dead == {"i0.2.hook", "i2.1.hook", "i2.2.hook"}
+    assert {each.error for each in done if each.state == "dead"} == {"more than 3 messages wait for this sink"}
+    assert store.delivery_counts() == {"hook": {"dead": 3, "waiting": 3}}
+    assert [line["incident"] for line in log if line["event"] == "notification.dead"] == ["i0", "i2", "i2"]

@@ -53,6 +53,7 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         'limen_events_total{outcome="rejected"}': 5,
         'limen_rejects_total{reason="empty"}': 1,
         'limen_rejects_total{reason="invalid_field"}': 0,
+        'limen_rejects_total{reason="missing_field"}': 0,
         'limen_rejects_total{reason="missing_model"}': 0,
         'limen_rejects_total{reason="not_json"}': 4,
         'limen_rejects_total{reason="not_utf8"}': 0,

@@ -20,7 +20,8 @@ from docs.generate_settings import settings_page
 from docs.generate_words import generated, table
 from pipelines.aggregate.signals import Row, rows
 from pipelines.cli import main as limen
-from pipelines.serve import metrics_page
+from pipelines.serve import limits, metrics_page
+from schemas.settings import Settings
 from schemas.signal import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,11 +203,29 @@ def _board(board: Board) -> str:
     )
 
 
+def limits_page() -> str:
+    """Give the page of limits: every row of the table, settings with their defaults."""
+    defaults = limits.limits(Settings())
+    rows = [
+        (f"`{each.name}`", f"{defaults[each.name]:,}" if each.name in defaults else "", each.bounds, each.over)
+        for each in limits.LIMITS
+    ]
+    return (
+        f"# Limits\n\n{generated('`pipelines/serve/limits.py`')}\n"
+        "Everything in Limen that could grow with its input has a limit, and what is over it is counted or told.\n"
+        "Limits are settings, or constants of the code under `pipelines/` that nobody should have to choose; each has\n"
+        "its reason where it stands. `limen_limit` and `limen_limit_used` in [metrics](metrics.md) show the settings,\n"
+        "and `limen_cap_hits_total` counts what a cap kept from being counted under its own name.\n\n"
+        f"{table(('limit', 'default', 'what it bounds', 'what becomes of more'), rows)}"
+    )
+
+
 PAGES = {
     "signals.md": signals_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
     "metrics.md": metrics_page.page,
+    "limits.md": limits_page,
     "benchmarks.md": benchmarks_page,
 }
 """Page -> what makes its text."""

@@ -181,6 +181,7 @@ class Engine:
             if clock_ms is not None:
                 left = self._commit_minutes_max - len(minutes)
                 minutes += self._parts.minutes.close_until(clock_ms, at_most=left)
+        self.progress.uses |= self._parts.minutes.uses()
         self._pending = len(minutes) == self._commit_minutes_max
         if minutes:
             self._worker.closed(minutes[-1].minute)

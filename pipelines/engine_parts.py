@@ -77,6 +77,10 @@ class Minutes(Protocol):
         """Give where a partition stands after all that was applied, None before its first partial."""
         ...
 
+    def uses(self) -> dict[str, int]:
+        """Give how much of its limits is in use, by the name of their setting."""
+        ...
+
 
 class Detect(Protocol):
     """Judges closed minutes; what a restored one says next is bit for bit what the other would have said."""

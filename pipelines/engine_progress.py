@@ -1,5 +1,6 @@
 """Progress is what the engine remembers of itself for people: stage times, series, and the latest closed minute."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,7 @@ class Progress:
         self.latest: HistoryRow | None = None
         self.learning = 0
         self.overflow: dict[str, int] = {}
+        self.uses: dict[str, int] = {}
         self.audit_expected = 0.0
         self.audit_observed = 0.0
         self.snapshot_minute = saved.snapshot[0] if saved.snapshot else -1
@@ -84,6 +86,9 @@ class Progress:
         self.audit_observed += judged.audit_observed
         self._series += judged.new_series
         self._cohorts |= {info.cohort for info in judged.new_series}
+        of_dimensions = Counter(name for name, _ in {pair for leaf in minute.leaves for pair in leaf})
+        self.uses["cohorts.leaves_max"] = len(minute.leaves)
+        self.uses["cohorts.values_max"] = max(of_dimensions.values(), default=0)
         if judged.refused:
             self.overflow[SERIES] = judged.refused
         for name, count in minute.overflow.items():

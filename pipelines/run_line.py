@@ -248,5 +248,6 @@ class Line:
                 snapshot_bytes=progress.snapshot_bytes,
                 source=view.use,
                 processes=self.hooks.processes(),
+                uses=dict(progress.uses),
             )
         )

@@ -175,7 +175,7 @@ class Loop:
         if clock_ms is not None and self._line.engine.closed_minute > before:
             self._words.closed_by_clock()
         self._words.look()
-        self._fed, self._checkpointed = 0, now
+        self._checkpointed = now
         self._take_stock()
         self._prune(now)
         self._publish()
@@ -248,9 +248,9 @@ class Loop:
         self._use = msgspec.structs.replace(self._use, **{name: getattr(self._use, name) + 1})
 
     def _take_stock(self) -> None:
-        """Note how many bytes the checkpoint took in, and begin to count those of the next."""
-        self._use = msgspec.structs.replace(self._use, staged_bytes=self._staged_bytes)
-        self._staged_bytes = 0
+        """Note what the checkpoint took in, and begin to count what the next one will."""
+        self._use = msgspec.structs.replace(self._use, staged_records=self._fed, staged_bytes=self._staged_bytes)
+        self._fed = self._staged_bytes = 0
 
     def _publish(self) -> None:
         """Tell the status with what the source knows."""

@@ -61,14 +61,15 @@ class ProcessUse(msgspec.Struct, frozen=True):
 class SourceUse(msgspec.Struct, frozen=True):
     """What reading the source took since the start: polls, times it was opened, failures and stalls.
 
-    A failed poll of Kafka throws its client away, so `failures` counts the clients that were made anew. `staged_bytes`
-    are the bytes of the records that the latest checkpoint took in.
+    A failed poll of Kafka throws its client away, so `failures` counts the clients that were made anew.
+    `staged_records` and `staged_bytes` are what the latest checkpoint took in.
     """
 
     polls: int = 0
     opens: int = 0
     failures: int = 0
     stalls: int = 0
+    staged_records: int = 0
     staged_bytes: int = 0
 
 
@@ -78,7 +79,8 @@ class Status(msgspec.Struct, frozen=True):
     `series` lists all series by number; `learning` is the number that are not judged yet. `audit_expected` and
     `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` counts records that were gone
     before they could be read, by partition, -1 where the number is unknown. The snapshot is the latest one, and its
-    minute -1 before the first. Histograms begin anew with the process. Times are epoch ms.
+    minute -1 before the first. Histograms begin anew with the process. `uses` says of limits, by the name of their
+    setting, how much of them is in use. Times are epoch ms.
     """
 
     started_ms: int
@@ -109,3 +111,4 @@ class Status(msgspec.Struct, frozen=True):
     snapshot_bytes: int = 0
     source: SourceUse = SourceUse()
     processes: tuple[ProcessUse, ...] = ()
+    uses: dict[str, int] = {}

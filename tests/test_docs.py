@@ -13,6 +13,7 @@ from benchmarks import scenarios
 from detectors import DETECTORS
 from docs import generate, generate_settings
 from pipelines.aggregate.signals import rows
+from pipelines.serve.limits import LIMITS
 from pipelines.serve.metrics_families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +64,7 @@ def test_every_setting_is_documented():
         ("signals.md", [row.signal.name for row in rows()]),
         ("metrics.md", [family.exposed for family in FAMILIES]),
         ("detectors.md", list(DETECTORS)),
+        ("limits.md", [limit.name for limit in LIMITS]),
     ],
 )
 def test_every_row_of_a_table_is_documented(page, names):

@@ -37,16 +37,16 @@ class Announced:
         """Begin without any."""
         self._most = most
         self._kept: list[SeenChange] = []
-        self._total = 0
+        self.total = 0
 
     @property
     def over(self) -> int:
         """Count those that are not kept."""
-        return max(0, self._total - self._most)
+        return max(0, self.total - self._most)
 
     def add(self, change: SeenChange) -> None:
         """Take one more."""
-        self._total += 1
+        self.total += 1
         self._kept.append(change)
         if len(self._kept) >= 2 * self._most:
             self._kept = list(self.earliest())
@@ -118,6 +118,13 @@ class Minutes:
         """Give a partition's watermark, -1 before its first event."""
         known = self._positions.get(partition)
         return -1 if known is None else known.watermark_ms
+
+    def uses(self) -> dict[str, int]:
+        """Give how much of its limits is in use, by the name of their setting."""
+        return {
+            "detection.ids_max": max((max(counted.values()) for counted in self._ids.values()), default=0),
+            "detection.changes_max": max((each.total for each in self._changes.values()), default=0),
+        }
 
     def apply(self, partial: Partial) -> Literal["applied", "duplicate", "gap"]:
         """Merge a partial that begins where its partition stands; a lower start is a duplicate, a higher one a gap.

@@ -197,6 +197,7 @@ def _series(status: Status, firing: set[Cohort], cohorts_max: int) -> Iterator[S
     yield "limen_cohorts", (), status.cohorts_total
     yield "limen_cohorts_exposed", (), len(exposed)
     yield "limen_cohorts_left_out", (), len(events) - len(exposed)
+    yield "limen_limit_used", ("cohorts.metrics_max",), len(exposed)
     for info in status.series:
         label = exposed.get(info.cohort)
         if label is not None:
@@ -227,7 +228,11 @@ def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),
         *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
     ]
-    for sink, counts in sorted(store.delivery_counts().items()):
+    counted = store.delivery_counts()
+    for notifier in sources.settings.notifiers:
+        waiting = counted.get(notifier.name, {}).get("waiting", 0)
+        samples.append(("limen_limit_used", (f"notifiers.{notifier.name}.waiting_max",), waiting))
+    for sink, counts in sorted(counted.items()):
         samples += (("limen_notifications", (sink, state), count) for state, count in sorted(counts.items()))
     for sink, created_ms in sorted(store.deliveries_oldest().items()):
         age_ms = 0 if created_ms is None else max(0, now_ms - created_ms)

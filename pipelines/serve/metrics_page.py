@@ -32,9 +32,9 @@ _FOOT = """
 * `severity` is `sev1` to `sev4`.
 * `state` is `pending` or `firing` for an alert, and `waiting`, `sent` or `dead` for a notification.
 * `process` is `main` for the process that writes the store.
-* `cap` is `values` (of one dimension), `leaves` (full combinations) or `names` (of a mix or of evaluations), and
-  `dimension` the dimension or mix, or `all`.
-* `limit` is the name of a setting, such as `cohorts.series_max`.
+* `cap` is `values` (of one dimension), `leaves` (full combinations), `names` (of a mix or of evaluations), `series`,
+  `ids` or `changes`, and `dimension` the dimension or mix, or `all`. [Limits](limits.md) says what each means.
+* `limit` is the name of a setting, such as `cohorts.series_max`, or of a sink's, such as `notifiers.log.waiting_max`.
 * `file` is `database` or `wal`, the log of what is not in the database file yet.
 * `step` is `read`, `decode`, `aggregate`, `detect`, `respond` or `commit`.
 

@@ -209,6 +209,10 @@ class FakeMinutes:
         """Give the watermark."""
         return self._watermarks.get(partition, -1)
 
+    def uses(self) -> dict[str, int]:
+        """Know of one limit."""
+        return {"detection.open_minutes_max": len(self._cells)}
+
 
 class FakeDetect:
     """Finds minutes with many refusals, and knows how many there ever were."""

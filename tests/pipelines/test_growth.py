@@ -19,7 +19,7 @@ from tests.support.growth import sizes
 P = Partition("kafka:t", 0)
 START = 29_459_520
 MINUTES = 360
-"""Detectors look back for an hour once they are four hours old, so the second third is when the last of them is full."""
+"""Detectors look back for an hour once they are four hours old: the last of them is full after the second third."""
 WATCHED = 30
 """Minutes at the end of a third that are looked at: memories of what was met lately are emptied and fill again."""
 MEASURED = {

@@ -177,7 +177,8 @@ def status_of(series: tuple[SeriesInfo, ...], latest: HistoryRow | None, **chang
         checkpoint_seconds=Histogram((0.1, 1.0), (40, 2, 0), 3.25),
         snapshot_minute=closed - 4,
         snapshot_bytes=2_048,
-        source=SourceUse(polls=90, opens=2, failures=1, stalls=0, staged_bytes=1_200),
+        source=SourceUse(polls=90, opens=2, failures=1, stalls=0, staged_records=9, staged_bytes=1_200),
+        uses={"cohorts.leaves_max": 12},
         processes=(ProcessUse("main", 104_857_600, 12.5, 31), ProcessUse("worker-1")),
     )
     return msgspec.structs.replace(made, **changes)

@@ -29,7 +29,7 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
     """The tiny world gives exactly these samples, apart from versions and series."""
     found = samples(client.get("/metrics").text)
     assert {
-        name: value for name, value in found.items() if not re.match("limen_(build|signal_|store_bytes)", name)
+        name: value for name, value in found.items() if not re.match("limen_(build|signal_|store_bytes|limit)", name)
     } == {
         'limen_config_info{hash="c0ffee"}': 1,
         "limen_ready": 1,
@@ -85,10 +85,6 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         "limen_cohorts_exposed": 3,
         "limen_cohorts_left_out": 0,
         'limen_cap_hits_total{cap="values",dimension="tenant"}': 7,
-        'limen_limit{limit="cohorts.series_max"}': 100000,
-        'limen_limit{limit="storage.checkpoint_bytes"}': 67108864,
-        'limen_limit_used{limit="cohorts.series_max"}': 3,
-        'limen_limit_used{limit="storage.checkpoint_bytes"}': 1200,
         'limen_incidents_open{severity="sev1"}': 0,
         'limen_incidents_open{severity="sev2"}': 1,
         'limen_incidents_open{severity="sev3"}': 0,
@@ -236,6 +232,22 @@ def test_caps_are_told_apart(world, ask):
         'limen_cap_hits_total{cap="leaves",dimension="all"}': 5,
         'limen_cap_hits_total{cap="names",dimension="tool_mix"}': 7,
     }
+
+
+def test_limits_are_shown_with_what_is_used_of_them(client):
+    """A limit of the settings and of each sink is a metric, and so is its use where it is known."""
+    found = samples(client.get("/metrics").text)
+    assert len([name for name in found if name.startswith("limen_limit{")]) == 16
+    assert {name: value for name, value in found.items() if name.startswith("limen_limit_used")} == {
+        'limen_limit_used{limit="cohorts.leaves_max"}': 12,
+        'limen_limit_used{limit="cohorts.metrics_max"}': 3,
+        'limen_limit_used{limit="cohorts.series_max"}': 3,
+        'limen_limit_used{limit="notifiers.log.waiting_max"}': 1,
+        'limen_limit_used{limit="storage.checkpoint_bytes"}': 1200,
+        'limen_limit_used{limit="storage.checkpoint_events"}': 9,
+    }
+    assert found['limen_limit{limit="cohorts.leaves_max"}'] == 5000
+    assert found['limen_limit{limit="notifiers.log.waiting_max"}'] == 1000
 
 
 def test_two_applications_share_no_registry(world, ask):

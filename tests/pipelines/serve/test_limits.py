@@ -1,0 +1,94 @@
+"""The table of limits is complete: a limit that is added without a row fails here."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from pipelines.serve.limits import LIMITS, limits
+from schemas.settings import Notifier, Settings
+
+PIPELINES = Path(__file__).resolve().parents[3] / "pipelines"
+ROOMS = ("aggregate", "detect", "respond")
+"""The rooms that keep something of their input between two batches."""
+NAMED = {limit.name for limit in LIMITS}
+ENDINGS = ("_max", "_days", "_hours", "_events", "_bytes")
+"""How settings that bound something are called."""
+OTHER_SETTINGS = {
+    "detection.accept_after_hours": "a time after which something is accepted",
+    "notifiers.attempts_max": "attempts of one message, which waits for one place",
+}
+"""Settings with such a name that bound nothing that grows -> what they are."""
+OTHER_CONSTANTS = {
+    "aggregate/cells.py RANK_MAX": "a value",
+    "aggregate/codec.py BODY_BYTES_MAX": "what is read of one body",
+    "aggregate/fixed.py LEVEL_MAX": "a value",
+    "aggregate/measures.py COUNT_MAX": "a value",
+    "aggregate/sums.py BLOCK_CELLS_MAX": "a step of one sum",
+    "aggregate/text.py CACHED_CHARS_MAX": "which texts are remembered",
+    "aggregate/text.py ENTROPY_CHARS_MAX": "what is read of one text",
+    "aggregate/text.py JSON_CHARS_MAX": "what is read of one text",
+    "aggregate/text.py REPETITION_CHARS_MAX": "what is read of one text",
+    "detect/account.py PARTS_MAX": "what one account names",
+    "detect/telling.py ACCOUNTS_MAX": "accounts made in one minute",
+    "detect/watch.py LAG_MAX": "minutes",
+    "detect/window.py WINDOW_MAX": "minutes",
+    "detect/windows.py CELLS_MAX": "a step of one sum",
+    "detect/windows.py ROWS_MAX": "a step of one sum",
+    "respond/notifiers/webhook.py RETRY_AFTER_SECONDS_MAX": "a time",
+    "respond/outbox.py ERROR_CHARS_MAX": "what is kept of one error",
+    "respond/outbox.py WAIT_SECONDS_MAX": "a time",
+}
+"""Constants of these rooms that bound nothing that grows -> what they are."""
+
+
+def settings_of(kind: type, before: str = "") -> Iterator[str]:
+    """Give the settings by name, those of a group behind its name."""
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from settings_of(field.type, f"{before}{field.name}.")
+        else:
+            yield before + field.name
+
+
+def constants(path: Path) -> Iterator[str]:
+    """Give the constants of a module that say how much there may be at most."""
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        for target in statement.targets if isinstance(statement, ast.Assign) else ():
+            for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(name, ast.Name) and name.id.endswith("_MAX"):
+                    yield f"{path.relative_to(PIPELINES).as_posix()} {name.id}"
+
+
+def test_every_setting_that_bounds_something_is_in_the_table():
+    """A setting called like a limit has a row, or is said to be none."""
+    names = [*settings_of(Settings), *settings_of(Notifier, "notifiers.")]
+    bounding = {name for name in names if name.endswith(ENDINGS)}
+    assert bounding - NAMED - OTHER_SETTINGS.keys() == set()
+    assert OTHER_SETTINGS.keys() - bounding == set()
+    assert {limit.name for limit in LIMITS if ".py " not in limit.name} <= bounding
+
+
+def test_every_constant_of_the_rooms_that_remember_is_in_the_table():
+    """A constant called like a limit has a row, or bounds nothing that grows; and every row has a constant."""
+    found = {name for room in ROOMS for path in (PIPELINES / room).rglob("*.py") for name in constants(path)}
+    assert found - NAMED - OTHER_CONSTANTS.keys() == set()
+    assert OTHER_CONSTANTS.keys() - found == set()
+    rows = {limit.name for limit in LIMITS if ".py " in limit.name}
+    assert rows <= {name for path in PIPELINES.rglob("*.py") for name in constants(path)}
+
+
+def test_no_limit_is_named_twice_and_each_says_what_becomes_of_more():
+    """A row has a name of its own, what it bounds, and what happens at the limit."""
+    assert len(NAMED) == len(LIMITS)
+    assert all(limit.bounds and limit.over for limit in LIMITS)
+
+
+def test_the_limits_of_the_settings_are_numbers():
+    """Each setting of the table can be shown as a metric, and each sink has its own."""
+    settings = Settings(notifiers=(Notifier(name="hook", waiting_max=7),))
+    shown = limits(settings)
+    assert shown["notifiers.hook.waiting_max"] == 7
+    assert shown["cohorts.series_max"] == 100_000
+    assert all(value > 0 for value in shown.values())

@@ -1,6 +1,6 @@
 """Building puts Limen together from its settings: the one file that knows every part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
@@ -20,6 +20,7 @@ from pipelines.ingest.decode import Decoder
 from pipelines.ingest.files import FileSource
 from pipelines.ingest.kafka import KafkaSource
 from pipelines.ingest.source import Source
+from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
@@ -79,13 +80,14 @@ def source(settings: Settings) -> Source:
 class Board:
     """The latest status, written by the engine's thread and read by every other."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, heartbeats: Mapping[str, int]) -> None:
+        self._heartbeats = heartbeats
         self._hash = blake2b(msgspec.json.encode(settings, order="sorted"), digest_size=HASH_BYTES).hexdigest()
         self._status: Status | None = None
 
     def put(self, status: Status) -> None:
-        """Take the latest status, with the hash of the configuration in use."""
-        self._status = msgspec.structs.replace(status, config_hash=self._hash)
+        """Take the latest status, with the hash of the configuration in use and what became of the heartbeats."""
+        self._status = msgspec.structs.replace(status, config_hash=self._hash, heartbeats=dict(self._heartbeats))
 
     def status(self) -> Status:
         """Give the latest status; the engine tells one before anything is served."""
@@ -95,7 +97,10 @@ class Board:
 
 @dataclass(frozen=True)
 class Live:
-    """Everything of one running Limen; `pump` sends what is due at a time of day in epoch milliseconds."""
+    """Everything of one running Limen.
+
+    `pump` sends what is due at a time of day in epoch milliseconds, `beat` calls the dead-man's switch if there is one.
+    """
 
     settings: Settings
     known: Catalogue
@@ -104,6 +109,7 @@ class Live:
     board: Board
     app: Any
     pump: Callable[[int], object]
+    beat: Callable[[int], object] | None
 
 
 def restart_problem(settings: Settings) -> str:
@@ -144,7 +150,9 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
     except StoreError:
         store.close()
         raise
-    board = Board(settings)
+    called = settings.heartbeat.url or settings.heartbeat.url_file
+    heartbeat = Heartbeat(settings.heartbeat) if called else None
+    board = Board(settings, heartbeat.counts if heartbeat else {})
     outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
 
     def pump(now_ms: int) -> None:
@@ -161,6 +169,7 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
         board=board,
         app=app(store, board.status, settings, known.signal),
         pump=pump,
+        beat=(lambda now_ms: heartbeat.beat(board.status(), now_ms)) if heartbeat else None,
     )
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "cli_settings:check",
     "decode": "cli_files:decode",
     "demo": "cli_demo:demo",
+    "doctor": "cli_doctor:doctor",
     "incidents": "cli_incidents:incidents",
     "rejects": "cli_rejects:rejects",
     "replay": "cli_files:replay_files",

@@ -11,9 +11,12 @@ from pipelines import build
 from pipelines.cli_files import opened
 from pipelines.cli_print import Failure, Misuse, Unreachable, clean
 from pipelines.cli_settings import config_option, settings_of
-from pipelines.run import Stopper, run
+from pipelines.run import Stopper, run, stand_by
 from pipelines.serve.guard import bind_problem
+from pipelines.serve.waiting import waiting
 from pipelines.store import Store, StoreError
+from pipelines.store_lease import Lease
+from schemas.settings import Settings
 
 log = structlog.get_logger()
 
@@ -21,7 +24,10 @@ log = structlog.get_logger()
 @click.command("run")
 @config_option
 @click.option("--insecure", is_flag=True, help="Serve on a public address, though nobody has to sign in.")
-def run_live(config: str | None, *, insecure: bool) -> None:
+@click.option(
+    "--standby", is_flag=True, help="While another Limen runs on the store, wait, and take over when it ends."
+)
+def run_live(config: str | None, *, insecure: bool, standby: bool) -> None:
     """Watch the configured source until SIGTERM or Ctrl-C, and serve pages, API and metrics.
 
     It goes on where its store stands. Exit code 2 if a file to read or a file of a secret is not there, 3 if the
@@ -38,7 +44,10 @@ def run_live(config: str | None, *, insecure: bool) -> None:
     stopper = Stopper()
     stopper.listen()
     try:
-        limen = build.live(settings)
+        lease = Lease.of(settings.storage.url)
+        if standby and not _taken_over(lease, settings, stopper):
+            return
+        limen = build.live(settings, lease=lease)
     except StoreError as error:
         raise Unreachable(str(error)) from None
 
@@ -59,6 +68,7 @@ def run_live(config: str | None, *, insecure: bool) -> None:
             serving=serving,
             status=limen.board.put,
             pump=limen.pump,
+            beat=limen.beat,
             app=limen.app,
         )
         undelivered = "" if stopper() or not ended.reached else _undelivered(limen.store, dead_before)
@@ -69,6 +79,21 @@ def run_live(config: str | None, *, insecure: bool) -> None:
     failures = [*ended.failures, *([undelivered] if undelivered else [])]
     if failures:
         raise (Failure if ended.reached else Unreachable)("\n".join(failures))
+
+
+def _taken_over(lease: Lease, settings: Settings, stopper: Stopper) -> bool:
+    """Wait until the store is ours, and say whether it is; False if somebody asked to stop first."""
+    if lease.taken():
+        return True
+    log.info("limen stands by", store=lease.where)
+    failure = stand_by(lease, waiting(settings.serve, lease.where), settings.serve, stopper=stopper)
+    if failure:
+        raise Unreachable(failure)
+    if stopper():
+        lease.give_back()
+        return False
+    log.warning("limen takes over", store=lease.where)
+    return True
 
 
 def _undelivered(store: Store, dead_before: int) -> str:

@@ -25,7 +25,7 @@ _PLAIN = Rule(name="", signal="")
 
 def check(settings: Settings, report: Report) -> None:
     """Report everything in the settings that does not fit together."""
-    for one in (_source, _signals, _cohorts, _budget, _categories, _notifiers, _storage, _serve):
+    for one in (_source, _signals, _cohorts, _budget, _categories, _notifiers, _heartbeat, _storage, _serve):
         one(settings, report)
     for place, rule in enumerate(settings.rules):
         _rule(settings, rule, ("rules", place), report)
@@ -36,20 +36,25 @@ def check_files(settings: Settings, report: Report) -> None:
     """Report every file of an address or a secret that cannot be read or holds none; no message holds what is in it."""
     for place, notifier in enumerate(settings.notifiers):
         for name in ("url_file", "secret_file"):
-            file = getattr(notifier, name)
-            if file is None:
-                continue
-            what = f'the {name} of notifier "{notifier.name}"'
-            try:
-                text = text_in(file)
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "no UTF-8 text"
-                report(("notifiers", place, name), f"{what}, {file}, cannot be read ({reason}); name a readable file")
-                continue
-            if name == "secret_file" and secret_of(text) is None:
-                report(("notifiers", place, name), f"{what}, {file}, {SECRET_FORM}")
-            if name == "url_file":
-                _web_address(text, ("notifiers", place, name), f"the address in {what}", report)
+            what, path = f'the {name} of notifier "{notifier.name}"', ("notifiers", place, name)
+            _secret(getattr(notifier, name), name, what, path, report)
+    _secret(settings.heartbeat.url_file, "url_file", "heartbeat.url_file", ("heartbeat", "url_file"), report)
+
+
+def _secret(file: str | None, name: str, what: str, path: Place, report: Report) -> None:
+    """Report a file of an address or a secret that cannot be read, or does not hold what its name says."""
+    if file is None:
+        return
+    try:
+        text = text_in(file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        report(path, f"{what}, {file}, cannot be read ({reason}); name a readable file")
+        return
+    if name == "secret_file" and secret_of(text) is None:
+        report(path, f"{what}, {file}, {SECRET_FORM}")
+    if name == "url_file":
+        _web_address(text, path, f"the address in {what}, {file},", report)
 
 
 def _source(settings: Settings, report: Report) -> None:
@@ -122,11 +127,23 @@ def _webhook(notifier: Notifier, path: Place, report: Report) -> None:
     if bool(notifier.url) == bool(notifier.url_file):
         report(path, f'notifier "{notifier.name}" is a webhook and needs exactly one of url and url_file')
     if notifier.url:
-        _web_address(notifier.url, (*path, "url"), f'the url of notifier "{notifier.name}"', report)
-        parts = _split(notifier.url)
-        if parts and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            message = "is spoken to this machine only; use https"
-            report((*path, "url"), f'the url of notifier "{notifier.name}" begins with http, which {message}')
+        _called(notifier.url, (*path, "url"), f'the url of notifier "{notifier.name}"', report)
+
+
+def _heartbeat(settings: Settings, report: Report) -> None:
+    heartbeat = settings.heartbeat
+    if heartbeat.url and heartbeat.url_file:
+        report(("heartbeat",), "heartbeat has both url and url_file; leave one out")
+    if heartbeat.url:
+        _called(heartbeat.url, ("heartbeat", "url"), "heartbeat.url", report)
+
+
+def _called(url: str, path: Place, what: str, report: Report) -> None:
+    """Report an address that may not be called."""
+    _web_address(url, path, what, report)
+    parts = _split(url)
+    if parts and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        report(path, f"{what} begins with http, which is spoken to this machine only; use https")
 
 
 def _serve(settings: Settings, report: Report) -> None:

@@ -20,16 +20,19 @@ from pipelines.run_process import process_use
 from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
 from pipelines.run_words import in_words
 from pipelines.store import Store, StoreError
+from pipelines.store_lease import Lease
 from schemas.alert import Alert
 from schemas.effects import Effects
 from schemas.incident import Incident
-from schemas.settings import Settings
+from schemas.settings import Serve, Settings
 from schemas.status import Status
 
 OVERRUN_SECONDS = 60.0
 """A call to the source that takes longer never returns: its own timeouts are far shorter."""
 OUTBOX_SECONDS = 1.0
 """How often the outbox is looked through."""
+STANDBY_SECONDS = 1.0
+"""How often a Limen on standby asks for the lease: it takes over within about this time."""
 REPLAY_RESULTS_MAX = 100_000
 """Most alerts and incidents of one replay that are listed."""
 
@@ -111,14 +114,15 @@ def run(
     status: Callable[[Status], None] = lambda _: None,
     serving: Callable[[], None] = lambda: None,
     pump: Callable[[int], object] | None = None,
+    beat: Callable[[int], object] | None = None,
     app: Any = None,
 ) -> Ended:
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
-    what is due at a time of day (epoch ms), once more after a source that ended; `app` is served where the settings
-    say, and `serving` is called when it is. Never raises for what the outside world does: the failures are in the
-    result.
+    what is due at a time of day (epoch ms), once more after a source that ended; `beat` calls the dead-man's switch;
+    `app` is served where the settings say, and `serving` is called when it is. Never raises for what the outside world
+    does: the failures are in the result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
@@ -136,7 +140,9 @@ def run(
         watchdog = Watchdog(time.monotonic, OVERRUN_SECONDS)
         threads = [Repeating("watchdog", WATCH_SECONDS, watchdog.look, say, stopper.stop)]
         if pump is not None:
-            threads.append(Repeating("outbox", OUTBOX_SECONDS, _pumping(pump), say, stopper.stop))
+            threads.append(Repeating("outbox", OUTBOX_SECONDS, _at_real_time(pump), say, stopper.stop))
+        if beat is not None:
+            threads.append(Repeating("heartbeat", settings.heartbeat.seconds, _at_real_time(beat), say, stopper.stop))
         for thread in threads:
             thread.start()
             stack.callback(thread.stop)
@@ -146,15 +152,33 @@ def run(
     return Ended((*ended.failures, stopper.reason), ended.reached) if stopper.reason else ended
 
 
-def _pumping(pump: Callable[[int], object]) -> Callable[[], object]:
-    """Give the outbox's action: attempts are timed by the real time of day, whatever clock the events follow."""
-    return lambda: pump(SystemClock().now_ms())
+def stand_by(lease: Lease, app: Any, serve: Serve, *, clock: Clock | None = None, stopper: Callable[[], bool]) -> str:
+    """Wait until the lease is ours or somebody asks to stop, serving `app` meanwhile; gives "" or why it is not served.
+
+    Raises `StoreError` where the lease can never be had.
+    """
+    clock = clock or SystemClock()
+    server = WebServer(app, serve.host, serve.port)
+    failure = server.start()
+    if failure:
+        return failure
+    try:
+        while not stopper() and not lease.taken():
+            clock.sleep(STANDBY_SECONDS)
+    finally:
+        server.stop()
+    return ""
+
+
+def _at_real_time(action: Callable[[int], object]) -> Callable[[], object]:
+    """Give an action that is timed by the real time of day, whatever clock the events follow."""
+    return lambda: action(SystemClock().now_ms())
 
 
 def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:
     """Send what the last minutes of a source that ended have left; a store that fails is one more failure."""
     try:
-        _pumping(pump)()
+        _at_real_time(pump)()
     except StoreError as error:
         return Ended((*ended.failures, str(error)), ended.reached)
     return ended

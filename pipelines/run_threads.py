@@ -112,7 +112,7 @@ class WebServer:
 
     def start(self) -> str:
         """Begin to serve and give "", or one line about why not."""
-        problem = _why_not(self._host, self._port)  # asked first, because the server would write lines of its own
+        problem = why_not_served(self._host, self._port)  # asked first, because the server would write lines of its own
         if problem:
             return f"{self._host}:{self._port}: {problem}"
         self._thread.start()
@@ -142,7 +142,7 @@ class WebServer:
             return  # how uvicorn says that it could not begin; `start` tells it
 
 
-def _why_not(host: str, port: int) -> str:
+def why_not_served(host: str, port: int) -> str:
     """Say why an address cannot be served from, "" if it can; it is found out by trying.
 
     A name may have several addresses: one that this machine does not have is passed over, one in use is not.

@@ -162,6 +162,16 @@ class Notifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_hosts: tuple[str, ...] = ()
 
 
+class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A dead-man's switch that is called while Limen does its work; without an address none is."""
+
+    url: str | None = None
+    url_file: str | None = None
+    seconds: Annotated[float, Meta(ge=1.0)] = 60.0
+    timeout_seconds: Positive = 10.0
+    allow_hosts: tuple[str, ...] = ()
+
+
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be kept of prompts and responses; nothing by default."""
 
@@ -200,6 +210,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severities: Severities = Severities()
     owners: Owners = Owners()
     notifiers: tuple[Notifier, ...] = (Notifier(name="log"),)
+    heartbeat: Heartbeat = Heartbeat()
     privacy: Privacy = Privacy()
     storage: Storage = Storage()
     serve: Serve = Serve()

@@ -79,8 +79,9 @@ class Status(msgspec.Struct, frozen=True):
     `series` lists all series by number; `learning` is the number that are not judged yet. `audit_expected` and
     `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` counts records that were gone
     before they could be read, by partition, -1 where the number is unknown. The snapshot is the latest one, and its
-    minute -1 before the first. Histograms begin anew with the process. `uses` says of limits, by the name of their
-    setting, how much of them is in use. Times are epoch ms.
+    minute -1 before the first. `heartbeats` counts calls of the dead-man's switch by what became of them. Histograms
+    begin anew with the process. `uses` says of limits, by the name of their setting, how much of them is in use. Times
+    are epoch ms.
     """
 
     started_ms: int
@@ -112,3 +113,4 @@ class Status(msgspec.Struct, frozen=True):
     source: SourceUse = SourceUse()
     processes: tuple[ProcessUse, ...] = ()
     uses: dict[str, int] = {}
+    heartbeats: dict[str, int] = {}

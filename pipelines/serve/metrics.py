@@ -80,6 +80,24 @@ def registry(sources: Sources) -> CollectorRegistry:
     return fresh
 
 
+class _StandingBy:
+    """Says of a Limen on standby that it is one, and nothing else: there is no status yet."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the one family."""
+        family = next(each for each in FAMILIES if each.name == "limen_standby")
+        metric = Metric(family.name, family.help, family.kind)
+        metric.add_sample(family.exposed, {}, 1)
+        yield metric
+
+
+def standing_by() -> CollectorRegistry:
+    """Make the registry of a Limen that waits for another to end."""
+    fresh = CollectorRegistry()
+    fresh.register(_StandingBy())
+    return fresh
+
+
 def scrape(source: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     """Give the body of a scrape and its content type: OpenMetrics where it is asked for, else the text format."""
     encoder, content_type = choose_encoder(accept)
@@ -128,12 +146,15 @@ def _engine(status: Status) -> Iterator[Sample]:
     yield "limen_build", (version("limen"), platform.python_version()), 1
     yield "limen_config", (status.config_hash,), 1
     yield "limen_ready", (), status.ready
+    yield "limen_standby", (), 0
     yield "limen_start_timestamp_seconds", (), status.started_ms / 1_000
     yield "limen_heartbeat_timestamp_seconds", (), status.heartbeat_ms / 1_000
     for process in status.processes:
         for name in ("resident_bytes", "cpu_seconds", "open_files"):
             if getattr(process, name) >= 0:
                 yield f"limen_process_{name}", (process.name,), getattr(process, name)
+    for result, count in sorted(status.heartbeats.items()):
+        yield "limen_heartbeats", (result,), count
     yield "limen_source_failing", (), bool(status.source_failure)
     yield "limen_staged_bytes", (), status.source.staged_bytes
     for name in ("polls", "opens", "failures", "stalls"):

@@ -180,6 +180,7 @@ def status_of(series: tuple[SeriesInfo, ...], latest: HistoryRow | None, **chang
         source=SourceUse(polls=90, opens=2, failures=1, stalls=0, staged_records=9, staged_bytes=1_200),
         uses={"cohorts.leaves_max": 12},
         processes=(ProcessUse("main", 104_857_600, 12.5, 31), ProcessUse("worker-1")),
+        heartbeats={"sent": 60, "failed": 1},
     )
     return msgspec.structs.replace(made, **changes)
 

@@ -26,18 +26,21 @@ def samples(text: str) -> dict[str, float]:
 
 
 def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
-    """The tiny world gives exactly these samples, apart from versions and series."""
+    """The tiny world gives exactly these samples, apart from versions, series and the size of the store."""
     found = samples(client.get("/metrics").text)
     assert {
         name: value for name, value in found.items() if not re.match("limen_(build|signal_|store_bytes|limit)", name)
     } == {
         'limen_config_info{hash="c0ffee"}': 1,
         "limen_ready": 1,
+        "limen_standby": 0,
         "limen_start_timestamp_seconds": 1767571200,
         "limen_heartbeat_timestamp_seconds": 1767571207.25,
         'limen_process_resident_bytes{process="main"}': 104857600,
         'limen_process_cpu_seconds_total{process="main"}': 12.5,
         'limen_process_open_files{process="main"}': 31,
+        'limen_heartbeats_total{result="failed"}': 1,
+        'limen_heartbeats_total{result="sent"}': 60,
         "limen_source_failing": 0,
         "limen_store_failing": 0,
         "limen_source_polls_total": 90,

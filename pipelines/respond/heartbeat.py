@@ -1,0 +1,94 @@
+"""The heartbeat calls a dead-man's switch while Limen does its work, so that its own silence pages somebody.
+
+The service on the other side (healthchecks, an uptime monitor, one's own) raises the alarm when no call has come for
+a while. A call goes out only while the line moves: it reads, and its last step is fresh. A process that merely lives
+sends none.
+"""
+
+from typing import Literal
+
+import httpx2
+import structlog
+
+from pipelines.respond.notifiers.address import Refusal, Resolve, resolved, target_of
+from pipelines.respond.notifiers.webhook import answer, text_in
+from schemas import settings
+from schemas.incident import Outcome
+from schemas.status import Status
+
+FRESH_SECONDS = 60.0
+"""A step takes a few seconds, and one that waits for the disk or many closed minutes still less than this."""
+
+Beat = Literal["sent", "failed", "held"]
+"""What became of one beat; held back is what would have told that all is well when it is not."""
+
+
+class Heartbeat:
+    """Calls one URL with GET, which every such service takes. `transport` and `resolve` stand in for the network."""
+
+    def __init__(
+        self,
+        config: settings.Heartbeat,
+        transport: httpx2.BaseTransport | None = None,
+        resolve: Resolve = resolved,
+    ) -> None:
+        self.counts: dict[str, int] = {"sent": 0, "failed": 0, "held": 0}
+        self._config = config
+        self._resolve = resolve
+        self._before: Beat = "sent"
+        # Proxies and credentials from the environment would lead around the check of the address.
+        self._client = httpx2.Client(transport=transport, timeout=config.timeout_seconds, trust_env=False)
+        self._log = structlog.get_logger("limen.heartbeat")
+
+    def beat(self, status: Status, now_ms: int) -> Beat:
+        """Call, unless the line stands still at this time of day (epoch ms); never raises for what the world does."""
+        why = standing_still(status, now_ms)
+        if why:
+            became: Beat = "held"
+        else:
+            outcome = self._call(now_ms)
+            became, why = ("sent", "") if outcome.result == "done" else ("failed", outcome.detail)
+        self.counts[became] += 1
+        if became != self._before:
+            self._tell(became, why)
+        self._before = became
+        return became
+
+    def _tell(self, became: Beat, why: str) -> None:
+        """Write to the log that beats are sent again, or no longer, and why; no line holds the address."""
+        if became == "sent":
+            self._log.info("heartbeat.works_again")
+        else:
+            again = (
+                "it is tried again; correct heartbeat.url if that lasts" if became == "failed" else "mend that first"
+            )
+            self._log.warning(f"heartbeat.{became}", reason=why, what_to_do=again)
+
+    def _call(self, now_ms: int) -> Outcome:
+        """Make one call and give what the other side said."""
+        try:
+            url = self._config.url or text_in(self._config.url_file or "")
+        except (OSError, UnicodeDecodeError) as error:
+            return Outcome("retry", f"url_file {self._config.url_file} cannot be read ({type(error).__name__})")
+        target = target_of(url, self._config.allow_hosts, self._resolve)
+        if isinstance(target, Refusal):
+            return Outcome("retry", target.why)
+        headers = {"host": target.host_header, "user-agent": "limen"}
+        extensions = {"sni_hostname": target.server_name}
+        try:
+            # Streamed, because nothing in the body of the answer matters and it may be endless.
+            with self._client.stream("GET", target.url, headers=headers, extensions=extensions) as response:
+                return answer(response.status_code, "", now_ms)
+        except httpx2.TimeoutException:
+            return Outcome("retry", f"no answer within {self._config.timeout_seconds:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            # The message of the error may hold the address, and an address may be a secret.
+            return Outcome("retry", f"no connection ({type(error).__name__})")
+
+
+def standing_still(status: Status, now_ms: int) -> str:
+    """Say why the line does not do its work at this time, "" if it does."""
+    if not status.ready:
+        return status.source_failure or status.store_failure or "the state is being restored"
+    seconds = (now_ms - status.heartbeat_ms) / 1_000
+    return f"no step was finished for {seconds:.0f} s" if seconds > FRESH_SECONDS else ""

@@ -1,0 +1,52 @@
+"""The command `doctor`: what keeps Limen from its work, or soon will, and what to do about it."""
+
+import os
+from pathlib import Path
+
+import click
+
+from pipelines.cli_health import show_health
+from pipelines.cli_print import JSON, JSONL, TABLE, output_option
+from pipelines.cli_settings import DEFAULT_FILE, config_option
+from pipelines.config import load
+from pipelines.config_yaml import ConfigError
+from pipelines.doctor import environment, examined
+from pipelines.doctor_machine import ready
+from pipelines.run import SystemClock
+from schemas.health import Health
+from schemas.settings import Settings
+
+
+@click.command()
+@config_option
+@output_option(TABLE, JSON, JSONL)
+@click.option("--ready", "only_ready", is_flag=True, help="Only ask the running Limen whether it is ready.")
+def doctor(config: str | None, form: str, *, only_ready: bool) -> None:
+    """Look at all that Limen needs: machine, configuration, store, broker, sinks and clock.
+
+    Nothing is changed and no message is sent. Exit code 1 if anything keeps Limen from its work; what will sooner or
+    later is marked with !. With --ready it is a health check for a container.
+    """
+    file = config or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None)
+    found = [] if only_ready else list(environment())
+    settings, problems = _settings(file)
+    found += problems
+    if settings is not None:
+        if only_ready:
+            found.append(ready(settings.serve))
+        else:
+            found += examined(settings, SystemClock().now_ms)
+    show_health(found, form)
+
+
+def _settings(file: str | None) -> tuple[Settings | None, list[Health]]:
+    """Read the settings, None if they cannot be used, with what there is to say of them."""
+    try:
+        settings = load(file, os.environ, files=True)
+    except ConfigError as error:
+        to_do = "correct it; `limen check config` tells when all is right"
+        return None, [
+            Health("fail", each.message, f"{each.file}:{each.line}" if each.line else each.file, to_do)
+            for each in error.problems
+        ]
+    return settings, [Health("ok", "the configuration is right", file or "the defaults")]

@@ -16,6 +16,7 @@ from benchmarks import attribution, back_page, delay_page, drift_page, minute, n
 from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_lines, rival_lines
 from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
+from docs.generate_operations import operations_page
 from docs.generate_settings import settings_page
 from docs.generate_words import generated, table
 from pipelines.aggregate.signals import Row, rows
@@ -226,6 +227,7 @@ PAGES = {
     "commands.md": commands_page,
     "metrics.md": metrics_page.page,
     "limits.md": limits_page,
+    "operations.md": operations_page,
     "benchmarks.md": benchmarks_page,
 }
 """Page -> what makes its text."""

@@ -255,15 +255,6 @@ class Store:
             free_pages(connection)
         return told
 
-    def size(self) -> tuple[int, int]:
-        """Give the bytes of the database, and how many of them are free for what comes next."""
-        with self._reading() as connection:
-            page, pages, free = (
-                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0)
-                for name in ("page_size", "page_count", "freelist_count")
-            )
-        return page * pages, page * free
-
     def _bodies(self, query: Any, decode: Callable[[bytes], T]) -> list[T]:
         with self._reading() as connection:
             return [decode(body) for body in connection.execute(query).scalars()]

@@ -99,9 +99,11 @@ def look(path: Path, where: str, *, create: bool) -> None:
 def _connected(connection: Any, record: Any) -> None:
     """Set up a new connection; WAL lets readers and the writer work side by side, FULL survives a power cut."""
     connection.isolation_level = None  # the driver must not begin transactions of its own: `_begun` does
+    fresh = connection.execute("PRAGMA page_count").fetchone() == (0,)
     for pragma in (
         f"page_size = {PAGE_BYTES}",
-        "auto_vacuum = INCREMENTAL",  # has an effect before the first table; pruning gives free pages back
+        # Pruning gives free pages back; to be said once, because saying it writes to the file each time.
+        *(["auto_vacuum = INCREMENTAL"] if fresh else []),
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

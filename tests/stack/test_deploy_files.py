@@ -26,9 +26,14 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def rules() -> list[dict[str, Any]]:
-    """Give every rule."""
+def recorded_and_rules() -> list[dict[str, Any]]:
+    """Give every rule, with those that only record a value for others."""
     return [rule for group in load(RULES)["groups"] for rule in group["rules"]]
+
+
+def rules() -> list[dict[str, Any]]:
+    """Give every rule that raises an alert."""
+    return [rule for rule in recorded_and_rules() if "alert" in rule]
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -59,7 +64,7 @@ def run(*command: object) -> str:
 def test_prometheus_accepts_its_configuration_and_the_rules(program):
     """`promtool check config` reads the configuration and the rule files that it names."""
     said = run(program("promtool"), "check", "config", DEPLOY / "prometheus/prometheus.yml")
-    assert f"SUCCESS: {len(rules())} rules found" in said
+    assert f"SUCCESS: {len(recorded_and_rules())} rules found" in said
 
 
 @pytest.mark.stack
@@ -97,10 +102,12 @@ def test_a_rule_says_what_is_wrong_and_what_to_do(rule):
 
 def test_every_rule_names_metrics_and_labels_that_limen_has():
     """A misspelt metric would never fire; so would a label that the metric does not have."""
-    for rule in rules():
-        assert metrics(rule["expr"]) <= EXPOSED, rule["alert"]
+    recorded = {rule["record"] for rule in recorded_and_rules() if "record" in rule}
+    for rule in recorded_and_rules():
+        assert metrics(rule["expr"]) <= EXPOSED, rule
+        assert set(re.findall(r"\blimen:[a-z:]+", rule["expr"])) <= recorded, rule
         for name, matchers in re.findall(r"\b(limen_[a-z_]+)\{([^}]*)\}", rule["expr"]):
-            assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)) <= LABELS[name], rule["alert"]
+            assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)) <= LABELS[name], rule
 
 
 def test_the_health_of_limen_is_watched_where_it_matters():
@@ -114,6 +121,13 @@ def test_the_health_of_limen_is_watched_where_it_matters():
         "limen_store_failing",
         "limen_notifications",
     } <= watched
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_a_rule_has_its_line_in_the_runbook(rule):
+    """Whoever is called finds the alert on the page of operations, with what to look at first."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| `{rule['alert']}` \| {rule['labels']['severity']} \| .+\. \|$", page, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)

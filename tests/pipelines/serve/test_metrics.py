@@ -26,7 +26,7 @@ def samples(text: str) -> dict[str, float]:
 
 
 def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
-    """The tiny world gives exactly these samples, apart from versions, series and the size of the store."""
+    """The tiny world gives exactly these samples, apart from versions and series."""
     found = samples(client.get("/metrics").text)
     assert {
         name: value for name, value in found.items() if not re.match("limen_(build|signal_|store_bytes|limit)", name)

@@ -15,11 +15,11 @@ from pipelines.aggregate.signals import Catalogue, catalogue
 from pipelines.aggregate.windows import Minutes, Reader
 from pipelines.detect.detect import Detect
 from pipelines.engine import Engine
-from pipelines.engine_parts import Codec, Parts
+from pipelines.engine_parts import Codec, Parts, Reading
 from pipelines.ingest.decode import Decoder
 from pipelines.ingest.files import FileSource
 from pipelines.ingest.kafka import KafkaSource
-from pipelines.ingest.source import Source
+from pipelines.ingest.source import Share, Source
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
@@ -28,6 +28,9 @@ from pipelines.run import SystemClock
 from pipelines.serve.http import app
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
+from pipelines.workers import Workers
+from pipelines.workers_child import spawned
+from pipelines.workers_process import Made
 from schemas.batch import Batch
 from schemas.effects import Position
 from schemas.event import Event, Reject
@@ -39,6 +42,7 @@ from schemas.status import Status
 
 ROUNDS_MAX = 100
 """Most rounds of the outbox at one time: messages of one incident go one after the other, and few have so many."""
+CODEC = Codec(encode_partial, decode_partial, encode_minute, decode_minute)
 HASH_BYTES = 8
 """Enough that two configurations never share a hash by chance."""
 
@@ -50,6 +54,21 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
     merge the partials and close; detection judges closed minutes; respond turns findings into incidents and messages.
     `kind` says what its incidents are: "real", "drill" or "replay".
     """
+    first = reading(settings, known)
+    return Parts(
+        decode=first.decode,
+        columns=first.columns,
+        reader=first.reader,
+        minutes=Minutes(settings, known),
+        detect=Detect(settings, known.signal),
+        respond=Respond(settings, known.signal, kind),
+        codec=CODEC,
+        rejects_max=settings.storage.rejects_max,
+    )
+
+
+def reading(settings: Settings, known: Catalogue) -> Reading:
+    """Make the parts that turn records into partials."""
 
     def reader(
         partition: Partition, position: Position | None, partials: tuple[Partial, ...], closed_minute: int
@@ -58,15 +77,10 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
         made.closed(closed_minute)
         return made
 
-    return Parts(
+    return Reading(
         decode=Decoder(settings.source.format, settings.source.record_bytes_max).decode,
         columns=Columns(known, settings.signals.text_sample),
         reader=reader,
-        minutes=Minutes(settings, known),
-        detect=Detect(settings, known.signal),
-        respond=Respond(settings, known.signal, kind),
-        codec=Codec(encode_partial, decode_partial, encode_minute, decode_minute),
-        rejects_max=settings.storage.rejects_max,
     )
 
 
@@ -170,6 +184,25 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
         app=app(store, board.status, settings, known.signal),
         pump=pump,
         beat=(lambda now_ms: heartbeat.beat(board.status(), now_ms)) if heartbeat else None,
+    )
+
+
+def worker(settings: Settings, share: Share) -> Made:
+    """Make what one worker process reads Kafka with."""
+    known = catalogue(settings.signals, settings.cohorts)
+    return Made(KafkaSource(settings.source.kafka, share), reading(settings, known), CODEC)
+
+
+def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = worker) -> Workers:
+    """Make the source whose records so many processes read and decode."""
+    return Workers(
+        number,
+        limen.settings,
+        make,
+        start=spawned,
+        load=limen.store.load,
+        closed_minute=lambda: limen.engine.closed_minute,
+        random=Random(),  # noqa: S311 - jitter, not a secret
     )
 
 

@@ -16,18 +16,29 @@ from pipelines.serve.guard import bind_problem
 from pipelines.serve.waiting import waiting
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
+from pipelines.workers import Workers
 from schemas.settings import Settings
 
 log = structlog.get_logger()
 
+WORKERS_MAX = 64
+"""More processes than the largest machines have cores for: one takes a core of its own."""
+
 
 @click.command("run")
 @config_option
+@click.option(
+    "--workers",
+    type=click.IntRange(0, WORKERS_MAX),
+    default=0,
+    metavar="N",
+    help="Read and decode Kafka in so many processes beside this one; 0, the default, does it all in this one.",
+)
 @click.option("--insecure", is_flag=True, help="Serve on a public address, though nobody has to sign in.")
 @click.option(
     "--standby", is_flag=True, help="While another Limen runs on the store, wait, and take over when it ends."
 )
-def run_live(config: str | None, *, insecure: bool, standby: bool) -> None:
+def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool) -> None:
     """Watch the configured source until SIGTERM or Ctrl-C, and serve pages, API and metrics.
 
     It goes on where its store stands. Exit code 2 if a file to read or a file of a secret is not there, 3 if the
@@ -39,6 +50,10 @@ def run_live(config: str | None, *, insecure: bool, standby: bool) -> None:
     if problem:
         raise Misuse(problem)
     if settings.source.kind == "files":
+        if workers:
+            raise Misuse(
+                "--workers: files are read by one process, the one that is furthest behind first: leave it out"
+            )
         opened(settings.source.files.paths, settings)
     configure_log()
     stopper = Stopper()
@@ -55,18 +70,19 @@ def run_live(config: str | None, *, insecure: bool, standby: bool) -> None:
         where = f"http://{settings.serve.host}:{settings.serve.port}/"
         log.info("limen goes live", pages=where, store=limen.store.where)
 
+    source = build.workers(limen, workers) if workers else build.source(settings)
     try:
         dead_before = _left(limen.store, "dead")
         ended = run(
             settings,
-            build.source(settings),
+            source,
             limen.engine,
             limen.store,
             stopper=stopper,
             say=log.warning,
             note=log.info,
             serving=serving,
-            status=limen.board.put,
+            status=lambda status: limen.board.put(source.status(status) if isinstance(source, Workers) else status),
             pump=limen.pump,
             beat=limen.beat,
             app=limen.app,

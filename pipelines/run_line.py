@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from pipelines.engine import Engine, merged
+from pipelines.engine import merged
 from pipelines.engine_tally import CHECKPOINT_EDGES, Tally
-from pipelines.store import Store, StoreError
+from pipelines.run_parts import Core, Keeper
+from pipelines.store import StoreError
 from schemas.effects import Commit, Effects, Position
 from schemas.record import Partition
 from schemas.status import PartitionStatus, ProcessUse, SourceUse, Status
@@ -118,7 +119,7 @@ class _Source:
 class Line:
     """An engine whose checkpoints are written to a store, with the status that pages and metrics show."""
 
-    def __init__(self, engine: Engine, store: Store, clock: Clock, random: Random, hooks: Hooks | None = None) -> None:
+    def __init__(self, engine: Core, store: Keeper, clock: Clock, random: Random, hooks: Hooks | None = None) -> None:
         self.engine = engine
         self.store = store
         self.hooks = hooks or Hooks()

@@ -43,8 +43,8 @@ class Ended(msgspec.Struct, frozen=True):
     reached: bool = True
 
 
-class _Stop(Exception):  # noqa: N818 - it ends the loop from inside, and is no error by itself
-    """End the loop with this line for a person."""
+class Stop(Exception):  # noqa: N818 - it ends the loop from inside, and is no error by itself
+    """End the loop with this line for a person; a source may raise it when only a new process can help."""
 
 
 class Loop:
@@ -95,7 +95,7 @@ class Loop:
                 if self._open or self._connect():
                     self._turn()
             self._finish()
-        except (_Stop, StoreError) as error:
+        except (Stop, StoreError) as error:
             self._failures.append(str(error))
         finally:
             self._source.close()
@@ -103,7 +103,8 @@ class Loop:
 
     def _all_ended(self) -> bool:
         """Say whether nothing can come any more."""
-        return self._open and all(self._source.ended(partition) for partition in self._source.partitions())
+        known = self._source.partitions()
+        return self._open and bool(known) and all(self._source.ended(partition) for partition in known)
 
     def _connect(self) -> bool:
         """Open the source where the engine stands, or wait before the next attempt."""
@@ -114,17 +115,22 @@ class Loop:
             self._count("opens")
             self._opening = Backoff(self._random, REOPEN_SECONDS_MAX)
             self._arrived = self._clock.monotonic()
-            for partition in self._source.partitions():
-                self._line.engine.begin(partition, self._source.position(partition))
+            self._begin()
+            self._publish()
             return True
         self._wait(self._opening)
         return False
+
+    def _begin(self) -> None:
+        """Let the engine know where partitions begin that it has not heard of yet; a topic may gain some."""
+        for partition in self._source.partitions():
+            self._line.engine.begin(partition, self._source.position(partition))
 
     def _wait(self, backoff: Backoff) -> None:
         """Tell the failure and wait; end the loop when it has lasted too long."""
         wait = backoff.failed(self._clock.monotonic())
         if wait is None:
-            raise _Stop(self._failure)
+            raise Stop(self._failure)
         self._count("failures")
         self._line.hooks.say(self._failure)
         self._publish()
@@ -137,22 +143,26 @@ class Loop:
             poll = self._source.poll(POLL_SECONDS, int(1000 * self._clock.monotonic()))
         self._count("polls")
         now = self._clock.monotonic()
-        if poll.records:
+        if poll.records or poll.partials:
             self._line.engine.progress.polled_ms = self._clock.now_ms() if self._live else -1
             self._fed += self._line.engine.feed(poll.records)
+            self._fed += sum(self._line.engine.take(partial) for partial in poll.partials)
             self._staged_bytes += sum(len(record.value) for record in poll.records)
+            self._staged_bytes += sum(len(partial.body) for partial in poll.partials)
             self._heard |= {record.partition: now for record in poll.records}
             self._arrived, self._stalls = now, 0
             self._words.records_came()
         if poll.failure and poll.final:
             self._failures.append(poll.failure)
             self._line.hooks.say(poll.failure)
+        if poll.retrying and poll.failure not in ("", self._failure):
+            self._line.hooks.say(poll.failure)
         self._failure = "" if poll.final else poll.failure
         storage = self._settings.storage
         full = self._fed >= storage.checkpoint_events or self._staged_bytes >= storage.checkpoint_bytes
         if full or now - self._checkpointed >= storage.checkpoint_seconds:
             self._checkpoint(now)
-        if self._failure:
+        if self._failure and not poll.retrying:
             self._wait(self._polling)
         elif poll.records:
             self._polling.succeeded()
@@ -160,6 +170,7 @@ class Loop:
 
     def _checkpoint(self, now: float) -> None:
         """Commit what was read; close minutes by the clock where every partition has fallen silent."""
+        self._begin()
         idle, ended = self._silent(now)
         now_ms = self._clock.now_ms()
         journal = [(now_ms, f"{partition} is idle") for partition in sorted(idle - self._idle)]
@@ -210,8 +221,9 @@ class Loop:
         self._count("stalls")
         self._failure = f"no record came for {STALL_SECONDS:.0f} s although some are there: the source is opened anew"
         if self._stalls > STALLS_MAX:
-            raise _Stop(f"no record came although some are there, {self._stalls} times in a row: restart Limen")
+            raise Stop(f"no record came although some are there, {self._stalls} times in a row: restart Limen")
         self._line.hooks.say(self._failure)
+        self._checkpoint(now)  # the source begins at what is durable
         self._open = False
 
     def _prune(self, now: float) -> None:

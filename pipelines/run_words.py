@@ -59,7 +59,7 @@ class Words:
     def _progress(self, read: int) -> None:
         """Tell how far a backlog has been read."""
         partitions = self._source.partitions()
-        behind = [each for each in partitions if not self._source.caught_up(each)]
+        behind = [each for each in partitions if self._source.lag(each)]
         reached_ms = min(self._line.engine.watermarks().values(), default=-1)
         late_minutes = (self._clock.now_ms() - reached_ms) / MINUTE_MS
         if read == self._read or not behind or reached_ms < 0 or late_minutes < BACKLOG_MINUTES:

@@ -54,6 +54,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: FileSource = FileSource()
     format: Literal["auto", "native"] = "auto"
     record_bytes_max: Annotated[int, Meta(ge=1_024)] = 4_194_304
+    staged_bytes_max: Annotated[int, Meta(ge=1_048_576)] = 134_217_728
     idle_seconds: Positive = 30.0
 
 

@@ -73,6 +73,17 @@ class SourceUse(msgspec.Struct, frozen=True):
     staged_bytes: int = 0
 
 
+class WorkersUse(msgspec.Struct, frozen=True):
+    """The worker processes that read and decode: how many there should be, how many were started anew since the start.
+
+    `staged_bytes` is the size of the partials that wait for the engine. Without workers all are 0.
+    """
+
+    number: int = 0
+    restarts: int = 0
+    staged_bytes: int = 0
+
+
 class Status(msgspec.Struct, frozen=True):
     """One consistent picture of the engine; `latest` is the history row of the last closed minute, None before it.
 
@@ -114,3 +125,4 @@ class Status(msgspec.Struct, frozen=True):
     processes: tuple[ProcessUse, ...] = ()
     uses: dict[str, int] = {}
     heartbeats: dict[str, int] = {}
+    workers: WorkersUse = WorkersUse()

@@ -17,7 +17,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.net.compat import KafkaNetClient
 
-from pipelines.ingest.source import Poll
+from pipelines.ingest.source import WHOLE, Poll, Share
 from schemas import settings
 from schemas.record import Partition, Record
 
@@ -48,7 +48,7 @@ class _TopicError(Exception):
 
 
 class KafkaSource:
-    """Records of one topic, as `pipelines.ingest.source.Source` promises; values are raw bytes.
+    """Raw bytes of one topic, or of a share of its partitions, as `pipelines.ingest.source.Source` promises.
 
     Offsets of one partition rise and may skip numbers (transaction markers, compaction); records of aborted
     transactions are not delivered. A position that the broker does not have is a gap: with `on_gap` "stop" every
@@ -56,8 +56,8 @@ class KafkaSource:
     how many were lost, and `gaps` counts them.
     """
 
-    def __init__(self, config: settings.KafkaSource) -> None:
-        self._config = config
+    def __init__(self, config: settings.KafkaSource, share: Share = WHOLE) -> None:
+        self._config, self._share, self._begun = config, share, False
         self._consumer: Any = None  # a KafkaConsumer, whose methods have no types
         self._topic_id = ""
         self._positions: dict[Partition, int] = {}
@@ -65,22 +65,20 @@ class KafkaSource:
         self._origins: dict[Partition, int] = {}
         self._gaps: dict[Partition, int] = {}
         self._notices: deque[str] = deque()
-        self._checked_ms = -1
-        self._listed_ms = -1
+        self._checked_ms = self._listed_ms = -1
         self._paused = False
 
     def open(self, positions: Mapping[Partition, int]) -> str:
-        """Connect and begin at these offsets; without one, where `start` says, and a newly added one at its start.
-
-        "latest" is decided once: opened again without positions, the source begins where it first did.
-        """
+        """Connect and begin at these offsets; without one, where `start` said once, and an added one at its start."""
         try:
             importlib.import_module("crc32c")
         except ImportError:
             return "the package crc32c cannot be imported, and without it Kafka is read 19 times slower: install it"
         self.close()
         topic = f"kafka:{self._config.topic}"
-        self._positions = {each: offset for each, offset in positions.items() if each.source == topic}
+        known = {each: offset for each, offset in positions.items() if each.source == topic}
+        self._begun = self._begun or bool(known)
+        self._positions = {each: offset for each, offset in known.items() if self._share.has(each.number)}
         return self._connect()
 
     def partitions(self) -> tuple[Partition, ...]:
@@ -197,7 +195,7 @@ class KafkaSource:
         gone = sorted(self._positions.keys() - begins.keys())
         if gone:
             raise _TopicError(f"{gone[0]}: read before, but no longer in the topic: give a topic made anew a new name")
-        first_time = not self._positions and not self._origins
+        first_time, self._begun = not self._begun, True
         placed: dict[Partition, int] = {}
         lost: dict[Partition, int] = {}
         for partition, begin in begins.items():
@@ -254,7 +252,8 @@ class KafkaSource:
             raise _TopicError(f"{self._where()}: the topic does not exist: create it, or correct source.kafka.topic")
         if topic["error_code"]:
             raise kafka_errors.for_code(topic["error_code"])
-        return str(topic["topic_id"]), sorted(each["partition_index"] for each in topic["partitions"])
+        numbers = (each["partition_index"] for each in topic["partitions"])
+        return str(topic["topic_id"]), sorted(filter(self._share.has, numbers))
 
     def _client(self, kind: type[Any], **options: Any) -> Any:
         """Make a client of the library; one that fails to connect would leave its thread behind, so close it."""

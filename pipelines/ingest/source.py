@@ -10,20 +10,54 @@ from typing import Protocol
 
 import msgspec
 
+from schemas.effects import StoredPartial
 from schemas.record import Partition, Record
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A part of the partitions of a source, the same whenever it is asked for: every `of`-th from `index` on."""
+
+    index: int = 0
+    of: int = 1
+
+    @property
+    def name(self) -> str:
+        """Name the worker that reads it; people count from 1.
+
+        >>> Share(1, 3).name
+        'worker-2'
+        """
+        return f"worker-{self.index + 1}"
+
+    def has(self, number: int) -> bool:
+        """Say whether the partition of this number is in it.
+
+        >>> [number for number in range(7) if Share(1, 3).has(number)]
+        [1, 4]
+        """
+        return number % self.of == self.index
+
+
+WHOLE = Share()
+"""All partitions."""
 
 
 class Poll(msgspec.Struct, frozen=True):
     """What one poll brought: records in offset order within each partition, and what went wrong meanwhile.
 
+    `partials` are in the place of records where worker processes have read and decoded them already.
+
     `failure` is "" or one line that says what failed, where, and what to do; records beside it are good. The caller
     shows it and polls again with backoff. With `final` trying again cannot help: the partition has ended before its
-    time, the other partitions go on, and the caller finishes with an error.
+    time, the other partitions go on, and the caller finishes with an error. With `retrying` the source itself tries
+    again, the caller polls on at once, and the failure is in every poll until it is over.
     """
 
     records: list[Record] = []
     failure: str = ""
     final: bool = False
+    partials: list[StoredPartial] = []
+    retrying: bool = False
 
 
 class Source(Protocol):
@@ -67,7 +101,8 @@ class Source(Protocol):
     def caught_up(self, partition: Partition) -> bool:
         """Say whether everything that is there has been delivered, as far as was recently confirmed.
 
-        A partition that cannot be reached is never caught up.
+        A partition that cannot be reached is never caught up. Where worker processes read, the one that reads it has
+        also called it idle.
         """
         ...
 

@@ -168,6 +168,9 @@ def _engine(status: Status) -> Iterator[Sample]:
     if status.snapshot_minute >= 0:
         yield "limen_snapshot_bytes", (), status.snapshot_bytes
         yield "limen_snapshot_age_seconds", (), (status.closed_minute - status.snapshot_minute) * MINUTE_MS / 1_000
+    yield "limen_workers", (), status.workers.number
+    yield "limen_worker_restarts", (), status.workers.restarts
+    yield "limen_workers_staged_bytes", (), status.workers.staged_bytes
     yield "limen_audit_expected", (), status.audit_expected
     yield "limen_audit_observed", (), status.audit_observed
 

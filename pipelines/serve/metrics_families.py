@@ -109,6 +109,9 @@ FAMILIES = (
     Family("limen_snapshot_bytes", "gauge", (), "Size of the latest snapshot of the detectors."),
     Family("limen_snapshot_age_seconds", "gauge", (), "Event time closed since then, which a restart judges again."),
     Family("limen_store_bytes", "gauge", ("file",), "Size of the store's files: database and wal."),
+    Family("limen_workers", "gauge", (), "Processes that read and decode beside this one; 0 when this one does."),
+    Family("limen_worker_restarts", "counter", (), "Worker processes that ended or hung and were started anew."),
+    Family("limen_workers_staged_bytes", "gauge", (), "Bytes that workers have handed over and nobody took yet."),
     Family("limen_audit_expected", "counter", (), "Exceedances of a low threshold that chance should have given."),
     Family("limen_audit_observed", "counter", (), "Exceedances of that threshold that were seen."),
 )

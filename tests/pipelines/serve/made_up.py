@@ -21,7 +21,7 @@ from schemas.record import Partition
 from schemas.score import Candidate, Finding, Level, Reason
 from schemas.settings import Serve, Settings
 from schemas.signal import Cohort, Signal
-from schemas.status import Exemplar, Histogram, PartitionStatus, ProcessUse, SourceUse, StageSeconds, Status
+from schemas.status import Exemplar, Histogram, PartitionStatus, ProcessUse, SourceUse, StageSeconds, Status, WorkersUse
 
 FIRST_MINUTE = 29_459_520  # Monday 2026-01-05 00:00 UTC
 FIRST_MS = FIRST_MINUTE * 60_000
@@ -181,6 +181,7 @@ def status_of(series: tuple[SeriesInfo, ...], latest: HistoryRow | None, **chang
         uses={"cohorts.leaves_max": 12},
         processes=(ProcessUse("main", 104_857_600, 12.5, 31), ProcessUse("worker-1")),
         heartbeats={"sent": 60, "failed": 1},
+        workers=WorkersUse(number=2, restarts=3, staged_bytes=5_120),
     )
     return msgspec.structs.replace(made, **changes)
 

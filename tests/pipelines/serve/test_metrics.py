@@ -111,6 +111,9 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         "limen_checkpoint_seconds_sum": 3.25,
         "limen_snapshot_bytes": 2048,
         "limen_snapshot_age_seconds": 240,
+        "limen_workers": 2,
+        "limen_worker_restarts_total": 3,
+        "limen_workers_staged_bytes": 5120,
         "limen_audit_expected_total": 10,
         "limen_audit_observed_total": 9,
     }

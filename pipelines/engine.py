@@ -5,6 +5,7 @@ asks for the next one; a commit that could not be written is written again, neve
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -13,14 +14,14 @@ from pipelines.engine_kept import UNREADABLE, Kept, Snapshot, encode, kept_of, s
 from pipelines.engine_parts import Parts
 from pipelines.engine_progress import Progress
 from pipelines.engine_worker import Worker, last_minute, lasting
+from pipelines.respond.signs import broken
 from pipelines.store import StoreError
-from schemas.alert import Alert
 from schemas.batch import Batch
-from schemas.effects import Commit, Effects, Position, Saved, StoredPartial
-from schemas.incident import Incident, Notification
+from schemas.effects import Commit, Effects, Position, Saved, StoredPartial, merged
+from schemas.operations import Sign
 from schemas.partial import Counters, Minute, Partial
 from schemas.record import Partition, Record
-from schemas.reject import Rejected
+from schemas.reject import Rejected, Streak
 
 MINUTE_MS = 60_000
 COMMIT_MINUTES_MAX = 60
@@ -71,6 +72,8 @@ class Engine:
         self._pending = False
         self._taken: list[StoredPartial] = []
         self._rejects: list[tuple[Partition, tuple[Rejected, ...]]] = []
+        self._streaks: list[tuple[Partition, Streak]] = []
+        self._signs: list[Sign] = []
         partials = self._restore(saved)
         self._worker = Worker(parts, self.progress, saved.positions, partials, saved.closed_minute)
 
@@ -85,17 +88,18 @@ class Engine:
             partials = [codec.decode_partial(each.body) for each in saved.partials]
             kept = [kept_of(body) for _, body in saved.minutes]
             minutes = [(codec.decode_minute(each.minute), frozenset(each.covered)) for each in kept]
-            if saved.snapshot:
-                snapshot = snapshot_of(saved.snapshot[1])
+            snapshot = snapshot_of(saved.snapshot[1]) if saved.snapshot else None
+            if snapshot:
                 self._known = snapshot.known
                 self._parts.detect.restore(snapshot.detect)
+            self._parts.respond.restore(saved.alerts, saved.incidents, snapshot.window if snapshot else b"")
         except (ValueError, msgspec.MsgspecError) as error:
             raise StoreError(f"the state in the store cannot be read ({error}): {UNREADABLE}") from error
         for minute, covered in minutes:
             self._known = minute.known
             self.progress.look(self._parts.detect.step(minute, covered))
+            self._parts.respond.recall(minute)
         self._parts.minutes.restore(saved.positions, partials, saved.closed_minute, self._known)
-        self._parts.respond.restore(saved.alerts, saved.incidents)
         return partials
 
     @property
@@ -136,6 +140,10 @@ class Engine:
         if begun:
             self._positions[partition] = begun
 
+    def skip(self, partition: Partition, until: int) -> None:
+        """Hear that no record before this offset will come any more: from the next checkpoint on it is the position."""
+        self._worker.skip(partition, until)
+
     def feed(self, records: Sequence[Record]) -> int:
         """Decode records and take them in with the engine's own worker; gives how many were new."""
         return self._worker.feed(records)
@@ -163,6 +171,8 @@ class Engine:
         final: bool = False,
         clock_ms: int | None = None,
         journal: tuple[tuple[int, str], ...] = (),
+        signs: Sequence[Sign] = (),
+        now_ms: int = -1,
     ) -> Commit:
         """Decide what can be decided, close the minutes that are complete, judge them, and give it all as one commit.
 
@@ -170,7 +180,8 @@ class Engine:
         ones have delivered nothing for a while and do not hold minutes back. What waits in the reader of either for
         events that would follow is decided without them. `expected` names partitions that are there, read or not: no
         minute closes before each has a watermark, is idle or has ended. `clock_ms` closes minutes by the clock, which
-        is right only while every partition is idle. `journal` notes why.
+        is right only while every partition is idle. `journal` notes why. `signs` are what the source has shown to be
+        wrong, and `now_ms` dates what is wrong with records before the first event time.
         """
         cut = self._worker.cut({*idle, *ended}, final=final)
         with self.progress.stage("aggregate"):
@@ -185,10 +196,13 @@ class Engine:
         self._pending = len(minutes) == self._commit_minutes_max
         if minutes:
             self._worker.closed(minutes[-1].minute)
+        found = [sign for streak in self._streaks for sign in broken(*streak, now_ms)]
+        self._signs, self._streaks = sorted([*found, *signs], key=attrgetter("at_ms")), []
         steps = [self._judge(minute) for minute in minutes]
         if minutes:
             self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
-        return self._commit(cut, minutes, steps, journal)
+        effects = [step.effects for step in steps] + self._operate(len(self._signs))
+        return self._commit(cut, minutes, steps, merged(effects), journal)
 
     def _apply(self, partial: Partial) -> bool:
         """Merge a partial and move its partition's position on; one that was merged before changes nothing."""
@@ -205,7 +219,13 @@ class Engine:
         self._positions[partition] = after
         if partial.rejects:
             self._rejects.append((partition, partial.rejects))
+        self._streaks += [(partition, streak) for streak in partial.streaks if streak.broken]
         return True
+
+    def _operate(self, count: int) -> list[Effects]:
+        """Take in so many of the signs that wait, the earliest by event time."""
+        signs, self._signs = self._signs[:count], self._signs[count:]
+        return self._parts.respond.operate(signs)
 
     def _judge(self, minute: Minute) -> Step:
         """Judge one closed minute; one that is known to be incomplete has no effects, not even an all-clear."""
@@ -214,20 +234,22 @@ class Engine:
         with self.progress.stage("detect"):
             judged = self._parts.detect.step(minute, covered)
         self.progress.closed(minute, judged)
+        respond = self._parts.respond
+        respond.recall(minute)
         if not minute.scored:
             return Step(covered, judged, Effects())
         with self.progress.stage("respond"):
-            effects = self._parts.respond.step(
-                minute.minute, minute.detected_ms, judged.findings, judged.candidates, judged.recovered
-            )
-        self.progress.fired(minute, effects)
-        return Step(covered, judged, effects)
+            effects = self._operate(sum(sign.at_ms < minute.detected_ms for sign in self._signs))
+            step = respond.step(minute.minute, minute.detected_ms, judged.findings, judged.candidates, judged.recovered)
+        self.progress.fired(minute, step)
+        return Step(covered, judged, merged([*effects, step, *respond.look(minute)]))
 
     def _commit(
         self,
         cut: Iterable[Partial],
         minutes: list[Minute],
         steps: list[Step],
+        effects: Effects,
         journal: tuple[tuple[int, str], ...],
     ) -> Commit:
         """Put together what one checkpoint must write."""
@@ -242,7 +264,8 @@ class Engine:
         if self._recoverable and minutes:
             self._unsnapped += len(minutes)
             if self._unsnapped >= self._snapshot_minutes:
-                snapshot = (self._closed_minute, encode(Snapshot(self._parts.detect.snapshot(), self._known)))
+                state = Snapshot(self._parts.detect.snapshot(), self._known, self._parts.respond.window())
+                snapshot = (self._closed_minute, encode(state))
                 self._unsnapped = 0
             else:
                 encoded = [
@@ -257,24 +280,8 @@ class Engine:
             snapshot=snapshot,
             history=tuple(self.progress.history_body(each) for each in judged) if self._history else (),
             series=tuple(series for each in judged for series in each.new_series),
-            effects=merged([step.effects for step in steps]),
+            effects=effects,
             journal=journal,
             rejects=rejects,
             rejects_max=self._parts.rejects_max,
         )
-
-
-def merged(effects: Iterable[Effects]) -> Effects:
-    """Join the effects of consecutive minutes: of an alert or incident the last state counts, every message is kept.
-
-    >>> merged([Effects(), Effects()])
-    Effects(alerts=(), incidents=(), notifications=())
-    """
-    alerts: dict[str, Alert] = {}
-    incidents: dict[str, Incident] = {}
-    notifications: list[Notification] = []
-    for each in effects:
-        alerts |= {alert.id: alert for alert in each.alerts}
-        incidents |= {incident.id: incident for incident in each.incidents}
-        notifications += each.notifications
-    return Effects(tuple(alerts.values()), tuple(incidents.values()), tuple(notifications))

@@ -7,10 +7,11 @@ UNREADABLE = "run the Limen that wrote it, or let this one drop what was learned
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that a restart needs of the past up to one minute: the detectors' state, and `Minute.known` of then."""
+    """All that a restart needs of the past up to one minute: the detectors' state, `Minute.known`, recent input."""
 
     detect: bytes
     known: tuple[str, ...]
+    window: bytes
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from schemas.batch import Batch
 from schemas.effects import Effects, Position
 from schemas.event import Event, Reject
 from schemas.incident import Incident
+from schemas.operations import Sign
 from schemas.partial import Minute, Partial
 from schemas.record import Partition
 from schemas.score import Candidate, Finding, Recovered
@@ -28,6 +29,10 @@ class Reader(Protocol):
 
     def add(self, batch: Batch) -> None:
         """Take the next batch."""
+        ...
+
+    def skip(self, until: int) -> None:
+        """Learn that no record before this offset will come any more."""
         ...
 
     def cut(self, *, final: bool = False) -> Partial | None:
@@ -101,8 +106,24 @@ class Detect(Protocol):
 class Respond(Protocol):
     """Turns findings into alerts, incidents and messages; the same calls give the same effects, bit for bit."""
 
-    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
-        """Take up the alerts and incidents that are not finished."""
+    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
+        """Take up the alerts and incidents that are not finished, and what `window` gave at the snapshot."""
+        ...
+
+    def window(self) -> bytes:
+        """Give what is known of the input of the latest closed minutes."""
+        ...
+
+    def recall(self, minute: Minute) -> None:
+        """Take in the input of a closed minute, without judging it."""
+        ...
+
+    def look(self, minute: Minute) -> list[Effects]:
+        """Give what the input of a closed minute changes, which `recall` has taken in."""
+        ...
+
+    def operate(self, signs: Sequence[Sign]) -> list[Effects]:
+        """Give what signs about the input change; one that was taken in before changes nothing."""
         ...
 
     @property

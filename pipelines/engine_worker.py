@@ -56,6 +56,12 @@ class Worker:
         self._positions[partition] = Position(partition, offset, -1, Counters())
         return self._positions[partition]
 
+    def skip(self, partition: Partition, until: int) -> None:
+        """Hear that no record of a partition before this offset will come any more."""
+        if until > self._next.get(partition, 0):
+            self._reader(partition).skip(until)
+            self._next[partition] = until
+
     def passed(self, partition: Partition, until: int) -> None:
         """Hear that another worker has read a partition up to an offset."""
         assert partition not in self._readers, f"{partition} is read by two workers"

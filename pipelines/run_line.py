@@ -1,15 +1,15 @@
 """The running line joins engine and store: what a checkpoint decides is durable before anything else happens."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from pipelines.engine import merged
 from pipelines.engine_tally import CHECKPOINT_EDGES, Tally
 from pipelines.run_parts import Core, Keeper
 from pipelines.store import StoreError
-from schemas.effects import Commit, Effects, Position
+from schemas.effects import Commit, Effects, Position, merged
+from schemas.operations import Sign
 from schemas.record import Partition
 from schemas.status import PartitionStatus, ProcessUse, SourceUse, Status
 
@@ -142,6 +142,8 @@ class Line:
         final: bool = False,
         clock_ms: int | None = None,
         journal: tuple[tuple[int, str], ...] = (),
+        signs: Sequence[Sign] = (),
+        now_ms: int = -1,
     ) -> Effects:
         """Decide, commit and tell, as `Engine.checkpoint` explains; raises `StoreError` when the store stays broken.
 
@@ -149,7 +151,9 @@ class Line:
         closed minutes take several commits; the wish to stop is heard between them.
         """
         began = self._clock.monotonic()
-        commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms, journal=journal)
+        commit = self.engine.checkpoint(
+            idle, ended, expected=expected, final=final, clock_ms=clock_ms, journal=journal, signs=signs, now_ms=now_ms
+        )
         done: list[Effects] = []
         if journal or self._written != self._standing():
             done.append(self._write(commit, began))

@@ -9,6 +9,7 @@ import msgspec
 from pipelines.engine import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
+from pipelines.run_losses import Losses
 from pipelines.run_words import Words
 from pipelines.store import StoreError
 from pipelines.store_prune import Retention
@@ -83,6 +84,7 @@ class Loop:
         self._idle: set[Partition] = set()
         self._stalls = 0
         self._words = Words(line, source, clock)
+        self._losses = Losses(source, line.engine, stopping=settings.source.kafka.on_gap == "stop")
         now = clock.monotonic()
         self._checkpointed = self._arrived = now
         self._pruned = now - PRUNE_SECONDS  # at the first checkpoint: a process may end before its first hour is over
@@ -133,6 +135,9 @@ class Loop:
             raise Stop(self._failure)
         self._count("failures")
         self._line.hooks.say(self._failure)
+        if self._losses.look(self._clock.now_ms()):  # while reading has stopped, no other checkpoint comes
+            signs, lost = self._losses.take()
+            self._line.checkpoint(journal=lost, signs=signs, now_ms=self._dated())
         self._publish()
         self._line.pause(wait)
 
@@ -143,10 +148,13 @@ class Loop:
             poll = self._source.poll(POLL_SECONDS, int(1000 * self._clock.monotonic()))
         self._count("polls")
         now = self._clock.monotonic()
+        taken = [
+            self._line.engine.take(partial) for partial in poll.partials
+        ]  # whoever cut them has passed over losses
+        self._losses.look(self._clock.now_ms())
         if poll.records or poll.partials:
             self._line.engine.progress.polled_ms = self._clock.now_ms() if self._live else -1
-            self._fed += self._line.engine.feed(poll.records)
-            self._fed += sum(self._line.engine.take(partial) for partial in poll.partials)
+            self._fed += self._line.engine.feed(poll.records) + sum(taken)
             self._staged_bytes += sum(len(record.value) for record in poll.records)
             self._staged_bytes += sum(len(partial.body) for partial in poll.partials)
             self._heard |= {record.partition: now for record in poll.records}
@@ -182,7 +190,10 @@ class Loop:
             clock_ms = self._clock_limit(now_ms)
         before = self._line.engine.closed_minute
         self._idle = idle
-        self._line.checkpoint(idle, ended, expected=known, clock_ms=clock_ms, journal=tuple(journal))
+        signs, lost = self._losses.take()
+        self._line.checkpoint(
+            idle, ended, expected=known, clock_ms=clock_ms, journal=(*journal, *lost), signs=signs, now_ms=self._dated()
+        )
         if clock_ms is not None and self._line.engine.closed_minute > before:
             self._words.closed_by_clock()
         self._words.look()
@@ -190,6 +201,10 @@ class Loop:
         self._take_stock()
         self._prune(now)
         self._publish()
+
+    def _dated(self) -> int:
+        """Give the time of what has no event time: none in a replay, which says the same every time."""
+        return self._clock.now_ms() if self._live else -1
 
     def _clock_limit(self, now_ms: int) -> int:
         """Give the time up to which the clock may close minutes at this checkpoint."""
@@ -250,7 +265,8 @@ class Loop:
             return
         known, over = self._source.partitions(), self._all_ended()
         ended = self._gone() | {partition for partition in known if over or self._source.ended(partition)}
-        self._line.checkpoint(ended=ended, expected=known, final=over)
+        signs, lost = self._losses.take()
+        self._line.checkpoint(ended=ended, expected=known, final=over, journal=lost, signs=signs, now_ms=self._dated())
         self._take_stock()
         self._words.end()
         self._publish()

@@ -6,6 +6,7 @@ from typing import Protocol
 from pipelines.engine_progress import Progress
 from pipelines.store_prune import Retention
 from schemas.effects import Commit, Position, StoredPartial
+from schemas.operations import Sign
 from schemas.partial import Counters
 from schemas.record import Partition, Record
 
@@ -50,6 +51,10 @@ class Core(Protocol):
         """Hear where a source begins."""
         ...
 
+    def skip(self, partition: Partition, until: int) -> None:
+        """Hear that no record before this offset will come any more."""
+        ...
+
     def feed(self, records: Sequence[Record]) -> int:
         """Take records in; gives how many were new."""
         ...
@@ -67,6 +72,8 @@ class Core(Protocol):
         final: bool = False,
         clock_ms: int | None = None,
         journal: tuple[tuple[int, str], ...] = (),
+        signs: Sequence[Sign] = (),
+        now_ms: int = -1,
     ) -> Commit:
         """Decide what can be decided, and give it all as one commit."""
         ...

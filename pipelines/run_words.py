@@ -1,4 +1,4 @@
-"""What a running loop tells people unasked: how far it has come, that nothing can be read, that nothing comes."""
+"""What a running loop tells people unasked: how far it has come, that nothing comes, that a short source is no good."""
 
 from pipelines.ingest.source import Source
 from pipelines.run_line import Clock, Line
@@ -9,10 +9,6 @@ PROGRESS_SECONDS = 30.0
 """How often the way through a backlog is told: long enough not to flood a log, short enough to see that it moves."""
 BACKLOG_MINUTES = 10
 """Events so much older than the time of day are a backlog; live ones wait two minutes for late ones."""
-UNREADABLE_RECORDS = 2_000
-"""So many records, all of them rejected, are no accident of the first few."""
-UNREADABLE_SECONDS = 60.0
-"""With fewer records it is said after a minute; in any case at most once in it."""
 MINUTE_MS = 60_000
 
 
@@ -23,8 +19,7 @@ class Words:
         self._line = line
         self._source = source
         self._clock = clock
-        self._told = self._clean = clock.monotonic()
-        self._warned: float | None = None
+        self._told = clock.monotonic()
         self._read = line.engine.counters.read
         self._since = line.engine.counters
         self._silent = 0
@@ -32,15 +27,16 @@ class Words:
     def look(self) -> None:
         """Tell what is due at a checkpoint."""
         now, counters = self._clock.monotonic(), self._line.engine.counters
-        self._rejected(now, counters)
         if now - self._told >= PROGRESS_SECONDS:
             self._progress(counters.read)
             self._told, self._read = now, counters.read
 
     def end(self) -> None:
-        """Tell at the end of a source if nothing of what came last could be read, however little it was."""
+        """Tell at the end of a source if nothing of what came could be read, and it was too little for an incident."""
         found = self._line.engine.counters
-        if _all_rejected(self._since, found):
+        streaks = [position.streak for position in self._line.engine.positions.values()]
+        told = any(streak is not None and streak.broken for streak in streaks)
+        if _all_rejected(self._since, found) and not told:
             self._line.hooks.say(_unreadable(self._since, found))
 
     def records_came(self) -> None:
@@ -68,17 +64,6 @@ class Words:
         left = f", {sum(lags):,} records to go" if min(lags) >= 0 else ""
         at = moment(rfc3339(reached_ms // 1_000 * 1_000))
         self._line.hooks.note(f"{read:,} records read, up to {at} UTC, {span(late_minutes)} behind{left}")
-
-    def _rejected(self, now: float, counters: Counters) -> None:
-        """Warn when all records of the last minute, or some thousand in a row, were rejected."""
-        if not _all_rejected(self._since, counters):
-            self._since, self._clean = counters, now
-            return
-        enough = counters.read - self._since.read >= UNREADABLE_RECORDS or now - self._clean >= UNREADABLE_SECONDS
-        again = self._warned is None or now - self._warned >= UNREADABLE_SECONDS
-        if enough and again and _all_rejected(self._since, counters):
-            self._line.hooks.say(_unreadable(self._since, counters))
-            self._since, self._clean, self._warned = counters, now, now
 
 
 def _all_rejected(before: Counters, after: Counters) -> bool:

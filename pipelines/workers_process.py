@@ -27,6 +27,7 @@ from pipelines.run_threads import STUCK_EXIT_CODE
 from pipelines.store import StoreError
 from pipelines.store_prune import Retention
 from schemas.effects import Commit, Position, Saved, StoredPartial
+from schemas.operations import Sign
 from schemas.partial import Counters, Partial
 from schemas.record import Partition, Record
 from schemas.settings import Settings
@@ -129,6 +130,10 @@ class Front:
             known = self._known.get(partition, Position(partition, offset, -1, Counters()))
             self._positions[partition] = msgspec.structs.replace(known, counters=Counters())
 
+    def skip(self, partition: Partition, until: int) -> None:
+        """Hear that no record before this offset will come any more."""
+        self._worker.skip(partition, until)
+
     def feed(self, records: Sequence[Record]) -> int:
         """Decode records and take them in; gives how many were new."""
         return self._worker.feed(records)
@@ -146,8 +151,10 @@ class Front:
         final: bool = False,
         clock_ms: int | None = None,
         journal: tuple[tuple[int, str], ...] = (),
+        signs: Sequence[Sign] = (),
+        now_ms: int = -1,
     ) -> Commit:
-        """Decide what can be decided, and give the partials; minutes and the journal are the writer's."""
+        """Decide what can be decided, and give the partials; minutes, the journal and signs are the writer's."""
         self._worker.closed(self._closed())
         cut = self._worker.cut({*idle, *ended}, final=final)
         for partial in cut:

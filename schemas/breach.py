@@ -1,4 +1,4 @@
-"""A breach is what a broken limit has to say beyond its bound: how a budget burns, or which groups stand apart."""
+"""A breach is what a broken limit has to say beyond its bound: budgets that burn, groups apart, troubled input."""
 
 import msgspec
 
@@ -42,5 +42,21 @@ class Gap(msgspec.Struct, frozen=True, tag="gap"):
     log_chance: float
 
 
-Breach = Burn | Gap
+class Trouble(msgspec.Struct, frozen=True, tag="trouble"):
+    """Something wrong with the input itself: with `records` of the `of` that came, -1 where the number is unknown.
+
+    `partition` is "" where all of the input is meant, else the records lie from offset `first` on and before `until`
+    (-1: not known). `counts` says of what kind they are. It is `lasting` while nothing has shown its end.
+    """
+
+    partition: str
+    first: int
+    until: int
+    records: int
+    of: int
+    counts: dict[str, int]
+    lasting: bool = False
+
+
+Breach = Burn | Gap | Trouble
 """What a finding of a limit may carry; one of a plain bound has none."""

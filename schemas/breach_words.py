@@ -2,19 +2,19 @@
 
 import math
 
-from schemas.breach import Breach, Burn, Gap
+from schemas.breach import Breach, Burn, Gap, Trouble
 from schemas.signal import Signal
+from schemas.trouble_words import trouble_in_words
 from schemas.words import number, where
 
 LOG_TEN = math.log(10.0)
 
 
-def breach_title(breach: Breach, name: str, scope: dict[str, str]) -> str:
+def breach_title(breach: Burn | Gap, name: str, scope: dict[str, str]) -> str:
     """Give the title of an incident whose limit has more to say than a bound; `name` is that of the signal.
 
     >>> breach_title(Burn(0.99, 60, 5, 14.4, 16.02, 18.0, 2000, 320, -600.0), "Error rate", {"region": "eu"})
     'Error rate burns its budget x16 in region eu (320 bad of 2,000 in 1 h, objective 99 %)'
-    >>> from schemas.breach import Gap
     >>> gap = Gap("language", "de", 1.823, 1.452, 2.271, 900, 8000, 4, ("tenant",), 24, -20.0)
     >>> breach_title(gap, "Refusal rate", {"language": "de"})
     'Refusal rate x1.82 between language de and its other values (95 %: 1.45 to 2.27)'
@@ -43,6 +43,8 @@ def breach_in_words(breach: Breach, signal: Signal) -> str:
     tenant; 95 % interval 1.45 to 2.27, for all 4 values at once. Between equal groups chance shows as much with odds
     of 1 in 10^9.
     """
+    if isinstance(breach, Trouble):
+        return trouble_in_words(signal.name, breach)
     if isinstance(breach, Burn):
         return _burn_in_words(breach)
     return _gap_in_words(breach, "misses" if signal.direction == "down" else "hits")

@@ -1,5 +1,7 @@
 """Effects are what one closed minute changes in the world; a commit is all that must reach the store together."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from schemas.alert import Alert
@@ -16,6 +18,22 @@ class Effects(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...] = ()
     incidents: tuple[Incident, ...] = ()
     notifications: tuple[Notification, ...] = ()
+
+
+def merged(effects: Iterable[Effects]) -> Effects:
+    """Join the effects of consecutive minutes: of an alert or incident the last state counts, every message is kept.
+
+    >>> merged([Effects(), Effects()])
+    Effects(alerts=(), incidents=(), notifications=())
+    """
+    alerts: dict[str, Alert] = {}
+    incidents: dict[str, Incident] = {}
+    notifications: list[Notification] = []
+    for each in effects:
+        alerts |= {alert.id: alert for alert in each.alerts}
+        incidents |= {incident.id: incident for incident in each.incidents}
+        notifications += each.notifications
+    return Effects(tuple(alerts.values()), tuple(incidents.values()), tuple(notifications))
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -77,6 +77,12 @@ class Reader:
         self._events_read += len(batch.ts_ms)
         self._decide(final=False)
 
+    def skip(self, until: int) -> None:
+        """Hear that no record before this offset will come any more; the next cut reaches to it."""
+        if self._next < 0:
+            self._start = until
+        self._next = max(self._next, until)
+
     def closed(self, minute: int) -> None:
         """Hear that a minute and all before it are closed."""
         self._judge.closed_minute = max(self._judge.closed_minute, minute)

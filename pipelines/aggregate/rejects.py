@@ -61,14 +61,16 @@ class Rejects:
         if not fresh and not len(offsets):
             return
         wrong = verdict == WRONG_TIME
+        if not fresh and not self._streak and not wrong.any():
+            self._reached_ms = max(self._reached_ms, int(ts_ms.max()))
+            return
         reached = np.maximum.accumulate(np.concatenate(([self._reached_ms], np.where(wrong, -1, ts_ms))))
-        if fresh or self._streak or wrong.any():
-            places = np.searchsorted(offsets, np.array([one.offset for one in fresh], dtype=np.int64))
-            dated = [
-                msgspec.structs.replace(one, at_ms=at) for one, at in zip(fresh, reached[places].tolist(), strict=True)
-            ]
-            self._keep(dated)
-            self._follow(dated, offsets, wrong, reached)
+        places = np.searchsorted(offsets, np.array([one.offset for one in fresh], dtype=np.int64))
+        dated = [
+            msgspec.structs.replace(one, at_ms=at) for one, at in zip(fresh, reached[places].tolist(), strict=True)
+        ]
+        self._keep(dated)
+        self._follow(dated, offsets, wrong, reached)
         self._reached_ms = int(reached[-1])
 
     def _keep(self, rejects: list[Rejected]) -> None:

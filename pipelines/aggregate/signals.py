@@ -14,6 +14,7 @@ from pipelines.aggregate import custom
 from pipelines.aggregate import measures as m
 from pipelines.aggregate.fixed import SCORE_SCALE
 from schemas.event import DIMENSIONS
+from schemas.operations import OPERATIONAL
 from schemas.settings import Cohorts, CustomSignal, Signals
 from schemas.signal import Signal, SignalKind
 
@@ -191,7 +192,7 @@ class Catalogue:
 
     def signal(self, name: str) -> Signal:
         """Give the signal of any name; one that follows a template is made from it. An unknown name is a KeyError."""
-        known = self.signals.get(name)
+        known = self.signals.get(name) or OPERATIONAL.get(name)
         if known is not None:
             return known
         prefix, colon, rest = name.partition(":")
@@ -242,7 +243,7 @@ def catalogue(signals: Signals, cohorts: Cohorts) -> Catalogue:
     for own in signals.custom:
         if own.name in names:
             raise ValueError(f'signals.custom: "{own.name}" is the name of another signal')
-        if own.name in RESERVED:
+        if own.name in RESERVED or own.name in OPERATIONAL:
             raise ValueError(f'signals.custom: "{own.name}" is a name that Limen uses itself')
         names.add(own.name)
     rows = SIGNALS + tuple(_custom_row(own) for own in signals.custom)

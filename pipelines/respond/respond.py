@@ -12,10 +12,14 @@ from pipelines.respond.alerts import ANOMALY, Key, advance, strongest
 from pipelines.respond.fold import Case, Folder
 from pipelines.respond.incidents import Kind, Reviewer, opened
 from pipelines.respond.notices import notices
+from pipelines.respond.operations import Operations
 from pipelines.respond.severity import Triage, stricter
+from pipelines.respond.signs import Window
 from schemas.alert import Alert
 from schemas.effects import Effects
 from schemas.incident import PAGING, Incident, Notification
+from schemas.operations import OPERATIONAL, Sign
+from schemas.partial import Minute
 from schemas.score import Candidate, Finding, Recovered
 from schemas.settings import Settings
 from schemas.signal import Signal, series_key
@@ -30,15 +34,44 @@ class Respond:
     def __init__(self, settings: Settings, signal_of: Callable[[str], Signal], kind: Kind = "real") -> None:
         self._settings = settings
         self._triage = Triage(settings, signal_of)
+        self._operations = Operations(settings, self._triage, kind)
+        self._window = Window()
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
         self._incidents: dict[str, Incident] = {}
 
-    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
-        """Take up the alerts and incidents of a store in place of the present ones; finished ones are left out."""
+    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
+        """Take up the alerts and incidents of a store in place of the present ones; finished ones are left out.
+
+        `window` is what `window` gave at the last snapshot; raises `msgspec.MsgspecError` if it is something else.
+        """
         active = [alert for alert in alerts if alert.state != "resolved"]
-        self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in active}
-        self._incidents = {incident.id: incident for incident in incidents if incident.state in OPEN_STATES}
+        unfinished = [incident for incident in incidents if incident.state in OPEN_STATES]
+        self._alerts = {(a.rule, a.signal, a.cohort): a for a in active if a.signal not in OPERATIONAL}
+        self._incidents = {one.id: one for one in unfinished if one.lead_signal not in OPERATIONAL}
+        self._operations.restore(
+            [alert for alert in active if alert.signal in OPERATIONAL],
+            [incident for incident in unfinished if incident.lead_signal in OPERATIONAL],
+        )
+        if window:
+            self._window.load(window)
+
+    def window(self) -> bytes:
+        """Give what is known of the input of the latest closed minutes, for a snapshot."""
+        return self._window.dump()
+
+    def recall(self, minute: Minute) -> None:
+        """Take in the input of a closed minute, without judging it."""
+        self._window.add(minute)
+
+    def look(self, minute: Minute) -> list[Effects]:
+        """Give what the input of a closed minute changes, which `recall` has taken in."""
+        signs = self._operations.operate(self._window.signs(minute))
+        return [*signs, *self._operations.fade(minute.minute, minute.detected_ms)]
+
+    def operate(self, signs: Sequence[Sign]) -> list[Effects]:
+        """Give what signs about the input change; one that was taken in before changes nothing."""
+        return self._operations.operate(signs)
 
     @property
     def covered(self) -> frozenset[str]:

@@ -12,8 +12,9 @@ import msgspec
 
 from pipelines.respond.alerts import ANOMALY, MINUTE_MS, Policy
 from schemas.alert import Alert
-from schemas.breach import Gap
+from schemas.breach import Gap, Trouble
 from schemas.incident import Incident, Severity
+from schemas.operations import OPERATIONAL
 from schemas.score import Level, Reason
 from schemas.settings import Rule, Settings
 from schemas.signal import Signal
@@ -94,7 +95,7 @@ class Triage:
     def __init__(self, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
         self._settings = settings
         self._rules: dict[str, Rule] = {rule.name: rule for rule in settings.rules if rule.name != ANOMALY}
-        self.signal_of = signal_of
+        self.signal_of: Callable[[str], Signal] = lambda name: OPERATIONAL.get(name) or signal_of(name)
 
     def policy(self, rule: str) -> Policy:
         """Give the waiting times of a rule; one that has left the settings keeps those of the budget's."""
@@ -116,8 +117,10 @@ class Triage:
         """Give the severity of an alert at its peak; a limit's is its rule's, and stays if the rule is gone.
 
         A rule that states none is worth a ticket, and an error budget that burns fast wakes somebody; the slow pair of
-        windows is a ticket at most.
+        windows is a ticket at most. Trouble with the input goes by the matrix.
         """
+        if isinstance(alert.peak.breach, Trouble):
+            return severity_at(alert.peak.level, self.category(alert), self._settings.severities.matrix)
         rule = self._rules.get(alert.rule)
         if alert.peak.reason == Reason.LIMIT and rule is not None:
             stated: Severity = rule.severity or ("sev3" if rule.objective is None else "sev2")

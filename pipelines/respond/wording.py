@@ -8,11 +8,12 @@ import msgspec
 from schemas.account import Beside
 from schemas.account_words import said_of
 from schemas.alert import Alert
-from schemas.breach import Breach, Gap
+from schemas.breach import Breach, Gap, Trouble
 from schemas.breach_words import breach_in_words, breach_title
 from schemas.incident import Effect, Incident
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
+from schemas.trouble_words import trouble_in_words, trouble_title
 from schemas.words import SHAPE_UNIT, between, moment, number, odds, quantity, rfc3339, where
 
 _UNITS_IN_NAMES = ("_ms", "_usd")
@@ -88,6 +89,8 @@ def title_of(
     >>> title_of(traffic, Effect(0.0, 12.0, 0.0, math.inf, "", 0.0), "down", {"tenant": "acme"}, limit=False)
     'Silence in tenant acme (0 events/min, expected 12 events/min)'
     """
+    if isinstance(breach, Trouble):
+        return trouble_title(signal.name, breach)
     if breach is not None:
         return breach_title(breach, name_of(signal), scope)
     signal = in_unit_of(effect, signal)
@@ -108,6 +111,9 @@ def explain(incident: Incident, signal: Signal) -> str:
 
     `signal` is that of the incident's lead.
     """
+    if isinstance(incident.breach, Trouble):
+        since = f"Since {moment(rfc3339(incident.onset_ms))} UTC." if incident.onset_ms >= 0 else ""
+        return f"{trouble_in_words(signal.name, incident.breach)} {since}".strip()
     effect = incident.effect
     signal = in_unit_of(effect, signal)
     said = [f"{name_of(signal)} in {where(incident.scope)}: {quantity(effect.observed, signal)}"]

@@ -22,6 +22,7 @@ from schemas.event import Event, Reject, RejectReason, event_time_ms
 from schemas.hashing import hashes64
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Effect, Incident, Notification
+from schemas.operations import Sign
 from schemas.partial import Cells, Counters, Minute, Partial, PartialMinute
 from schemas.record import Partition
 from schemas.reject import Rejected
@@ -96,6 +97,10 @@ class FakeReader:
             self._watermark = max(self._watermark, ts)
         self._counts["rejected"] += len(batch.rejects)
         self._until = batch.until
+
+    def skip(self, until: int) -> None:
+        """Go on behind what is lost."""
+        self._until = max(self._until, until)
 
     def cut(self, *, final: bool = False) -> Partial | None:
         """Give what was decided."""
@@ -253,9 +258,24 @@ class FakeRespond:
     def __init__(self) -> None:
         self._open: tuple[Alert, Incident] | None = None
 
-    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident]) -> None:
+    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
         """Take up the open incident."""
         self._open = (alerts[0], incidents[0]) if alerts else None
+
+    def window(self) -> bytes:
+        """Know nothing of the input."""
+        return b""
+
+    def recall(self, minute: Minute) -> None:
+        """Remember nothing of the input."""
+
+    def look(self, minute: Minute) -> list[Effects]:
+        """See nothing wrong."""
+        return []
+
+    def operate(self, signs: Sequence[Sign]) -> list[Effects]:
+        """Tell nothing."""
+        return []
 
     @property
     def covered(self) -> frozenset[str]:

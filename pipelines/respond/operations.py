@@ -1,0 +1,141 @@
+"""Operational incidents: what is wrong with the input itself becomes alerts and incidents like any other finding.
+
+They are folded by their signal alone: one incident for each, however many partitions have it, and never one with what
+applications do. An alert is told once. It resolves when nothing was seen of it for the rule's `keep_firing`, counted in
+event time; a streak that goes on keeps its own.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pipelines.respond.alerts import LIMIT_PREFIX, Key, Policy, advance
+from pipelines.respond.fold import Case
+from pipelines.respond.incidents import Kind, Reviewer, opened
+from pipelines.respond.notices import notices
+from pipelines.respond.severity import Triage, stricter
+from schemas.alert import Alert
+from schemas.breach import Trouble
+from schemas.effects import Effects
+from schemas.incident import Incident, Notification
+from schemas.operations import Sign
+from schemas.score import Finding, Level, Reason
+from schemas.settings import Settings
+
+
+class Operations:
+    """The alerts and incidents about the input; its state is those that are not finished."""
+
+    def __init__(self, settings: Settings, triage: Triage, kind: Kind) -> None:
+        self._settings = settings
+        self._triage = triage
+        self._kind: Kind = kind
+        self._alerts: dict[Key, Alert] = {}
+        self._incidents: dict[str, Incident] = {}
+
+    def restore(self, alerts: Iterable[Alert], incidents: Iterable[Incident]) -> None:
+        """Take up those of a store that are not finished, in place of the present ones."""
+        self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in alerts}
+        self._incidents = {incident.lead_signal: incident for incident in incidents}
+
+    def operate(self, signs: Iterable[Sign]) -> list[Effects]:
+        """Give what these signs change, one after the other; one that is known changes nothing."""
+        return [effects for sign in signs for effects in self._taken(sign)]
+
+    def fade(self, minute: int, now_ms: int) -> list[Effects]:
+        """Give what a closed minute changes where nothing was seen for long enough."""
+        done = []
+        for key in sorted(self._alerts):
+            alert = self._alerts[key]
+            trouble = alert.latest.breach
+            if isinstance(trouble, Trouble) and trouble.lasting:
+                continue
+            moved = advance(alert, None, self._policy(alert.rule), minute, now_ms)
+            done += [self._changed(key, each, now_ms) for each in moved]
+        return done
+
+    def _policy(self, rule: str) -> Policy:
+        """Give the waiting times of a rule; evidence that lies in the log already has waited for nobody."""
+        return msgspec.structs.replace(self._triage.policy(rule), for_ms=0)
+
+    def _taken(self, sign: Sign) -> list[Effects]:
+        """Take in one sign."""
+        finding = _finding(sign)
+        key = (sign.signal, finding.signal, finding.cohort)
+        alert = self._alerts.get(key)
+        if alert is not None and _place(alert.latest) == _place(finding):
+            return []
+        moved = advance(alert, finding, self._policy(sign.signal), sign.began, sign.at_ms)
+        return [self._changed(key, each, sign.at_ms) for each in moved]
+
+    def _changed(self, key: Key, alert: Alert, now_ms: int) -> Effects:
+        """Keep a changed alert, and give it with what it changes of its incident."""
+        alert = msgspec.structs.replace(alert, severity=stricter(alert.severity, self._triage.severity(alert)))
+        self._alerts[key] = alert
+        if alert.state == "resolved":
+            del self._alerts[key]
+        reviewer = Reviewer(self._triage, self._settings.severities.alerts_per_incident_max, (), now_ms)
+        case = self._case(alert)
+        if case is None:
+            return Effects(alerts=(alert,))
+        if case.joined:
+            alert = msgspec.structs.replace(alert, incident_id=case.incident.id)
+            self._alerts[key] = alert
+        if case.members:
+            reviewer.review(case)
+        incidents, messages = self._sealed(case, reviewer)
+        return Effects((alert,), incidents, messages)
+
+    def _case(self, alert: Alert) -> Case | None:
+        """Lay out the incident of an alert, a new one for the first that fires; None where there is none."""
+        incident = self._incidents.get(alert.signal)
+        if incident is None:
+            return opened(alert, self._triage, self._kind) if alert.state == "firing" else None
+        members = [each for each in self._alerts.values() if each.signal == alert.signal and each.state == "firing"]
+        joined = [alert] if alert.state == "firing" and not alert.incident_id else []
+        return Case(incident, incident, members, joined)
+
+    def _sealed(self, case: Case, reviewer: Reviewer) -> tuple[tuple[Incident, ...], tuple[Notification, ...]]:
+        """Give the incident if it has changed, and the messages that tell of it."""
+        incident = reviewer.sealed(case)
+        if incident is None:
+            return (), ()
+        before = case.base if case.base.version else None
+        self._incidents[incident.lead_signal] = incident
+        if incident.state == "resolved":
+            del self._incidents[incident.lead_signal]
+        sinks, public_url = self._settings.notifiers, self._settings.serve.public_url
+        return (incident,), tuple(notices(before, incident, self._triage.signal_of, sinks, public_url))
+
+
+def _place(finding: Finding) -> tuple[object, ...]:
+    """Say where the evidence of a finding lies, which tells a new one from one that was taken in before."""
+    trouble = finding.breach
+    assert isinstance(trouble, Trouble), f"{finding.signal} is no operational signal"
+    return (trouble.first, trouble.lasting, -1 if trouble.partition else finding.detected_ms)
+
+
+def _finding(sign: Sign) -> Finding:
+    """Make the finding of a sign; it is a limit, so it has no odds."""
+    trouble = sign.trouble
+    share = trouble.records / trouble.of if trouble.of > 0 else 1.0
+    return Finding(
+        signal=sign.signal,
+        cohort=sign.cohort,
+        detector=f"{LIMIT_PREFIX}{sign.signal}",
+        level=Level.PAGE if sign.wide else Level.TICKET,
+        log_return_period=0.0,
+        log_fleet=0.0,
+        direction="up",
+        observed=share,
+        expected=sign.limit,
+        lower=sign.limit,
+        upper=sign.limit,
+        effect=share / sign.limit if sign.limit else 0.0,
+        n=max(0, trouble.of),
+        excess=float(max(0, trouble.records)),
+        onset_ms=sign.at_ms,
+        detected_ms=sign.at_ms,
+        reason=Reason.LIMIT,
+        breach=trouble,
+    )

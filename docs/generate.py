@@ -22,6 +22,7 @@ from docs.generate_words import generated, table
 from pipelines.aggregate.signals import Row, rows
 from pipelines.cli import main as limen
 from pipelines.serve import limits, metrics_page
+from schemas.operations import OPERATIONAL
 from schemas.settings import Settings
 from schemas.signal import CATEGORIES
 
@@ -50,6 +51,7 @@ def signals_page() -> str:
     names = {row.signal.kind for row in rows()}
     kinds = table(("kind", "what is counted"), [(f"`{kind}`", text) for kind, text in _KINDS.items() if kind in names])
     head = ("signal", "meaning", "kind", "unit", "judged", "least n", "category", "folds with")
+    operational = [(f"`{name}`", signal.summary, f"`{signal.category}`") for name, signal in OPERATIONAL.items()]
     families = table(("category", "family"), [(f"`{name}`", family) for name, family in CATEGORIES.items()])
     return (
         f"# Signals\n\n{generated('`pipelines/aggregate/signals.py`')}\n"
@@ -63,6 +65,10 @@ def signals_page() -> str:
         "Signals that fold together tend to move together, so that one\n"
         "cause becomes one incident. A name in angle brackets stands for names that events bring along.\n\n"
         f"{table(head, [_signal(row) for row in rows()])}\n"
+        "## Trouble with the input\n\n"
+        "These are no measures of what applications do. When they show is in\n"
+        "[decision 0015](decisions/0015-trouble-with-the-input.md).\n\n"
+        f"{table(('signal', 'meaning', 'category'), operational)}\n"
         f"## Categories\n\n"
         "The category of a signal is the category of the incidents it opens; the family decides how grave they are.\n\n"
         f"{families}"

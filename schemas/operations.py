@@ -24,7 +24,7 @@ OPERATIONAL: dict[str, Signal] = dict(
         _signal(UNREADABLE, "records that cannot be read at all"),
         _signal(LOST, "records that were gone before they could be read", "silence"),
         _signal(CORRUPT, "records in batches that fail their checksum and were passed over"),
-        _signal(CAPPED, "events counted under `__other__`, because a cohort cap was met"),
+        _signal(CAPPED, "events over a cap, such as those counted under `__other__`"),
     )
 )
 """Name -> signal; each is a rule and a signal group of its own."""

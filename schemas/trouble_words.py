@@ -15,7 +15,7 @@ _TO_DO = {
     UNREADABLE: f"{SHOWN_BY}: look for a sender that writes no events, or another format.",
     LOST: "They cannot be had any more: keep records longer on the broker, or read faster.",
     CORRUPT: "The broker keeps them broken: check its disk, and have the senders write them again.",
-    CAPPED: "Look for a field with a value of its own for every event, or raise the caps in `cohorts`.",
+    CAPPED: "Totals stay exact. Look for a field with a value of its own for every event, or raise the cap.",
 }
 
 
@@ -33,7 +33,7 @@ def trouble_title(signal: str, trouble: Trouble) -> str:
     >>> trouble_title(CORRUPT, Trouble("kafka:t/0", 7, 17, 10, 10, {}))
     'Corrupt batch passed over: 10 records of kafka:t/0'
     >>> trouble_title(CAPPED, Trouble("", -1, -1, 950, 1_000, {"tenant": 900, "leaf": 50}))
-    'Cohort caps met: counted under __other__ (tenant 900, leaf 50)'
+    'Caps met: not told apart any more (tenant 900, leaf 50)'
     """
     counts, share = _counts(trouble), number(100 * trouble.records / max(1, trouble.of))
     lost = "an unknown number" if trouble.records < 0 else f"{trouble.records:,}"
@@ -43,7 +43,7 @@ def trouble_title(signal: str, trouble: Trouble) -> str:
         UNREADABLE: f"Unreadable records: {share} % of {trouble.of:,}{counts}",
         LOST: f"Records lost: {lost} of {trouble.partition} were gone before they could be read",
         CORRUPT: f"Corrupt batch passed over: {lost} records of {trouble.partition}",
-        CAPPED: f"Cohort caps met: counted under __other__{counts}",
+        CAPPED: f"Caps met: not told apart any more{counts}",
     }
     return titles[signal]
 

@@ -18,9 +18,12 @@ from schemas.alert import Alert
 from schemas.breach import Trouble
 from schemas.effects import Effects
 from schemas.incident import Incident, Notification
-from schemas.operations import Sign
+from schemas.operations import BROKEN, DRIFT, UNREADABLE, Sign
 from schemas.score import Finding, Level, Reason
 from schemas.settings import Settings
+
+REJECTED = (DRIFT, UNREADABLE)
+"""Signals of rejects among events; where there is nothing but rejects, that alone is told."""
 
 
 class Operations:
@@ -65,6 +68,8 @@ class Operations:
         alert = self._alerts.get(key)
         if alert is not None and _place(alert.latest) == _place(finding):
             return []
+        if alert is None and sign.signal in REJECTED and any(rule == BROKEN for rule, _, _ in self._alerts):
+            return []  # the same rejects, told twice
         moved = advance(alert, finding, self._policy(sign.signal), sign.began, sign.at_ms)
         return [self._changed(key, each, sign.at_ms) for each in moved]
 

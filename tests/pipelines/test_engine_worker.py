@@ -29,7 +29,7 @@ class Hand:
 
     def __init__(self, saved: Saved = NOTHING) -> None:
         partials = [CODEC.decode_partial(each.body) for each in saved.partials]
-        progress = Progress(lambda: 0.0, ())
+        progress = Progress(lambda: 0.0, saved)
         self._worker = Worker(fake_parts(), progress, saved.positions, partials, saved.closed_minute)
 
     def made(self, some: list[Record]) -> list[StoredPartial]:

@@ -156,7 +156,7 @@ def test_caps_are_told_with_what_went_to_other():
     """Every minute that meets a cap keeps one alert, and a change of numbers is no new version."""
     wing = respond()
     opened = only([look(wing, 5, overflow={"tenant": 90, "leaf": 3})])
-    assert opened.title == "Cohort caps met: counted under __other__ (tenant 90, leaf 3)"
+    assert opened.title == "Caps met: not told apart any more (tenant 90, leaf 3)"
     assert opened.severity == "sev3"
     assert look(wing, 6, overflow={"tenant": 95}).incidents == ()
     assert only([look(wing, 36)]).state == "resolved"
@@ -183,6 +183,14 @@ def test_what_cannot_be_read_is_told_apart_from_drift():
     """Broken bytes are another cause than changed fields."""
     incident = only([look(respond(), 5, 90, rejects={"not_json": 10})])
     assert incident.title == "Unreadable records: 10 % of 100 (not_json 10)"
+
+
+def test_rejects_of_a_broken_ingest_are_not_told_twice():
+    """While it is told that nothing is of use, the share of rejects opens no second incident."""
+    wing = respond()
+    opened = only(wing.operate(broken(P, STREAK, 0)))
+    assert look(wing, 5, 10, rejects={"not_json": 900}).incidents == ()
+    assert opened.lead_signal == "ingest_broken"
 
 
 def test_the_window_survives_a_restart():

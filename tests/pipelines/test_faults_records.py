@@ -10,12 +10,13 @@ from random import Random
 
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.serve.reading import floats
 from schemas.event import NAME_CHARS_MAX
 from schemas.settings import Settings
 from schemas.signal import OTHER
-from tests.support.whole import START_MS, Read, Whole, log, refusals, same, settings_with, steady, turn, whole
+from tests.support.whole import START_MS, Read, Whole, client, log, refusals, same, settings_with, steady, turn, whole
 
 SHORT, LONG = 3, 200
 """How often a case runs in the suite, and in the soak."""
@@ -79,6 +80,8 @@ def test_nothing_but_bad_records_is_an_incident_that_ends(bad, soak_count):
     assert (incident.lead_signal, incident.category, incident.severity) == ("ingest_broken", "ingest", "sev2")
     assert (incident.breach.first, incident.state) == (60, "triage")
     line.feed(steady(3_600, begin=60))
+    page = client(line.seen(), line.settings).get(f"/incidents/{incident.id}")
+    assert "Ingest broken: none of 100 records in a row of kafka:t/0 is of use" in page.text
     (again,) = [each for each in line.end().incidents if each.lead_signal == "ingest_broken"]
     assert (again.id, again.state) == (incident.id, "resolved")
     types = [json.loads(each.notification.body)["type"] for each in line.store.deliveries(100)]
@@ -240,13 +243,16 @@ def test_bad_texts_are_rejected_or_harmless(name, soak_count):
         others = {"event_id": b'"w%d"' % k, "model": b'"m"'} | {field: text}
         inside = b",".join(b'"%s":%s' % (key.encode(), value) for key, value in others.items())
         bad.append(b'{"ts":%d,%s}' % (START_MS, inside))
-    line = Whole(settings_with(sets=((), *((field,) for field in TEXT_FIELDS[1:10])), values_max=50))
+    line = Whole(settings_with(sets=((), *((field,) for field in TEXT_FIELDS[1:10])), metrics_max=50))
     line.feed([*steady(60), *bad, *steady(300, begin=60)])
     read = line.end()
     assert read.counters.rejects == ({reason: len(bad)} if reason else {})
     assert read.counters.aggregated == 360 + (0 if reason else len(bad))
-    for series in read.store.series():
-        json.loads(msgspec.json.encode(series))
+    shown = client(read, line.settings)
+    families = list(text_string_to_metric_families(shown.get("/metrics").text))
+    assert len(families) > 20
+    assert shown.get("/").status_code == 200
+    assert len(shown.get("/api/v1/series").json()) > 0
     assert all(reject.sample.isascii() for _, reject in read.store.rejects(100))
     soak_count(15, len(bad), "bad texts")
 

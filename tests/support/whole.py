@@ -8,16 +8,21 @@ from random import Random
 from typing import Any
 
 import msgspec
+from starlette.testclient import TestClient
 
 from pipelines.aggregate.codec import decode_minute
 from pipelines.aggregate.signals import catalogue
 from pipelines.build import parts
 from pipelines.engine import Engine
+from pipelines.run_line import Hooks, Line
+from pipelines.serve.http import app
 from pipelines.store import Store
 from schemas.incident import Incident
 from schemas.partial import Counters, Minute
 from schemas.record import Partition, Record
 from schemas.settings import Cohorts, Detection, Settings, Signals
+from schemas.status import Status
+from tests.pipelines.run_fakes import FakeClock
 from tests.simulation.world import Witness
 
 P = Partition("kafka:t", 0)
@@ -146,3 +151,12 @@ def same(one: Read, other: Read) -> None:
     """Say that two readings closed the same minutes, bit for bit."""
     encode = msgspec.json.Encoder(enc_hook=lambda array: array.tolist()).encode
     assert encode(sorted(one.minutes.items())) == encode(sorted(other.minutes.items()))
+
+
+def client(read: Read, settings: Settings) -> TestClient:
+    """Give a client of pages, API and metrics over what was read."""
+    said: list[Status] = []
+    Line(read.engine, read.store, FakeClock(START_MS), Random(1), Hooks(status=said.append))
+    known = catalogue(settings.signals, settings.cohorts)
+    made = app(read.store, lambda: said[-1], settings, known.signal)
+    return TestClient(made, base_url="http://127.0.0.1:8321")

@@ -16,9 +16,9 @@ SAMPLE_BYTES_MAX = 256
 """Longest sample: enough to see which fields there are, and that a record is no JSON at all."""
 SCANNED_BYTES_MAX = 1_024
 """How much of a record is looked at; a long text at its beginning hides what comes after it."""
-MASK = "*"
+MASK = b"*"
 """Stands for a string, and for a run of whatever has no meaning here."""
-NUMBER = "#"
+NUMBER = b"#"
 """Stands for a number, which may be somebody's."""
 
 _STRUCTS = (
@@ -30,11 +30,21 @@ NAMES = frozenset(name for one in _STRUCTS for name in one.__struct_encode_field
 WORDS = frozenset({"true", "false", "null", "NaN", "Infinity", "-Infinity"})
 """The words of JSON, and those that senders take for numbers."""
 
+SIGN, NAME, TEXT, RUN = range(1, 5)
+"""The kinds of tokens, by their groups in the expression."""
+_KEPT = {
+    NAME: frozenset(f'"{name}"'.encode() for name in NAMES),
+    TEXT: frozenset(),
+    RUN: frozenset(word.encode() for word in WORDS),
+}
+"""What is kept of each kind beside the signs."""
+
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*'
 _TOKENS = re.compile(
-    rb"(?P<sign>[{}\[\]:,])"
-    rb'|"(?P<text>(?:[^"\\]|\\.)*)"(?P<key>\s*(?=:))?'
-    rb'|"(?:[^"\\]|\\.)*\\?\Z'  # a string without an end, ours or theirs
-    rb'|(?P<run>[^{}\[\]:,"\s]+)',
+    rb"([{}\[\]:,])"
+    rb"|(" + _STRING + rb'")\s*(?=:)'
+    rb"|(" + _STRING + rb'(?:"|\\?\Z))'  # a string without an end, ours or theirs, goes to the end
+    rb'|([^{}\[\]:,"\s]+)',
     re.DOTALL,
 )
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -48,33 +58,19 @@ def redacted(value: bytes) -> str:
     >>> redacted(b"password=hunter2 \xff\xfe")
     '*'
     """
-    shape: list[str] = []
-    length = 0
+    shape = bytearray()
     for match in _TOKENS.finditer(value[:SCANNED_BYTES_MAX]):
-        token = _shown(match)
-        if token == MASK and shape and shape[-1] == MASK:
-            continue
-        length += len(token)
-        if length > SAMPLE_BYTES_MAX:
+        kind = match.lastindex
+        assert kind, "every alternative is a group"
+        token = match[kind]
+        if kind != SIGN and token not in _KEPT[kind]:
+            token = NUMBER if kind == RUN and _NUMBER.fullmatch(token) else MASK
+            if token == MASK and shape.endswith(MASK):
+                continue
+        if len(shape) + len(token) > SAMPLE_BYTES_MAX:
             break
-        shape.append(token)
-    return "".join(shape)
-
-
-def _shown(match: re.Match[bytes]) -> str:
-    """Say what a token is, never what it holds unless that is on the closed list."""
-    if sign := match["sign"]:
-        return sign.decode("ascii")
-    if match["key"] is not None:
-        name = match["text"].decode("utf-8", "replace")
-        return f'"{name}"' if name in NAMES else MASK
-    run = match["run"]
-    if run is None:
-        return MASK
-    if _NUMBER.fullmatch(run):
-        return NUMBER
-    word = run.decode("utf-8", "replace")
-    return word if word in WORDS else MASK
+        shape += token
+    return shape.decode("ascii")
 
 
 def with_evidence(reject: Reject, value: bytes) -> Reject:

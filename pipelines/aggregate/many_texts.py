@@ -4,6 +4,7 @@ Both are functions of one text alone, so how texts come together changes nothing
 of adding and no machine rounds another way.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ _BITS = 46
 _counts = np.arange(ENTROPY_CHARS_MAX + 1, dtype=np.float64)
 _COUNT_LOGS = np.rint(_counts * np.log2(np.maximum(_counts, 1.0)) * 2.0**_BITS).astype(np.int64)
 
-_WIDE_SPACES = tuple(chr(code) for code in range(128, 0x3001) if chr(code).isspace())
+_WIDE_SPACE = re.compile(f"[{''.join(chr(code) for code in range(128, 0x3001) if chr(code).isspace())}]").search
 _LOAD = 8
 """Bytes that are read at once, as one number."""
 _WORD_BYTES_MAX = 3 * _LOAD
@@ -110,7 +111,7 @@ def _repetitions(texts: Sequence[str]) -> Floats:
     before = np.bincount(again.astype(np.int64), minlength=len(texts))
     found = np.where(grams > 1, 1.0 - (grams - before) / np.maximum(grams, 1), 0.0)
     for at, tail in enumerate(tails):
-        if at in unread or (not tail.isascii() and any(space in tail for space in _WIDE_SPACES)):
+        if at in unread or (not tail.isascii() and _WIDE_SPACE(tail)):
             found[at] = repetition(tail)
     return found
 

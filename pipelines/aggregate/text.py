@@ -14,7 +14,7 @@ import msgspec
 
 from pipelines.aggregate.many_texts import entropies, repetitions
 from pipelines.aggregate.measures import Words
-from pipelines.aggregate.refusal import refuses
+from pipelines.aggregate.refusal import refusals
 
 JSON_CHARS_MAX = 65_536
 """Longest text that is parsed to see whether it is JSON; a longer one is judged by its brackets."""
@@ -117,7 +117,7 @@ class Reading:
     def __init__(self) -> None:
         """Begin with an empty memory."""
         self._shapes = Memory(shapes)
-        self._words = Memory[Words](lambda texts: ["decline" if refuses(text) else "answer" for text in texts])
+        self._words = Memory[Words](lambda texts: ["decline" if said else "answer" for said in refusals(texts)])
 
     def words(self, texts: list[str]) -> list[Words]:
         """Say of each of these different responses what its words do."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.aggregate import text
 from pipelines.aggregate.many_texts import entropies, repetition, repetitions
-from pipelines.aggregate.refusal import refuses
+from pipelines.aggregate.refusal import refusals, refuses
 from pipelines.aggregate.text import Memory, Shape, has_list, is_json, lines, shapes
 
 DECLINING = [
@@ -153,6 +153,16 @@ def test_every_text_can_be_measured(response):
 def test_a_lone_surrogate_is_a_character():
     """Half a surrogate pair is bad text, and is still counted."""
     assert entropies(["\ud800a"]).tolist() == [1.0]
+
+
+def test_refusals_are_found_among_many_texts():
+    """Neighbours, what ends an opening, and characters that grow in lower case change no verdict."""
+    texts = [f"{DECLINING[k % len(DECLINING)]}" if k % 7 == 0 else ANSWERING[k % len(ANSWERING)] for k in range(600)]
+    texts += ["\0I can't help with that.", "İ" * 300 + " I can't help with that.", "not \0", "x" * 400 + "I refuse"]
+    assert refusals(texts) == [refuses(one) for one in texts]
+    assert refusals(texts[:600]) == [k % 7 == 0 for k in range(600)]
+    assert refusals(texts[600:]) == [True, True, False, False]
+    assert refusals([]) == []
 
 
 def test_what_was_read_is_remembered_within_bounds(monkeypatch):

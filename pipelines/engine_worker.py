@@ -74,8 +74,8 @@ class Worker:
         """
         new = 0
         found: dict[Partition, list[Record]] = {}
-        for record in records:
-            found.setdefault(record.partition, []).append(record)
+        for partition, run in groupby(records, key=attrgetter("partition")):
+            found.setdefault(partition, []).extend(run)
         for partition in sorted(found):
             expected = self._next.get(partition, 0)
             fresh = [record for record in found[partition] if record.offset >= expected]

@@ -10,6 +10,7 @@ from pipelines.engine import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
 from pipelines.run_losses import Losses
+from pipelines.run_process import rare_collections
 from pipelines.run_words import Words
 from pipelines.store import StoreError
 from pipelines.store_prune import Retention
@@ -93,10 +94,11 @@ class Loop:
     def run(self) -> Ended:
         """Read until the source ends, somebody asks to stop, or nothing helps any more; then close the source."""
         try:
-            while not self._line.hooks.stopping() and not self._all_ended():
-                if self._open or self._connect():
-                    self._turn()
-            self._finish()
+            with rare_collections():
+                while not self._line.hooks.stopping() and not self._all_ended():
+                    if self._open or self._connect():
+                        self._turn()
+                self._finish()
         except (Stop, StoreError) as error:
             self._failures.append(str(error))
         finally:

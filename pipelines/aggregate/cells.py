@@ -33,6 +33,8 @@ BIN_PART = ".bin"
 """End of a field whose keys are histogram bins."""
 MIX_PART = ".cat"
 """End of a field whose keys are names."""
+SPARSE = 64
+"""Places for a pair, by the number of pairs, up to which they are counted in place; above, sorting them costs less."""
 REGISTER_PART = ".reg"
 """End of a field that merges by the maximum; every other field merges by adding."""
 
@@ -82,8 +84,15 @@ class Rows:
             return
         low = int(key.min())
         span = int(key.max()) - low + 1
-        pairs, inverse, count = np.unique(group * span + (key - low), return_inverse=True, return_counts=True)
-        value = count if weight is None else _summed(inverse, weight, len(pairs))
+        pair = group * span + (key - low)
+        if weight is None and self._groups * span <= SPARSE * len(pair):
+            counted = np.bincount(pair)
+            pairs = np.flatnonzero(counted)
+            value = counted[pairs]
+        else:
+            pairs, inverse, value = np.unique(pair, return_inverse=True, return_counts=True)
+            if weight is not None:
+                value = _summed(inverse, weight, len(pairs))
         self._rows.append((pairs // span, self._field(field), pairs % span + low, value))
 
     def peaks(self, field: str, group: Ints, key: Ints, value: Ints) -> None:

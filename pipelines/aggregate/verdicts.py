@@ -113,14 +113,18 @@ class Ids:
     def add(self, minute: Ints, ids: list[int]) -> Bools:
         """Remember the ids and say which of them were there already in their minute."""
         again = np.zeros(len(ids), dtype=np.bool_)
-        for place, (one, number) in enumerate(zip(minute.tolist(), ids, strict=True)):
-            seen = self._seen.get(one)
-            if seen is None:
-                seen = self._seen[one] = set()
-            if number in seen:
-                again[place] = True
-            elif len(seen) < self._most:
-                seen.add(number)
+        for one in np.unique(minute).tolist():
+            places = np.flatnonzero(minute == one)
+            mine = ids if len(places) == len(ids) else [ids[place] for place in places.tolist()]
+            seen = self._seen.setdefault(one, set())
+            if len(seen) + len(mine) <= self._most and len(set(mine)) == len(mine) and seen.isdisjoint(mine):
+                seen.update(mine)  # nearly always
+                continue
+            for place, number in zip(places.tolist(), mine, strict=True):
+                if number in seen:
+                    again[place] = True
+                elif len(seen) < self._most:
+                    seen.add(number)
         return again
 
     def recall(self, minute: int, ids: Iterable[int]) -> None:

@@ -1,5 +1,6 @@
 """What a running line measures of itself: delays, latencies, checkpoints, the source, and the process."""
 
+import gc
 import os
 from random import Random
 
@@ -7,7 +8,7 @@ from pipelines.engine import MINUTE_MS
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
-from pipelines.run_process import process_use
+from pipelines.run_process import COLLECT_EVERY, process_use, rare_collections
 from pipelines.store import Store
 from schemas.record import Partition
 from schemas.settings import Settings, Storage
@@ -132,3 +133,12 @@ def test_a_process_says_what_it_takes_of_the_machine():
     assert use.open_files >= 3
     assert process_use("worker-1", os.getpid()).name == "worker-1"
     assert process_use("gone", 2**30) == ProcessUse("gone", -1, -1.0, -1)
+
+
+def test_python_looks_for_cycles_rarely_while_the_loop_runs():
+    """While it runs the looks are rare, and what was there before is left out; afterwards all is as it was."""
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with rare_collections():
+        assert gc.get_threshold()[0] == COLLECT_EVERY
+        assert gc.get_freeze_count() > before[1]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before

@@ -33,7 +33,7 @@ BIN_PART = ".bin"
 """End of a field whose keys are histogram bins."""
 MIX_PART = ".cat"
 """End of a field whose keys are names."""
-SPARSE = 64
+SPARSE = 8
 """Places for a pair, by the number of pairs, up to which they are counted in place; above, sorting them costs less."""
 REGISTER_PART = ".reg"
 """End of a field that merges by the maximum; every other field merges by adding."""

@@ -1,7 +1,7 @@
 """Simulated traffic at the pace of a clock: as a source for the demo, and as the command `limen simulate`."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Literal
@@ -97,11 +97,8 @@ class LiveTraffic:
         """Lose nothing."""
         return MappingProxyType({})
 
-    def pause(self) -> None:
-        """Go on: the clock does not stop."""
-
-    def resume(self) -> None:
-        """Go on."""
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Go on: there is one partition, which waits for nobody."""
 
     def close(self) -> None:
         """Hold nothing open."""

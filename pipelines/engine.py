@@ -131,6 +131,10 @@ class Engine:
         known = {partition: self._parts.minutes.watermark_ms(partition) for partition in self._worker.offsets()}
         return {partition: watermark for partition, watermark in known.items() if watermark >= 0}
 
+    def ahead(self) -> frozenset[Partition]:
+        """Give the partitions of which nothing should be read until the others have come up to them."""
+        return self._parts.minutes.ahead()
+
     def begin(self, partition: Partition, offset: int) -> None:
         """Hear where a source begins; of a partition never read before it becomes the position, read or not.
 

@@ -82,6 +82,10 @@ class Minutes(Protocol):
         """Give where a partition stands after all that was applied, None before its first partial."""
         ...
 
+    def ahead(self) -> frozenset[Partition]:
+        """Give the partitions that are so far ahead that they must wait for the others."""
+        ...
+
     def uses(self) -> dict[str, int]:
         """Give how much of its limits is in use, by the name of their setting."""
         ...

@@ -83,6 +83,7 @@ class Loop:
         self._fed = self._staged_bytes = 0
         self._use = SourceUse()
         self._idle: set[Partition] = set()
+        self._held: frozenset[Partition] = frozenset()
         self._stalls = 0
         self._words = Words(line, source, clock)
         self._losses = Losses(source, line.engine, stopping=settings.source.kafka.on_gap == "stop")
@@ -116,6 +117,7 @@ class Loop:
             self._failure = self._source.open(self._line.engine.offsets())
         if not self._failure:
             self._open = self._reached = True
+            self._held = frozenset()
             self._count("opens")
             self._opening = Backoff(self._random, REOPEN_SECONDS_MAX)
             self._arrived = self._clock.monotonic()
@@ -146,6 +148,7 @@ class Loop:
     def _turn(self) -> None:
         """Poll once, take in what came, and make a checkpoint when it is time."""
         self._source.watermarks(self._line.engine.watermarks())
+        self._hold()
         with self._guard(), self._line.engine.progress.stage("read"):
             poll = self._source.poll(POLL_SECONDS, int(1000 * self._clock.monotonic()))
         self._count("polls")
@@ -177,6 +180,15 @@ class Loop:
         elif poll.records:
             self._polling.succeeded()
         self._look_for_a_stall(now)
+
+    def _hold(self) -> None:
+        """Let partitions that are far ahead wait for the others, or every minute in between would stay open."""
+        held = self._line.engine.ahead()
+        if held != self._held:
+            for partition in sorted(held - self._held):
+                self._line.hooks.note(f"{partition} is far ahead of the others, and waits for them")
+            self._held = held
+            self._source.hold(held)
 
     def _checkpoint(self, now: float) -> None:
         """Commit what was read; close minutes by the clock where every partition has fallen silent."""
@@ -230,7 +242,8 @@ class Loop:
 
     def _look_for_a_stall(self, now: float) -> None:
         """Open the source anew when records are there and none comes."""
-        if self._failure or all(self._source.lag(partition) <= 0 for partition in self._source.partitions()):
+        asked = [partition for partition in self._source.partitions() if partition not in self._held]
+        if self._failure or all(self._source.lag(partition) <= 0 for partition in asked):
             self._arrived = now  # there was nothing to wait for, so the wait begins later
         if not self._live or now - self._arrived < STALL_SECONDS:
             return

@@ -99,6 +99,7 @@ class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ahead_seconds: Annotated[int, Meta(ge=60)] = 3_600
     accept_after_hours: Positive = 48.0
     snapshot_minutes: Annotated[int, Meta(ge=1)] = 10
+    open_minutes_max: Annotated[int, Meta(ge=1)] = 60
     ids_max: Annotated[int, Meta(ge=0)] = 1_000_000
     changes_max: Annotated[int, Meta(ge=1)] = 1_000
 

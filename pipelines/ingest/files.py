@@ -5,7 +5,7 @@ oldest is read next, so that minutes close in the order in which they would have
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import zstandard
@@ -45,7 +45,7 @@ class FileSource:
         self._descriptor = descriptor
         self._logs: dict[Partition, _Log] = {}
         self._watermarks_ms: Mapping[Partition, int] = {}
-        self._paused = False
+        self._held: frozenset[Partition] = frozenset()
 
     def open(self, positions: Mapping[Partition, int]) -> str:
         """Open every file and begin at these lines, at the first where none is named; one that fails fails all.
@@ -67,6 +67,7 @@ class FileSource:
                 self.close()
                 return f"{path}: {_what(error)}"
             self._logs[partition] = _Log(path, blocks, self._record_bytes_max, positions.get(partition, 0))
+        self._held = frozenset()
         return "" if self._logs else "no file to read: name one or more, or - for standard input"
 
     def partitions(self) -> tuple[Partition, ...]:
@@ -79,8 +80,8 @@ class FileSource:
 
     def poll(self, timeout_seconds: float, now_ms: int) -> Poll:
         """Give the next lines of the partition that is furthest behind; only standard input makes one wait."""
-        behind = [partition for partition, log in self._logs.items() if not log.ended]
-        if self._paused or not behind:
+        behind = [each for each, log in self._logs.items() if not log.ended and each not in self._held]
+        if not behind:
             return Poll()
         partition = min(behind, key=lambda each: self._watermarks_ms.get(each, -1))
         log = self._logs[partition]
@@ -109,13 +110,9 @@ class FileSource:
         """Give nothing: a file loses no lines, and one that has fewer than were read before is a failure."""
         return MappingProxyType({})
 
-    def pause(self) -> None:
-        """Deliver nothing until `resume`."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """Deliver again."""
-        self._paused = False
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these partitions, and of all others again."""
+        self._held = frozenset(partitions)
 
     def close(self) -> None:
         """Close all files."""

@@ -9,7 +9,7 @@ import contextlib
 import gc
 import importlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -66,7 +66,7 @@ class KafkaSource:
         self._gaps: dict[Partition, int] = {}
         self._notices: deque[str] = deque()
         self._checked_ms = self._listed_ms = -1
-        self._paused = False
+        self._held: frozenset[Partition] = frozenset()
 
     def open(self, positions: Mapping[Partition, int]) -> str:
         """Connect and begin at these offsets; without one, where `start` said once, and an added one at its start."""
@@ -75,6 +75,7 @@ class KafkaSource:
         except ImportError:
             return "the package crc32c cannot be imported, and without it Kafka is read 19 times slower: install it"
         self.close()
+        self._held = frozenset()
         topic = f"kafka:{self._config.topic}"
         known = {each: offset for each, offset in positions.items() if each.source == topic}
         self._begun = self._begun or bool(known)
@@ -134,17 +135,13 @@ class KafkaSource:
         """Give the number of lost records by partition, -1 where it cannot be known."""
         return MappingProxyType(self._gaps)
 
-    def pause(self) -> None:
-        """Deliver nothing until `resume`; what was fetched is kept."""
-        self._paused = True
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these partitions, and of all others again; what was fetched is kept."""
+        self._held = frozenset(partitions)
         if self._consumer:
-            self._consumer.pause(*self._consumer.assignment())
-
-    def resume(self) -> None:
-        """Deliver again."""
-        self._paused = False
-        if self._consumer:
-            self._consumer.resume(*self._consumer.assignment())
+            logs = self._consumer.assignment()
+            self._consumer.resume(*logs)
+            self._consumer.pause(*(log for log in logs if self._partition(log.partition) in self._held))
 
     def close(self) -> None:
         """Drop the connection; positions are kept, so that a poll would go on where it was."""
@@ -177,8 +174,7 @@ class KafkaSource:
                 self._consumer.seek(log, self._positions[self._partition(log.partition)])
             self._topic_id, self._ends = topic_id, ends
             self._checked_ms = self._listed_ms = -1
-            if self._paused:
-                self.pause()
+            self.hold(self._held)
             return ""
         except Exception as error:  # noqa: BLE001 - same as in `poll`
             failure = self._line(error)

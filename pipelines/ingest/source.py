@@ -5,7 +5,7 @@ a person, and the caller tries again with backoff. Calling `open` again at any t
 positions; that is the one way to recover.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -86,7 +86,7 @@ class Source(Protocol):
     def poll(self, timeout_seconds: float, now_ms: int) -> Poll:
         """Wait up to the timeout for records; `now_ms` is any clock that moves forward, in milliseconds.
 
-        No records and no failure means: nothing new, or paused.
+        No records and no failure means: nothing new, or held.
         """
         ...
 
@@ -117,12 +117,11 @@ class Source(Protocol):
         """
         ...
 
-    def pause(self) -> None:
-        """Deliver nothing until `resume`; polls still keep connections alive."""
-        ...
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these partitions until the next call, and of all others again; `open` holds none.
 
-    def resume(self) -> None:
-        """Deliver records again."""
+        Polls still keep connections alive. A source that reads the partition furthest behind need not do anything.
+        """
         ...
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ LIMITS = (
     Limit("source.kafka.poll_records_max", "records of one poll", "the next poll brings them"),
     Limit("storage.checkpoint_events", "records taken in between two commits", "the commit comes earlier"),
     Limit("storage.checkpoint_bytes", "bytes of records between two commits", "the commit comes earlier"),
+    Limit("detection.open_minutes_max", "minutes open at once", "partitions ahead wait for the last one, and are told"),
     Limit("detection.ids_max", "event ids compared of a minute and partition", 'counted, perhaps twice; `{cap="ids"}`'),
     Limit("detection.changes_max", "changes announced in a minute", 'the earliest are told; `{cap="changes"}`'),
     Limit(

@@ -153,11 +153,11 @@ def test_lag_and_new_partitions_are_looked_at_now_and_then(kafka_broker, source)
     reading = source("grow")
     assert reading.open({}) == ""
     reading.poll(0.0, 1_000)
-    reading.pause()
+    reading.hold([zero])
     produce(kafka_broker.bootstrap, "grow", [b"a", b"b"])
     assert (reading.poll(0.1, 1_000 + CHECK_MS - 1).records, reading.lag(zero)) == ([], 0)
     assert (reading.poll(0.1, 1_000 + CHECK_MS).records, reading.lag(zero)) == ([], 2)
-    reading.resume()
+    reading.hold([])
     assert values(read(reading, 2, 1_000 + CHECK_MS)) == [b"a", b"b"]
     admin = KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)
     admin.create_partitions({"grow": 2})

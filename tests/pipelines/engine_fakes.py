@@ -214,6 +214,11 @@ class FakeMinutes:
         """Give the watermark."""
         return self._watermarks.get(partition, -1)
 
+    def ahead(self) -> frozenset[Partition]:
+        """Let whoever is an hour ahead of the last wait."""
+        last = min(self._watermarks.values(), default=0)
+        return frozenset(each for each, at in self._watermarks.items() if at > last + 60 * MINUTE_MS)
+
     def uses(self) -> dict[str, int]:
         """Know of one limit."""
         return {"detection.open_minutes_max": len(self._cells)}

@@ -1,6 +1,6 @@
 """A clock that moves only when somebody waits, and a source that follows a script."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pipelines.ingest.source import Poll
 from schemas.record import Partition, Record
@@ -43,6 +43,7 @@ class ScriptedSource:
         self.script = dict(script)
         self.opened = 0
         self.closed = False
+        self.held: frozenset[Partition] = frozenset()
         self._ends = ends
         self._opens = opens or []
         self._polls = polls or []
@@ -81,7 +82,7 @@ class ScriptedSource:
         return Poll(records)
 
     def _due(self, partition: Partition) -> bool:
-        if self.position(partition) >= len(self.script[partition]) or partition in self._stuck:
+        if self.position(partition) >= len(self.script[partition]) or partition in self._stuck | self.held:
             return False
         return self.script[partition][self._next[partition]][0] <= self.clock.seconds
 
@@ -105,11 +106,9 @@ class ScriptedSource:
         """Lose nothing."""
         return {}
 
-    def pause(self) -> None:
-        """Go on."""
-
-    def resume(self) -> None:
-        """Go on."""
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these."""
+        self.held = frozenset(partitions)
 
     def close(self) -> None:
         """Remember that it was closed."""

@@ -4,7 +4,8 @@ import pytest
 
 from pipelines.aggregate import windows
 from pipelines.aggregate.codec import encode_minute
-from schemas.settings import Settings
+from schemas.record import Partition
+from schemas.settings import Detection, Settings
 from tests.support.windows import MINUTE_MS, ONLY, START_MS, Line, turn
 
 TIMES = [*range(20), 200, 900, 901, 4_000, 4_100]  # seconds, with minutes between that hold no event
@@ -60,3 +61,34 @@ def test_an_event_in_a_minute_that_was_skipped_still_counts(monkeypatch):
     line.close(final=True)
     assert [int(minute.events.max(initial=0)) for minute in line.closed] == [20, 0, 0, 0, 0, 0, 1]
     assert (line.minutes.counters.aggregated, line.minutes.counters.late) == (21, 0)
+
+
+def test_who_is_far_ahead_waits_until_minutes_close():
+    """With three open minutes and two of lateness a partition waits once it is past the fourth by two minutes."""
+    slow, fast = Partition("kafka:t", 0), Partition("kafka:t", 1)
+    line = Line(Settings(detection=Detection(open_minutes_max=3)))
+    line.add([turn(k, f"s{k}") for k in range(20)], partition=slow)
+    line.add([turn(20 * k, f"f{k}") for k in range(18)], partition=fast)
+    line.cut()
+    assert (line.close(), line.minutes.uses()["detection.open_minutes_max"]) == ([], 6)
+    assert line.minutes.ahead() == frozenset()  # it stands at 340 s, and may come to 360
+    line.add([turn(360, "f18")], start=18, partition=fast)
+    line.cut()
+    assert line.minutes.ahead() == {fast}
+    line.add([turn(360 + k, f"t{k}") for k in range(20)], start=20, partition=slow)
+    line.cut()
+    assert line.minutes.ahead() == {slow, fast}  # all wait, so minutes can close
+    assert len(line.close()) == 4
+    assert line.minutes.ahead() == frozenset()
+
+
+def test_an_idle_partition_lets_nobody_wait():
+    """What holds no minute open keeps nobody from being read."""
+    idle, fast = Partition("kafka:t", 0), Partition("kafka:t", 1)
+    line = Line(Settings(detection=Detection(open_minutes_max=3)))
+    line.add([turn(k, f"s{k}") for k in range(20)], partition=idle)
+    line.add([turn(60 * k, f"f{k}") for k in range(20)], partition=fast)
+    line.cut()
+    assert line.minutes.ahead() == {fast}
+    line.close(idle=[idle])
+    assert line.minutes.ahead() == frozenset()

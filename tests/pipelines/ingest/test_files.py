@@ -264,9 +264,9 @@ def test_state_is_told_as_it_changes(tmp_path):
         return source.position(a), source.ended(a), source.caught_up(a), source.lag(a)
 
     assert state() == (0, False, False, -1)
-    source.pause()
+    source.hold([a])
     assert source.poll(0.0, 0).records == []
-    source.resume()
+    source.hold([])
     source.poll(0.0, 0)
     assert state() == (5000, False, False, -1)
     source.poll(0.0, 0)

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipelines.serve.limits import limits
 from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.metrics_page import page
 from schemas.effects import Commit, Effects
@@ -243,7 +244,7 @@ def test_caps_are_told_apart(world, ask):
 def test_limits_are_shown_with_what_is_used_of_them(client):
     """A limit of the settings and of each sink is a metric, and so is its use where it is known."""
     found = samples(client.get("/metrics").text)
-    assert len([name for name in found if name.startswith("limen_limit{")]) == 16
+    assert len([name for name in found if name.startswith("limen_limit{")]) == len(limits(Settings()))
     assert {name: value for name, value in found.items() if name.startswith("limen_limit_used")} == {
         'limen_limit_used{limit="cohorts.leaves_max"}': 12,
         'limen_limit_used{limit="cohorts.metrics_max"}': 3,

@@ -1,0 +1,38 @@
+"""A partition that is far ahead of the others waits for them, so that open minutes stay few."""
+
+from random import Random
+
+from pipelines.engine import MINUTE_MS
+from pipelines.run_line import Hooks, Line
+from pipelines.run_loop import Loop
+from pipelines.store import Store
+from schemas.record import Partition
+from schemas.settings import Settings
+from tests.pipelines.engine_fakes import engine, line
+from tests.pipelines.run_fakes import FakeClock, ScriptedSource
+
+P, Q = Partition("kafka:t", 0), Partition("kafka:t", 1)
+START = 1_000  # minute of the first event
+HOURS = 10 * 60  # an event a minute
+
+
+def test_a_partition_an_hour_ahead_is_not_read_until_the_others_have_come_up():
+    """Ten events a second, a minute apart, come from one partition; the other begins after half a minute."""
+    clock = FakeClock(START * MINUTE_MS)
+    first = [(k / 10, line(f"p{k}", (START + k) * MINUTE_MS)) for k in range(HOURS)]
+    other = [(0.0, line("q0", START * MINUTE_MS))]
+    other += [(30 + k / 10, line(f"q{k}", (START + k) * MINUTE_MS)) for k in range(1, HOURS)]
+    source = ScriptedSource(clock, {P: first, Q: other}, behind={Q})
+    store, noted, stood = Store.open("sqlite://"), [], []
+
+    def look(_) -> None:
+        stood.append((clock.seconds, source.position(P)))
+
+    made = Line(engine(store.load()), store, clock, Random(1), Hooks(status=look, note=noted.append))
+    ended = Loop(source, made, Settings(), clock, Random(1)).run()
+    assert ended.failures == ()
+    assert made.engine.counters.aggregated == 2 * HOURS
+    # An hour, and what comes until the next checkpoint, which is where a partition is known to stand.
+    assert max(position for seconds, position in stood if seconds < 30) in range(61, 61 + 25)
+    assert noted[0] == "kafka:t/0 is far ahead of the others, and waits for them"
+    assert source.held == frozenset()

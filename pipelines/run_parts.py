@@ -47,6 +47,10 @@ class Core(Protocol):
         """Give each partition's watermark in epoch milliseconds of event time, those without one left out."""
         ...
 
+    def ahead(self) -> frozenset[Partition]:
+        """Give the partitions of which nothing should be read until the others have come up to them."""
+        ...
+
     def begin(self, partition: Partition, offset: int) -> None:
         """Hear where a source begins."""
         ...

@@ -4,7 +4,7 @@ The engine takes what they hand over as it takes what its own worker cuts, so it
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
 from types import MappingProxyType
 
@@ -56,7 +56,6 @@ class Workers:
         self._changed = threading.Condition()
         self._posts = [Post(Share(index, number), random) for index in range(number)]
         self._restarts = 0
-        self._paused = False
 
     def open(self, positions: Mapping[Partition, int]) -> str:
         """Start all workers where the store stands, and wait until each has opened its source or one has failed.
@@ -96,8 +95,7 @@ class Workers:
             self._changed.wait_for(self._something, timeout_seconds)
         partials: list[StoredPartial] = []
         for post in self._posts:
-            if not self._paused:
-                partials += post.next()
+            partials += post.next()
             if post.lost(now_ms):
                 self._replace_later(post, now_ms)
             if post.child is None and now_ms >= post.due_ms:
@@ -129,13 +127,8 @@ class Workers:
         found = {name: lost for post in self._posts for name, lost in post.gaps.items()}
         return MappingProxyType({each: found[str(each)] for each in self.partitions() if str(each) in found})
 
-    def pause(self) -> None:
-        """Deliver nothing until `resume`; workers go on until as many bytes wait as may."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """Deliver again."""
-        self._paused = False
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Do nothing: each worker holds what is far ahead of the closed minute, which it is told."""
 
     def close(self) -> None:
         """End all workers at once: whatever was not taken is read again."""

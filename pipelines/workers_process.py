@@ -17,7 +17,7 @@ import msgspec
 
 from pipelines.engine_parts import Codec, Reading
 from pipelines.engine_progress import Progress
-from pipelines.engine_worker import Worker, stored
+from pipelines.engine_worker import MINUTE_MS, Worker, stored
 from pipelines.ingest.source import Share, Source
 from pipelines.run import SystemClock
 from pipelines.run_line import Hooks, Line
@@ -100,6 +100,7 @@ class Front:
         self.progress = Progress(seconds, saved)
         self._codec = made.codec
         self._closed = closed
+        self._detection = work.settings.detection
         self._known = {position.partition: position for position in saved.positions}
         self._positions: dict[Partition, Position] = {}
         partials = [made.codec.decode_partial(each.body) for each in saved.partials]
@@ -122,6 +123,14 @@ class Front:
     def watermarks(self) -> dict[Partition, int]:
         """Give each partition's watermark, those without one left out."""
         return {each: at.watermark_ms for each, at in self._positions.items() if at.watermark_ms >= 0}
+
+    def ahead(self) -> frozenset[Partition]:
+        """Give the partitions far ahead of the closed minute: the writer keeps every minute in between open."""
+        closed, detection = self._closed(), self._detection
+        if closed < 0:
+            return frozenset()
+        limit_ms = (closed + 1 + detection.open_minutes_max) * MINUTE_MS + 1_000 * detection.lateness_seconds
+        return frozenset(each for each, watermark_ms in self.watermarks().items() if watermark_ms >= limit_ms)
 
     def begin(self, partition: Partition, offset: int) -> None:
         """Hear where the source begins with a partition."""

@@ -28,6 +28,7 @@ _ANEW = "the memory begins anew; nothing is lost, it is worked out again"
 LIMITS = (
     Limit("source.record_bytes_max", "bytes of one record", "rejected before it is parsed, as `too_large`"),
     Limit("source.kafka.poll_records_max", "records of one poll", "the next poll brings them"),
+    Limit("source.staged_bytes_max", "bytes that wait from worker processes", "the workers wait"),
     Limit("storage.checkpoint_events", "records taken in between two commits", "the commit comes earlier"),
     Limit("storage.checkpoint_bytes", "bytes of records between two commits", "the commit comes earlier"),
     Limit("detection.open_minutes_max", "minutes open at once", "partitions ahead wait for the last one, and are told"),
@@ -93,6 +94,7 @@ def used(status: Status) -> dict[str, int]:
     return {
         **status.uses,
         "cohorts.series_max": len(status.series),
+        "source.staged_bytes_max": status.workers.staged_bytes,
         "storage.checkpoint_events": status.source.staged_records,
         "storage.checkpoint_bytes": status.source.staged_bytes,
     }

@@ -3,12 +3,15 @@
 from random import Random
 
 from pipelines.engine import MINUTE_MS
+from pipelines.ingest.source import Share
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store
-from schemas.record import Partition
+from pipelines.workers_process import Front, Made, Work
+from schemas.effects import Saved
+from schemas.record import Partition, Record
 from schemas.settings import Settings
-from tests.pipelines.engine_fakes import engine, line
+from tests.pipelines.engine_fakes import engine, fake_parts, line
 from tests.pipelines.run_fakes import FakeClock, ScriptedSource
 
 P, Q = Partition("kafka:t", 0), Partition("kafka:t", 1)
@@ -36,3 +39,22 @@ def test_a_partition_an_hour_ahead_is_not_read_until_the_others_have_come_up():
     assert max(position for seconds, position in stood if seconds < 30) in range(61, 61 + 25)
     assert noted[0] == "kafka:t/0 is far ahead of the others, and waits for them"
     assert source.held == frozenset()
+
+
+def test_a_worker_holds_what_is_far_ahead_of_the_closed_minute():
+    """An hour and the lateness past the closed minute a partition waits; without a closed minute nobody does."""
+    settings = Settings()
+    closed = START - 1
+    lead_ms = (START + settings.detection.open_minutes_max) * MINUTE_MS + 1_000 * settings.detection.lateness_seconds
+    saved = Saved(
+        positions=(), partials=(), closed_minute=closed, snapshot=None, minutes=(), series=(), alerts=(), incidents=()
+    )
+    parts = fake_parts()
+    made = Made(ScriptedSource(FakeClock(), {}), parts, parts.codec)
+    told = [closed]
+    front = Front(made, Work(settings, Share(), saved, lambda *_: made), lambda: told[0], lambda: 0.0)
+    front.feed([Record(line("p", lead_ms - 1), P, 0), Record(line("q", lead_ms), Q, 0)])
+    front.checkpoint()
+    assert front.ahead() == {Q}
+    told[0] = -1
+    assert front.ahead() == frozenset()

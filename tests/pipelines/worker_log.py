@@ -3,7 +3,7 @@
 Worker processes import this module, so everything that they need of a test is here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -43,6 +43,7 @@ class LogSource:
             if share.has(number)
         }
         self._next: dict[Partition, int] = {}
+        self._held: frozenset[Partition] = frozenset()
 
     def open(self, positions: Mapping[Partition, int]) -> str:
         """Begin."""
@@ -61,7 +62,7 @@ class LogSource:
         records = []
         for partition, values in self._values.items():
             first = self._next[partition]
-            piece = values[first : first + PIECE]
+            piece = [] if partition in self._held else values[first : first + PIECE]
             records += [Record(value, partition, offset) for offset, value in enumerate(piece, first)]
             self._next[partition] += len(piece)
         return Poll(records)
@@ -86,11 +87,9 @@ class LogSource:
         """Pretend that the log began later than it was read."""
         return dict.fromkeys(self._next, 3)
 
-    def pause(self) -> None:
-        """Go on."""
-
-    def resume(self) -> None:
-        """Go on."""
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these."""
+        self._held = frozenset(partitions)
 
     def close(self) -> None:
         """Have nothing open."""

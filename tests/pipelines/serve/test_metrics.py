@@ -250,6 +250,7 @@ def test_limits_are_shown_with_what_is_used_of_them(client):
         'limen_limit_used{limit="cohorts.metrics_max"}': 3,
         'limen_limit_used{limit="cohorts.series_max"}': 3,
         'limen_limit_used{limit="notifiers.log.waiting_max"}': 1,
+        'limen_limit_used{limit="source.staged_bytes_max"}': 5120,
         'limen_limit_used{limit="storage.checkpoint_bytes"}': 1200,
         'limen_limit_used{limit="storage.checkpoint_events"}': 9,
     }

@@ -20,6 +20,11 @@ from pipelines.workers import Workers
 from schemas.settings import Settings
 
 log = structlog.get_logger()
+NOT_ENOUGH_MEMORY = (
+    "memory: there is not enough for the bounds in the settings: give it more, or lower storage.checkpoint_events, "
+    "source.kafka.poll_records_max or cohorts.leaves_max; what is committed is safe"
+)
+"""What to say when memory runs out: a bound is too wide for the machine."""
 
 WORKERS_MAX = 64
 """More processes than the largest machines have cores for: one takes a core of its own."""
@@ -90,6 +95,8 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
         undelivered = "" if stopper() or not ended.reached else _undelivered(limen.store, dead_before)
     except StoreError as error:
         raise Failure(str(error)) from None
+    except MemoryError:
+        raise Failure(NOT_ENOUGH_MEMORY) from None
     finally:
         limen.store.close()
     failures = [*ended.failures, *([undelivered] if undelivered else [])]

@@ -40,9 +40,16 @@ REPLAY_RESULTS_MAX = 100_000
 class SystemClock:
     """The clock of the machine."""
 
+    def __init__(self) -> None:
+        self._steady_from_ms = self.now_ms() - int(1000 * self.monotonic())
+
     def now_ms(self) -> int:
         """Give the time of day in epoch milliseconds."""
         return time.time_ns() // 1_000_000
+
+    def steady_ms(self) -> int:
+        """Give the time of day when this clock was made, carried on by seconds that never go back."""
+        return self._steady_from_ms + int(1000 * self.monotonic())
 
     def monotonic(self) -> float:
         """Give seconds that never go back."""
@@ -64,6 +71,10 @@ class FastClock:
     def now_ms(self) -> int:
         """Give the simulated time of day in epoch milliseconds."""
         return self._start_ms + int(1000 * self._speed * (time.monotonic() - self._began))
+
+    def steady_ms(self) -> int:
+        """Give the simulated time of day: it never jumps."""
+        return self.now_ms()
 
     def monotonic(self) -> float:
         """Give real seconds that never go back."""

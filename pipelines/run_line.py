@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Give the time of day in epoch milliseconds; it may jump."""
         ...
 
+    def steady_ms(self) -> int:
+        """Give the time of day at the start, carried on by seconds that never go back: it never jumps."""
+        ...
+
     def monotonic(self) -> float:
         """Give seconds that never go back."""
         ...

@@ -85,6 +85,7 @@ class Loop:
         self._idle: set[Partition] = set()
         self._held: frozenset[Partition] = frozenset()
         self._stalls = 0
+        self._slept_ms = 0
         self._words = Words(line, source, clock)
         self._losses = Losses(source, line.engine, stopping=settings.source.kafka.on_gap == "stop")
         now = clock.monotonic()
@@ -221,9 +222,18 @@ class Loop:
         return self._clock.now_ms() if self._live else -1
 
     def _clock_limit(self, now_ms: int) -> int:
-        """Give the time up to which the clock may close minutes at this checkpoint."""
+        """Give the time up to which the clock may close minutes at this checkpoint.
+
+        A time of day that jumped ahead would make events late that are yet to come, so it is not believed; unless an
+        event is from then, as after a machine has slept or its clock was put right.
+        """
+        reached_ms = max(self._line.engine.watermarks().values(), default=-1)
+        self._slept_ms = max(self._slept_ms, reached_ms - self._clock.steady_ms())
+        steady_ms = self._clock.steady_ms() + self._slept_ms
         lateness_ms = 1000 * self._settings.detection.lateness_seconds
-        return min(now_ms, (self._line.engine.closed_minute + 1 + CLOCK_MINUTES_MAX) * MINUTE_MS + lateness_ms)
+        return min(
+            now_ms, steady_ms, (self._line.engine.closed_minute + 1 + CLOCK_MINUTES_MAX) * MINUTE_MS + lateness_ms
+        )
 
     def _silent(self, now: float) -> tuple[set[Partition], set[Partition]]:
         """Give the idle partitions, which have nothing to read and had nothing for a while, and those that ended."""

@@ -7,14 +7,19 @@ from schemas.record import Partition, Record
 
 
 class FakeClock:
-    """Time that passes by waiting, and by nothing else; `start_ms` is its first time of day."""
+    """Time that passes by waiting, and by nothing else; `start_ms` is its first time of day, `jumped_ms` its error."""
 
     def __init__(self, start_ms: int = 0) -> None:
         self.seconds = 0.0
+        self.jumped_ms = 0
         self._start_ms = start_ms
 
     def now_ms(self) -> int:
         """Give the time of day."""
+        return self.steady_ms() + self.jumped_ms
+
+    def steady_ms(self) -> int:
+        """Give the time of day without its jump."""
         return self._start_ms + int(1000 * self.seconds)
 
     def monotonic(self) -> float:

@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from pipelines.engine import MINUTE_MS
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Backoff, Hooks, Line
@@ -102,6 +104,35 @@ def test_an_outage_is_no_stall():
     line_, _, said = ran(source, Store.open("sqlite://"), 2_000.0)
     assert len(said) == 40
     assert (source.opened, line_.engine.counters.read) == (1, 1)
+
+
+class Jumping(ScriptedSource):
+    """Its clock jumps an hour at the fifth minute."""
+
+    by_ms = 3_600_000
+
+    def poll(self, timeout_seconds, now_ms):
+        """Jump when it is time."""
+        self.clock.jumped_ms = self.by_ms if self.clock.seconds >= 300 else 0
+        return super().poll(timeout_seconds, now_ms)
+
+
+@pytest.mark.parametrize("by_ms", [3_600_000, -3_600_000])
+def test_a_time_of_day_that_jumps_makes_no_event_late(by_ms):
+    """Case 8: everything is silent for five minutes, the clock jumps an hour, and what comes next counts as ever."""
+    values = [(60.0 * k, line(f"e{k}", (START + k) * MINUTE_MS)) for k in (*range(4), *range(9, 14))]
+    source = Jumping(FakeClock(START * MINUTE_MS), {P: values}, ends=False)
+    source.by_ms = by_ms
+    line_, _, _ = ran(source, Store.open("sqlite://"), 1_200.0)
+    assert (line_.engine.counters.aggregated, line_.engine.counters.late) == (9, 0)
+
+
+def test_a_clock_that_was_put_right_is_believed_once_an_event_is_from_then():
+    """The machine slept for an hour without its seconds: after the first event the clock closes minutes again."""
+    values = [(0.0, line("e0", START * MINUTE_MS)), (300.0, line("e1", (START + 65) * MINUTE_MS))]
+    source = Jumping(FakeClock(START * MINUTE_MS), {P: values}, ends=False)
+    line_, _, _ = ran(source, Store.open("sqlite://"), 940.0)
+    assert line_.engine.closed_minute == START + 60 + 12
 
 
 class Unprunable:

@@ -64,6 +64,7 @@ RUNBOOK = {
     "LimenFreshBurnsFast": (
         "As LimenLagging and LimenSourceFailing: behind because it is slow, or because nothing comes."
     ),
+    "LimenAlertsLate": "As LimenDetectionLate, at the times that the exemplars name.",
     "LimenFreshBurnsSlowly": "At which hours it falls behind: peaks call for more cores, pauses for the broker.",
 }
 """Alert -> what to look at first; what it means stands in the rule itself."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from benchmarks import minute
+from benchmarks import minute, throughput_page
 from docs.generate_words import generated, table
 from schemas.history import HistoryRow
 from schemas.settings import Storage
@@ -14,6 +14,8 @@ from schemas.settings import Storage
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "deploy/prometheus/rules/limen.yml"
 RESULTS = ROOT / "benchmarks" / "results"
+EVENTS_A_SECOND = (100, 1_000, 5_000, 10_000)
+"""Rates for which the cores are told: a team, a product, a large product, and more than one core can read."""
 FLOAT_BYTES = 4
 """History is kept as float32."""
 
@@ -80,6 +82,18 @@ A minute of charts takes {row_bytes} bytes a series, so {history_hours} hours of
 {table}
 A closed minute must be judged in far less than a minute; the rest of the core reads events."""
 
+_READING = """Reading, from {bytes:,.0f} bytes an event on average to the durable checkpoint, measured by
+
+    {command}
+
+The cores are the measured processor time an event, times the rate; the first row is that of the default settings. Plan
+for twice that, so that a backlog shrinks.
+
+{table}"""
+_NOT_MEASURED = (
+    "How many events a second a core reads is not measured yet: `python -m benchmarks.throughput` does it.\n"
+)
+
 
 def operations_page() -> str:
     """Give the page of operations."""
@@ -98,7 +112,25 @@ def operations_page() -> str:
         incidents_days=storage.incidents_days,
         runbook=table(("alert", "severity", "look at first"), lines),
         sizes=_sizes(storage),
+        reading=_reading(),
     )
+
+
+def _reading() -> str:
+    """Give the table of cores by events a second, once that is measured."""
+    file = RESULTS / "throughput.json"
+    if not file.exists():
+        return _NOT_MEASURED
+    result = msgspec.json.decode(file.read_bytes(), type=throughput_page.Result)
+    lines = []
+    for name, rounds in result.rounds.items():
+        if name.startswith(throughput_page.LIMEN):
+            us = throughput_page.cpu_us(rounds)
+            cores = (f"{us * events / 1e6:.2f}" for events in EVENTS_A_SECOND)
+            lines.append((name, f"{throughput_page.rate(rounds):,.0f}", f"{us:.0f}", *cores))
+    head = ("run", "events a second, measured", "processor us an event")
+    heads = (*head, *(f"cores at {events:,}" for events in EVENTS_A_SECOND))
+    return _READING.format(command=result.command, bytes=result.event_bytes, table=table(heads, lines))
 
 
 def _sizes(storage: Storage) -> str:

@@ -11,9 +11,9 @@ from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
 from pipelines.run_losses import Losses
 from pipelines.run_process import rare_collections
+from pipelines.run_upkeep import Upkeep
 from pipelines.run_words import Words
 from pipelines.store import StoreError
-from pipelines.store_prune import Retention
 from schemas.record import Partition
 from schemas.settings import Settings
 from schemas.status import SourceUse
@@ -30,9 +30,6 @@ STALLS_MAX = 3
 """Stalls in a row after which opening anew is no cure, and the process ends."""
 CLOCK_MINUTES_MAX = 1_440
 """Most minutes that the clock closes at one checkpoint; after a long silence it takes several."""
-PRUNE_SECONDS = 3_600.0
-"""How often what is too old is dropped from the store."""
-DAY_MS = 86_400_000
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -90,7 +87,7 @@ class Loop:
         self._losses = Losses(source, line.engine, stopping=settings.source.kafka.on_gap == "stop")
         now = clock.monotonic()
         self._checkpointed = self._arrived = now
-        self._pruned = now - PRUNE_SECONDS  # at the first checkpoint: a process may end before its first hour is over
+        self._upkeep = Upkeep(line, settings.storage, now)
         self._heard: dict[Partition, float] = {}
 
     def run(self) -> Ended:
@@ -154,9 +151,8 @@ class Loop:
             poll = self._source.poll(POLL_SECONDS, int(1000 * self._clock.monotonic()))
         self._count("polls")
         now = self._clock.monotonic()
-        taken = [
-            self._line.engine.take(partial) for partial in poll.partials
-        ]  # whoever cut them has passed over losses
+        # Before losses are looked at: whoever cut a partial has passed over those before it.
+        taken = [self._line.engine.take(partial) for partial in poll.partials]
         self._losses.look(self._clock.now_ms())
         if poll.records or poll.partials:
             self._line.engine.progress.polled_ms = self._clock.now_ms() if self._live else -1
@@ -214,7 +210,7 @@ class Loop:
         self._words.look()
         self._checkpointed = now
         self._take_stock()
-        self._prune(now)
+        self._upkeep.look(now)
         self._publish()
 
     def _dated(self) -> int:
@@ -265,24 +261,6 @@ class Loop:
         self._line.hooks.say(self._failure)
         self._checkpoint(now)  # the source begins at what is durable
         self._open = False
-
-    def _prune(self, now: float) -> None:
-        """Drop what is too old, now and then."""
-        closed_minute, storage = self._line.engine.closed_minute, self._settings.storage
-        if now - self._pruned < PRUNE_SECONDS or closed_minute < 0:
-            return
-        self._pruned = now
-        keep = Retention(
-            history_from_minute=closed_minute - 60 * storage.history_hours,
-            finished_from_ms=closed_minute * MINUTE_MS - storage.incidents_days * DAY_MS,
-            history_bytes_max=storage.history_bytes_max,
-        )
-        try:
-            told = self._line.store.prune(keep)
-        except StoreError as error:
-            told = str(error)  # it can wait: the next time drops it all
-        if told:
-            self._line.hooks.say(told)
 
     def _finish(self) -> None:
         """Make the last checkpoint; when everything was read to its end, every minute closes."""

@@ -15,9 +15,10 @@ from random import Random
 
 import msgspec
 
+from pipelines.aggregate.ahead import ahead
 from pipelines.engine_parts import Codec, Reading
 from pipelines.engine_progress import Progress
-from pipelines.engine_worker import MINUTE_MS, Worker, stored
+from pipelines.engine_worker import Worker, stored
 from pipelines.ingest.source import Share, Source
 from pipelines.run import SystemClock
 from pipelines.run_line import Hooks, Line
@@ -104,6 +105,7 @@ class Front:
         self._known = {position.partition: position for position in saved.positions}
         self._positions: dict[Partition, Position] = {}
         partials = [made.codec.decode_partial(each.body) for each in saved.partials]
+        self._minutes = {minute.minute for partial in partials for minute in partial.minutes}
         self._worker = Worker(made.reading, self.progress, saved.positions, partials, saved.closed_minute)
 
     @property
@@ -125,12 +127,9 @@ class Front:
         return {each: at.watermark_ms for each, at in self._positions.items() if at.watermark_ms >= 0}
 
     def ahead(self) -> frozenset[Partition]:
-        """Give the partitions far ahead of the closed minute: the writer keeps every minute in between open."""
-        closed, detection = self._closed(), self._detection
-        if closed < 0:
-            return frozenset()
-        limit_ms = (closed + 1 + detection.open_minutes_max) * MINUTE_MS + 1_000 * detection.lateness_seconds
-        return frozenset(each for each, watermark_ms in self.watermarks().items() if watermark_ms >= limit_ms)
+        """Give the partitions of this worker that are far ahead of others, whose minutes the writer keeps open."""
+        self._minutes = {minute for minute in self._minutes if minute > self._closed()}
+        return ahead(self._minutes, self.watermarks(), self._detection)
 
     def begin(self, partition: Partition, offset: int) -> None:
         """Hear where the source begins with a partition."""
@@ -172,6 +171,7 @@ class Front:
         return Commit(positions=tuple(self._positions.values()), partials=partials)
 
     def _move(self, partial: Partial) -> None:
+        self._minutes |= {minute.minute for minute in partial.minutes}
         before = self._positions.get(partial.partition)
         counters = partial.counters if before is None else before.counters + partial.counters
         self._positions[partial.partition] = Position(partial.partition, partial.until, partial.watermark_ms, counters)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from pipelines.aggregate.ahead import ahead
 from pipelines.aggregate.cells import EVENTS, Table
 from pipelines.aggregate.partials import merged, off_the_wire
 from pipelines.aggregate.reader import Reader
@@ -63,7 +64,7 @@ class Minutes:
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         """Begin without partitions."""
         self._lateness_ms = settings.detection.lateness_seconds * 1_000
-        self._open_max = settings.detection.open_minutes_max
+        self._detection = settings.detection
         self._dimensions = catalogue.dimensions
         self._rollup = Rollup(catalogue)
         self._positions: dict[Partition, Position] = {}
@@ -121,15 +122,8 @@ class Minutes:
         return -1 if known is None else known.watermark_ms
 
     def ahead(self) -> frozenset[Partition]:
-        """Give the partitions that must wait for the others, because too many minutes are open already.
-
-        They have passed the last minute that may be open, and its lateness too: so when all have, minutes close.
-        """
-        minutes = sorted(self._open)
-        if len(minutes) <= self._open_max:
-            return frozenset()
-        limit_ms = (minutes[self._open_max] + 1) * MINUTE_MS + self._lateness_ms
-        return frozenset(each for each, position in self._positions.items() if position.watermark_ms >= limit_ms)
+        """Give the partitions that must wait for the others, because too many minutes are open already."""
+        return ahead(self._open, {each: at.watermark_ms for each, at in self._positions.items()}, self._detection)
 
     def uses(self) -> dict[str, int]:
         """Give how much of its limits is in use, by the name of their setting."""

@@ -41,20 +41,19 @@ def test_a_partition_an_hour_ahead_is_not_read_until_the_others_have_come_up():
     assert source.held == frozenset()
 
 
-def test_a_worker_holds_what_is_far_ahead_of_the_closed_minute():
-    """An hour and the lateness past the closed minute a partition waits; without a closed minute nobody does."""
+def test_a_worker_holds_what_is_far_ahead_of_minutes_that_are_open():
+    """With more than an hour of open minutes of its own a worker lets who is ahead wait until some close."""
     settings = Settings()
-    closed = START - 1
-    lead_ms = (START + settings.detection.open_minutes_max) * MINUTE_MS + 1_000 * settings.detection.lateness_seconds
     saved = Saved(
-        positions=(), partials=(), closed_minute=closed, snapshot=None, minutes=(), series=(), alerts=(), incidents=()
+        positions=(), partials=(), closed_minute=-1, snapshot=None, minutes=(), series=(), alerts=(), incidents=()
     )
     parts = fake_parts()
     made = Made(ScriptedSource(FakeClock(), {}), parts, parts.codec)
-    told = [closed]
-    front = Front(made, Work(settings, Share(), saved, lambda *_: made), lambda: told[0], lambda: 0.0)
-    front.feed([Record(line("p", lead_ms - 1), P, 0), Record(line("q", lead_ms), Q, 0)])
+    closed = [-1]
+    front = Front(made, Work(settings, Share(), saved, lambda *_: made), lambda: closed[0], lambda: 0.0)
+    front.feed([Record(line(f"p{k}", (START + k) * MINUTE_MS), P, k) for k in range(64)])
+    front.feed([Record(line("q", START * MINUTE_MS), Q, 0)])
     front.checkpoint()
-    assert front.ahead() == {Q}
-    told[0] = -1
+    assert front.ahead() == {P}  # it stands where the 61st minute and its lateness end
+    closed[0] = START
     assert front.ahead() == frozenset()

@@ -25,6 +25,7 @@ OTHER_CONSTANTS = {
     "aggregate/codec.py BODY_BYTES_MAX": "what is read of one body",
     "aggregate/fixed.py LEVEL_MAX": "a value",
     "aggregate/measures.py COUNT_MAX": "a value",
+    "aggregate/refusal.py TEXTS_MAX": "a step of one search",
     "aggregate/sums.py BLOCK_CELLS_MAX": "a step of one sum",
     "aggregate/many_texts.py ENTROPY_CHARS_MAX": "what is read of one text",
     "aggregate/many_texts.py REPETITION_CHARS_MAX": "what is read of one text",

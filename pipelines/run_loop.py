@@ -106,8 +106,8 @@ class Loop:
 
     def _all_ended(self) -> bool:
         """Say whether nothing can come any more."""
-        known = self._source.partitions()
-        return self._open and bool(known) and all(self._source.ended(partition) for partition in known)
+        known = self._source.partitions() if self._open else ()
+        return bool(known) and all(self._source.ended(partition) for partition in known)
 
     def _connect(self) -> bool:
         """Open the source where the engine stands, or wait before the next attempt."""

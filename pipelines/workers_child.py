@@ -129,14 +129,15 @@ class Child:
     def _stage(self, message: Message, size: int) -> None:
         """Keep a message until it is taken; one alone may have any size."""
         with self._changed:
+            if self.first is None and not isinstance(message, Handed) and _speaks(message):
+                self.first = message
+                self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._ended or not self._messages or self.staged_bytes + size <= self._staged_bytes_max
             )
             self._messages.append((message, size))
             self.staged_bytes += size
             self.received += 1
-            if self.first is None and not isinstance(message, Handed) and _speaks(message):
-                self.first = message
             self._changed.notify_all()
 
 

@@ -68,10 +68,14 @@ class Operations:
         alert = self._alerts.get(key)
         if alert is not None and _place(alert.latest) == _place(finding):
             return []
-        if alert is None and sign.signal in REJECTED and any(rule == BROKEN for rule, _, _ in self._alerts):
+        if alert is None and sign.signal in REJECTED and self._is_broken(sign.at_ms):
             return []  # the same rejects, told twice
         moved = advance(alert, finding, self._policy(sign.signal), sign.began, sign.at_ms)
         return [self._changed(key, each, sign.at_ms) for each in moved]
+
+    def _is_broken(self, at_ms: int) -> bool:
+        """Say whether an ingest was broken by then; another partition may be read further, and say more already."""
+        return any(alert.rule == BROKEN and alert.firing_ms <= at_ms for alert in self._alerts.values())
 
     def _changed(self, key: Key, alert: Alert, now_ms: int) -> Effects:
         """Keep a changed alert, and give it with what it changes of its incident."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.aggregate import codec
-from pipelines.aggregate.cells import Table
+from pipelines.aggregate import cells, codec
+from pipelines.aggregate.cells import Rows, Table
 from pipelines.aggregate.codec import decode_minute, decode_partial, encode_minute, encode_partial
 from pipelines.aggregate.fixed import LEVEL_MAX, bins, fixed, logs
 from pipelines.aggregate.partials import merged, off_the_wire, on_the_wire
@@ -144,3 +144,14 @@ def test_bytes_that_cannot_be_read_are_named(monkeypatch):
     monkeypatch.setattr(codec, "BODY_BYTES_MAX", 10)
     with pytest.raises(ValueError, match="at most 10 are read"):
         decode_partial(body)
+
+
+@pytest.mark.parametrize("sparse", [0, 8])
+def test_pairs_are_counted_alike_in_place_and_sorted(monkeypatch, sparse):
+    """Whether pairs lie close or far apart, each is counted once, in order of group and key."""
+    monkeypatch.setattr(cells, "SPARSE", sparse)
+    group = np.array([0, 1, 0, 0, 1, 0])
+    out = Rows(group, 2)
+    out.counts("a.bin", group, np.array([-1, 2, -1, 1, 2, 0]))
+    found = [column.tolist() for column in out.arrays()]
+    assert found == [[0, 0, 0, 1], [0, 0, 0, 0], [-1, 0, 1, 2], [2, 1, 1, 2]]

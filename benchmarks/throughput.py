@@ -90,17 +90,25 @@ def stacks_of(bootstrap: str, events: int) -> Counter[Stack]:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="20,000 events and one round, in under a minute.")
+@click.option("--events", "count", type=click.IntRange(min=1_000), help="This many events.")
+@click.option("--rounds", "times", type=click.IntRange(min=1), help="This many rounds.")
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Write the result to this file too.")
 @click.option("--rivals", default="", metavar="PYTHON", help="Python of an environment with requirements/rivals.txt.")
 @click.option("--flame", type=click.Path(dir_okay=False), help="Draw where Limen's time goes into this SVG file.")
-def main(*, quick: bool, file: str | None, rivals: str, flame: str | None) -> None:
+def main(
+    *, quick: bool, count: int | None, times: int | None, file: str | None, rivals: str, flame: str | None
+) -> None:
     """Measure how fast events are read."""
-    events, rounds = (QUICK_EVENTS, QUICK_ROUNDS) if quick else (EVENTS, ROUNDS)
+    events = count or (QUICK_EVENTS if quick else EVENTS)
+    rounds = times or (QUICK_ROUNDS if quick else ROUNDS)
     with broker.broker() as bootstrap:
         written = broker.fill(bootstrap, TOPIC, events)
         found, commits = measured(bootstrap, events, rounds, rivals)
         stacks = stacks_of(bootstrap, events)
+        load = os.getloadavg()[1]
     options = [*(["--quick"] if quick else []), *(["--rivals PYTHON"] if rivals else [])]
+    options += [f"--events {count}"] if count else []
+    options += [f"--rounds {times}"] if times else []
     options += [f"--json {file}"] if file else []
     result = Result(
         command=" ".join(["python -m benchmarks.throughput", *options]),
@@ -110,6 +118,8 @@ def main(*, quick: bool, file: str | None, rivals: str, flame: str | None) -> No
         batch_bytes=broker.BATCH_BYTES,
         events_per_minute=EVENTS_PER_MINUTE,
         cohorts=len(TENANTS) * len(REGIONS),
+        processors=os.cpu_count() or 1,
+        load=load,
         versions=versions(rivals),
         rivals_not_run="" if rivals else "name their environment with --rivals",
         rounds=found,

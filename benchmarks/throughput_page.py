@@ -41,7 +41,10 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What the benchmark writes as JSON, and `docs/benchmarks.md` is made from; `rounds` by reader."""
+    """What the benchmark writes as JSON, and `docs/benchmarks.md` is made from; `rounds` by reader.
+
+    `load` is how many tasks ran or waited for a processor, on average over the last five minutes of the run.
+    """
 
     command: str
     events: int
@@ -50,6 +53,8 @@ class Result(msgspec.Struct, frozen=True):
     batch_bytes: int
     events_per_minute: int
     cohorts: int
+    processors: int
+    load: float
     versions: dict[str, str]
     rivals_not_run: str
     rounds: dict[str, tuple[Round, ...]]
@@ -102,7 +107,9 @@ in a file. `limen, texts of one in ten` has `signals.text_sample: 0.1`. `kafka-p
 drop the records. Quix Streams and Bytewax keep four plain sums for each cohort and minute of event time, with state
 they would find again after a crash. Their clock leaves start, shutdown and the last commit out; that of `limen` ends
 when the last checkpoint is on the disk. The last columns divide events a second by those of another reader. Processor
-time counts all threads, and is steadier than the clock on a machine that does other work as well. {versions}.
+time counts all threads, and is steadier than the clock on a machine that does other work as well: this one has
+{r.processors} processors, and a load of {r.load:.1f} at the end of the run, of which the board itself makes about two.
+{versions}.
 """
 
 _WHERE = """### Where the time of Limen goes

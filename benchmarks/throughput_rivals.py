@@ -125,9 +125,11 @@ def waxed(bootstrap: str, topic: str, events: int, folder: Path) -> dict[str, fl
     flow = Dataflow("sums")
     records = op.input("in", flow, KafkaSource([bootstrap], [topic], tail=False, batch_size=5_000))
     events_by_cohort = op.map("key", records, keyed)
+    # Unordered: sums need no order, and without it every value would wait, and be stored, until its window is over.
     sums = win.fold_window(
-        "sum", events_by_cohort, clock, windower, lambda: dict(NOTHING), fold, lambda a, b: {k: a[k] + b[k] for k in a}
-    )
+        "sum", events_by_cohort, clock, windower, lambda: dict(NOTHING), fold, lambda a, b: {k: a[k] + b[k] for k in a},
+        ordered=False,
+    )  # fmt: skip
     op.inspect("out", sums.down, lambda *_: None)
     store = folder / "recovery"
     store.mkdir()

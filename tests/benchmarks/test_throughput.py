@@ -26,6 +26,8 @@ def result(**changes):
         batch_bytes=65_536,
         events_per_minute=10_000,
         cohorts=32,
+        processors=2,
+        load=1.5,
         versions={"kafka-python": "3"},
         rivals_not_run="none here",
         rounds={
@@ -71,6 +73,7 @@ def test_the_page_is_made_from_the_saved_result():
     assert "0.5 x kafka-python is missed (0.40 by the clock, 0.25 by processor time)" in text
     assert "2 checkpoints of 2,000 bytes; the store takes 5.0 ms for one" in text
     assert "| read | 75.0% |" in text
+    assert "2 processors, and a load of 1.5" in text
 
 
 def test_a_sample_is_told_by_the_stage_it_was_taken_in():

@@ -12,7 +12,18 @@ from typing import Any
 import click
 import msgspec
 
-from benchmarks import attribution, back_page, delay_page, drift_page, minute, nab, null, null_page, tcpd
+from benchmarks import (
+    attribution,
+    back_page,
+    delay_page,
+    drift_page,
+    minute,
+    nab,
+    null,
+    null_page,
+    tcpd,
+    throughput_page,
+)
 from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_lines, rival_lines
 from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
@@ -135,6 +146,7 @@ _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
     ("tcpd.json", tcpd.Result, tcpd.page),
     ("back.json", back_page.Result, back_page.page),
     ("minute.json", minute.Result, minute.page),
+    ("throughput.json", throughput_page.Result, throughput_page.page),
 )
 """File of a board's result, what is in it, and what makes its section."""
 

@@ -64,8 +64,9 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
 def rejects() -> None:
     """List and export the newest records that were no events.
 
-    The records themselves are not kept. Of each there is its place, the reason, the SHA-256 of what was read of it
-    (a line of a file that is too long is not read to its end), and its shape in at most 256 bytes: the signs of JSON and the names of Limen's own fields, with * for every text and # for every number.
+    The records themselves are not kept. Of each there is its place, the reason, the SHA-256 of what was read of it (a
+    line of a file that is too long is not read to its end), and its shape in at most 256 bytes: the signs of JSON and
+    the names of Limen's own fields, with * for every text and # for every number.
     """
 
 

@@ -9,7 +9,7 @@ import yaml
 from benchmarks import minute, throughput_page
 from docs.generate_words import generated, table
 from schemas.history import HistoryRow
-from schemas.settings import Storage
+from schemas.settings import Notifier, Storage
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "deploy/prometheus/rules/limen.yml"
@@ -54,7 +54,7 @@ RUNBOOK = {
     "LimenNotificationsDead": (
         "Read the open incidents now: `limen incidents list`. Then mend the sink; what was given up is not sent again."
     ),
-    "LimenRejectsHigh": "`limen_rejects_total` by reason; `limen decode FILE` on a sample shows the field.",
+    "LimenRejectsHigh": "`limen rejects list` shows the newest and why; `limen decode FILE` the field, on a sample.",
     "LimenLateHigh": "Which sender holds events back; if it must, raise `detection.lateness_seconds`.",
     "LimenCapReached": "The cap is named: raise it in `cohorts`, or send fewer different values.",
     "LimenCalibrationOff": "Something new varies. Look at the most unusual series; after some days it is learned.",
@@ -110,6 +110,8 @@ def operations_page() -> str:
         history_hours=storage.history_hours,
         history_bytes=storage.history_bytes_max / 1e9,
         incidents_days=storage.incidents_days,
+        rejects_max=storage.rejects_max,
+        waiting_max=Notifier(name="").waiting_max,
         runbook=table(("alert", "severity", "look at first"), lines),
         sizes=_sizes(storage),
         reading=_reading(),

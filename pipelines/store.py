@@ -35,7 +35,7 @@ from pipelines.store_rows import (
     series_row,
     upsert,
 )
-from pipelines.store_words import StoreError, failure
+from pipelines.store_words import UNREADABLE_ROW, StoreError, failure
 from schemas.alert import Alert
 from schemas.effects import Commit, Saved
 from schemas.history import HistoryRow, SeriesInfo
@@ -280,3 +280,5 @@ class Store:
                 raise  # a bug of ours, not a failure of the world
             except (SQLAlchemyError, sqlite3.Error) as error:
                 raise failure(error, self._where) from None
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise StoreError(f"{self._where}: a row cannot be read ({error}): {UNREADABLE_ROW}") from None

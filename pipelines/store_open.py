@@ -48,6 +48,9 @@ def open_engine(url: str, *, create: bool, check: bool) -> tuple[Engine, str]:
     except SQLAlchemyError as error:
         engine.dispose()
         raise failure(error, where) from None
+    except UnicodeDecodeError:  # a damaged name of a table or an index
+        engine.dispose()
+        raise StoreError(f"{where}: {ADVICE[sqlite3.SQLITE_CORRUPT]}") from None
     except StoreError:
         engine.dispose()
         raise
@@ -92,6 +95,8 @@ def look(path: Path, where: str, *, create: bool) -> None:
         except sqlite3.Error as error:
             code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CANTOPEN) & PRIMARY_CODE
             raise StoreError(f"{where}: {ADVICE.get(code, str(error))}") from None
+        except UnicodeDecodeError:  # a damaged name of a table or an index
+            raise StoreError(f"{where}: {ADVICE[sqlite3.SQLITE_CORRUPT]}") from None
         if names and FORMATS.name not in names:
             raise StoreError(f"{where}: is the database of another program: name another file in storage.url")
 

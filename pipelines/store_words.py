@@ -20,6 +20,8 @@ ADVICE = {
     sqlite3.SQLITE_IOERR: "cannot be read or written: check its disk",
 }
 """SQLite's primary result code -> what to say and do."""
+UNREADABLE_ROW = "look through it with `limen store check`, and put a backup in its place with `limen store restore`"
+"""What to do about a row whose bytes make no sense."""
 PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in the lowest byte."""
 

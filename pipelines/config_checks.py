@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, RESERVED, SIGNALS, rows
 from pipelines.config_reader import Place, nearest
+from pipelines.ingest.kafka_security import problems, unreadable
 from pipelines.respond.alerts import ANOMALY
 from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of, text_in
 from pipelines.serve.guard import is_loopback
@@ -34,6 +35,9 @@ def check(settings: Settings, report: Report) -> None:
 
 def check_files(settings: Settings, report: Report) -> None:
     """Report every file of an address or a secret that cannot be read or holds none; no message holds what is in it."""
+    if settings.source.kind == "kafka":
+        for name, message in unreadable(settings.source.kafka.security):
+            report(("source", "kafka", "security", name), message)
     for place, notifier in enumerate(settings.notifiers):
         for name in ("url_file", "secret_file"):
             what, path = f'the {name} of notifier "{notifier.name}"', ("notifiers", place, name)
@@ -60,6 +64,8 @@ def _secret(file: str | None, name: str, what: str, path: Place, report: Report)
 def _source(settings: Settings, report: Report) -> None:
     if settings.source.kind == "files" and not settings.source.files.paths:
         report(("source", "files", "paths"), "source.files.paths is empty, and source.kind is files; name a file")
+    for name, message in problems(settings.source.kafka.security):
+        report(("source", "kafka", "security", name), message)
 
 
 def _signals(settings: Settings, report: Report) -> None:

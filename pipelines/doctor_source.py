@@ -3,6 +3,7 @@
 import msgspec
 
 from pipelines.ingest.kafka import KafkaSource
+from pipelines.ingest.kafka_probe import finding, probe
 from schemas import settings
 from schemas.health import Health
 
@@ -20,12 +21,13 @@ class Broker(msgspec.Struct, frozen=True):
 
 def broker(config: settings.KafkaSource) -> Broker:
     """Connect, log in and read one record, as a first start at the end of the topic would; takes a few time-outs."""
+    if wrong := probe(config):
+        return Broker([Health("fail", each.what, each.where, each.todo) for each in wrong])
     source = KafkaSource(msgspec.structs.replace(config, start="earliest", on_gap="earliest"))
     try:
-        failure = source.open({})
-        if failure:
-            where, what, to_do = _parted(failure)
-            return Broker([Health("fail", what, where, to_do)])
+        if failure := source.open({}):
+            found = finding(failure)
+            return Broker([Health("fail", found.what, found.where, found.todo)])
         ends = {each: source.position(each) + max(0, source.lag(each)) for each in source.partitions()}
         last = {each: end - 1 for each, end in ends.items() if end > source.position(each)}
         where = f"kafka {config.bootstrap}, topic {config.topic}"
@@ -40,14 +42,3 @@ def broker(config: settings.KafkaSource) -> Broker:
         return Broker([Health("ok", count if last else f"{count}; no record is there yet", where)], newest_ms)
     finally:
         source.close()
-
-
-def _parted(line: str) -> tuple[str, str, str]:
-    """Take a line apart into where, what and what to do.
-
-    >>> _parted("kafka 127.0.0.1:1, topic t: no answer in 10 s: start the broker")
-    ('kafka 127.0.0.1:1, topic t', 'no answer in 10 s', 'start the broker')
-    """
-    where, _, rest = line.partition(": ")
-    what, _, to_do = rest.rpartition(": ")
-    return (where, what, to_do) if what else (where, rest, "see what it says")

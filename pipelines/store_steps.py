@@ -27,7 +27,11 @@ def _rejects(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_rejects_at_ms ON rejects (at_ms)")
 
 
-STEPS: tuple[Step, ...] = (_rejects,)
+def _topic_ids(_: Connection) -> None:
+    """Change nothing: a topic gets its id when it is read next, and an older Limen would not find its positions."""
+
+
+STEPS: tuple[Step, ...] = (_rejects, _topic_ids)
 """The first takes format 1 to 2, the next 2 to 3; there is one fewer than there are formats."""
 
 

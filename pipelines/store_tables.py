@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-FORMAT = 2
+FORMAT = 3
 """Version of the tables; a store of a newer version is refused, because an older Limen would misread it."""
 ONLY = 1
 """The id of the one row that a table for a single value has."""

@@ -6,8 +6,9 @@ import msgspec
 class Partition(msgspec.Struct, frozen=True, order=True, gc=False):
     """One ordered log: a Kafka partition, a file, or standard input.
 
-    `source` names the log for people and for the store ("kafka:events", "file:a.jsonl", "stdin", "simulate");
-    `number` is the partition inside it, 0 where there is only one.
+    `source` names the log for people and for the store ("kafka:events@5f0c21ab", "file:a.jsonl", "stdin", "simulate");
+    `number` is the partition inside it, 0 where there is only one. What is behind the @ is of the id that a topic gets
+    when it is made: one that was deleted and made anew under its old name is another log, with offsets of its own.
     """
 
     source: str
@@ -16,8 +17,8 @@ class Partition(msgspec.Struct, frozen=True, order=True, gc=False):
     def __str__(self) -> str:
         """Name the partition as logs and metrics do.
 
-        >>> str(Partition("kafka:events", 3))
-        'kafka:events/3'
+        >>> str(Partition("kafka:events@5f0c21ab", 3))
+        'kafka:events@5f0c21ab/3'
         """
         return f"{self.source}/{self.number}"
 

@@ -29,15 +29,48 @@ DEFAULT_SETS: tuple[tuple[str, ...], ...] = (
 """The cohort sets watched by default: everything, each dimension alone, and the crossings people ask for."""
 
 
+class KafkaSecurity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a broker and Limen prove to each other who they are; secrets are in files, never in the settings.
+
+    `cert_file` and `key_file` are our own certificate, for brokers that ask for one; `key_password_file` is for a key
+    that is encrypted. `username` and `password_file` are for PLAIN and SCRAM, `token_file` for OAUTHBEARER, read anew
+    at every login. All files are PEM or plain text.
+    """
+
+    protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password_file: str | None = None
+    check_hostname: bool = True
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password_file: str | None = None
+    token_file: str | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Say whether the connection is encrypted."""
+        return self.protocol in {"ssl", "sasl_ssl"}
+
+    @property
+    def sasl(self) -> bool:
+        """Say whether the broker wants a login."""
+        return self.protocol in {"sasl_plaintext", "sasl_ssl"}
+
+
 class KafkaSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where and how to read Kafka; offsets are our own, the broker's copy is not used."""
 
     bootstrap: str = "127.0.0.1:9092"
     topic: str = "limen.events"
+    client: Literal["kafka-python", "confluent"] = "kafka-python"
     start: Literal["earliest", "latest"] = "earliest"
     on_gap: Literal["stop", "earliest"] = "stop"
     poll_records_max: Annotated[int, Meta(ge=1, le=50_000)] = 5_000
-    request_timeout_seconds: Positive = 10.0
+    fetch_bytes_max: Annotated[int, Meta(ge=1_048_576, le=1_073_741_824)] = 33_554_432
+    request_timeout_seconds: Positive = 5.0
+    security: KafkaSecurity = KafkaSecurity()
 
 
 class FileSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.support.broker_security import Security, make
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # The same examples every time, and none that fails because the machine is busy.
@@ -131,6 +133,7 @@ class Broker:
 
     data: Path
     bootstrap: str
+    security: Security
 
     def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic and wait until it can be written to."""
@@ -172,13 +175,16 @@ def broker_command(*arguments: str) -> str:
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Start a real broker on a free loopback port, with a folder of its own, and stop it at the end of the session.
 
-    Topics are not created by being written to: `create_topic` makes them. Give each test topics of its own name.
+    Topics are not created by being written to: `create_topic` makes them. Give each test topics of its own name. Who
+    comes by `bootstrap` may do everything; `security` has the other listeners, which ask who one is.
     """
     for needed in ("java", "mvn"):
         if shutil.which(needed) is None:
             _skip_or_fail(f"{needed} is not on the PATH; a real Apache Kafka needs Java 17 and Maven")
     data = tmp_path_factory.mktemp("kafka")
-    bootstrap = broker_command("start", "--port", "0", "--data", str(data))
-    broker = Broker(data=data, bootstrap=bootstrap)
+    security = make(tmp_path_factory.mktemp("kafka-security"))
+    properties = str(security.properties)
+    bootstrap = broker_command("start", "--port", "0", "--data", str(data), "--properties", properties)
+    broker = Broker(data=data, bootstrap=bootstrap, security=security)
     yield broker
     broker.stop()

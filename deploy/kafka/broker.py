@@ -4,7 +4,7 @@
 The broker is a single KRaft node (broker and controller in one process) run from the jars that pom.xml names.
 Maven fetches them once to .cache/kafka/. It needs Linux, Python 3.11, Java 17 and Maven, and nothing of the project.
 
-    deploy/kafka/broker.py start --port 9092 --data .cache/kafka/data
+    deploy/kafka/broker.py start --port 9092 --data .cache/kafka/data [--properties FILE]
     deploy/kafka/broker.py status --data .cache/kafka/data
     deploy/kafka/broker.py stop --data .cache/kafka/data
 """
@@ -102,10 +102,12 @@ def java() -> str:
     return found
 
 
-def configure(data: Path, port: int, topic_limit: int, auto_create_partitions: int) -> int:
+def configure(data: Path, port: int, topic_limit: int, auto_create_partitions: int, more: str) -> int:
     """Write server.properties and format the storage, once per folder; return the broker's port.
 
-    A folder that is already formatted keeps its ports and limits, so a stopped broker comes back where it was.
+    A folder that is already formatted keeps its ports and limits, so a stopped broker comes back where it was. `more`
+    are lines of properties that add to ours, or take the place of those of the same name; {port} and
+    {controller_port} in them are the ports.
     """
     properties = data / "server.properties"
     kept = port_of(data) if properties.exists() else 0
@@ -115,19 +117,20 @@ def configure(data: Path, port: int, topic_limit: int, auto_create_partitions: i
     if kept:
         return port
     draft = data / "server.properties.draft"
-    draft.write_text(
-        PROPERTIES.format(
-            host=LOOPBACK,
-            port=port,
-            controller_port=free_port(),
-            data=data,
-            auto_create="true" if auto_create_partitions else "false",
-            partitions=max(1, auto_create_partitions),
-            topic_limit=topic_limit,
-            segment=max(SEGMENT_BYTES_MIN, min(1 << 30, topic_limit // 4)),
-        ),
-        encoding="utf-8",
+    controller_port = free_port()
+    ours = PROPERTIES.format(
+        host=LOOPBACK,
+        port=port,
+        controller_port=controller_port,
+        data=data,
+        auto_create="true" if auto_create_partitions else "false",
+        partitions=max(1, auto_create_partitions),
+        topic_limit=topic_limit,
+        segment=max(SEGMENT_BYTES_MIN, min(1 << 30, topic_limit // 4)),
     )
+    more = more.replace("{port}", str(port)).replace("{controller_port}", str(controller_port))
+    lines = {line.partition("=")[0]: line for line in (ours + more).splitlines()}  # the later of two of one name
+    draft.write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     command = [java(), "-XX:TieredStopAtLevel=1", "-cp", f"{jars()}/*", "kafka.tools.StorageTool"]
     command += ["format", f"--cluster-id={cluster}", f"--config={draft}"]  # with "=": an id may begin with a dash
@@ -144,7 +147,7 @@ def port_of(data: Path) -> int:
     """Return the port that a formatted folder's broker listens on."""
     for line in (data / "server.properties").read_text(encoding="utf-8").splitlines():
         if line.startswith("advertised.listeners="):
-            return int(line.rpartition(":")[2])
+            return int(line.split(",")[0].rpartition(":")[2])  # the first listener is the plain one
     raise BrokerError(f"{data}/server.properties names no advertised listener: remove the folder and start again")
 
 
@@ -158,10 +161,10 @@ def running(data: Path) -> int:
     return pid if str(data / "server.properties").encode() in arguments else 0  # ids are used again
 
 
-def start(data: Path, port: int, topic_limit: int, auto_create_partitions: int) -> int:
+def start(data: Path, port: int, topic_limit: int, auto_create_partitions: int, more: str) -> int:
     """Start the broker in the background and wait until it serves; return its port."""
     data.mkdir(parents=True, exist_ok=True)
-    port = configure(data, port, topic_limit, auto_create_partitions)
+    port = configure(data, port, topic_limit, auto_create_partitions, more)
     if running(data):
         return port
     with socket.socket() as probe:
@@ -211,13 +214,17 @@ def main() -> int:
         metavar="N",
         help="create a topic with N partitions when it is first written to; 0 creates none",
     )
+    parser.add_argument(
+        "--properties", type=Path, metavar="FILE", help="more lines of server.properties, used at the first start"
+    )
     given = parser.parse_args()
     data = given.data.resolve()
     try:
         if given.action == "jars":
             print(jars())
         elif given.action == "start":
-            print(f"{LOOPBACK}:{start(data, given.port, given.topic_limit, given.auto_create_partitions)}")
+            more = given.properties.read_text(encoding="utf-8") if given.properties else ""
+            print(f"{LOOPBACK}:{start(data, given.port, given.topic_limit, given.auto_create_partitions, more)}")
         elif given.action == "stop":
             stop(data)
             print(f"stopped; its log stays in {data}")

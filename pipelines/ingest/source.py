@@ -111,8 +111,9 @@ class Source(Protocol):
         ...
 
     def gaps(self) -> Mapping[Partition, int]:
-        """Give the number of records that were gone before they could be read, by partition, since the source was made.
+        """Give the number of records that can never be read, by partition, since the source was made.
 
+        They were deleted before their turn, or are broken where they lie, and a poll gave a failure that says so.
         -1 stands for a number that cannot be known, as after a topic was made anew.
         """
         ...

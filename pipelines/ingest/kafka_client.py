@@ -1,0 +1,106 @@
+"""What the Kafka source needs of a client library; each adapter gives it in its own file.
+
+The source works with raw bytes and positions of its own. It knows no class and no error of any library: what a library
+raises, its adapter sorts into one of a few troubles.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from schemas.record import Partition, Record
+from schemas.settings import KafkaSource
+
+FETCH_WAIT_MS = 200
+"""Longest wait of a fetch for data: a broker answers one request after another, so a check waits behind it."""
+FETCH_PARTITION_BYTES = 1 << 20
+"""Most bytes of one partition in one fetch, the default of Kafka; a longer record still comes, alone."""
+
+Trouble = Literal[
+    "no_answer",
+    "no_leader",
+    "login",
+    "forbidden",
+    "no_topic",
+    "out_of_range",
+    "cut",
+    "corrupt",
+    "codec",
+    "unusable",
+    "unknown",
+]
+"""What kept a library from doing what it was asked.
+
+no_answer: no broker answered in time, for whatever reason. no_leader: no broker has the partition at the moment.
+login: the broker refused who we say we are. forbidden: the topic may not be read. no_topic: there is none of this name.
+out_of_range: the broker has no record of the offset. cut: the log lost records that were read. corrupt: a batch fails
+its checksum. codec: a compression that is not installed. unusable: a setting or a file of it cannot be used, and the
+exception says why. unknown: anything else.
+"""
+
+
+class UnusableError(Exception):
+    """A setting, or a file that it names, cannot be used; the text is one line for a person."""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What a topic is made of: the id that it got when it was made, in hexadecimal, and its partitions by number."""
+
+    topic_id: str
+    numbers: tuple[int, ...]
+
+
+class Client(Protocol):
+    """A connection to the brokers of one topic. Every method may raise; what that means, `Library.trouble` says.
+
+    After an exception the client is only good to be closed.
+    """
+
+    def listing(self) -> Listing:
+        """Ask for the topic's id and partitions."""
+        ...
+
+    def begins(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Ask for the first offset that each of these partitions still has."""
+        ...
+
+    def ends(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Ask for the offset behind the last record of each of these partitions that may be read."""
+        ...
+
+    def assign(self, positions: Mapping[Partition, int]) -> None:
+        """Read these partitions from now on, from these offsets."""
+        ...
+
+    def poll(self, timeout_seconds: float) -> dict[Partition, list[Record]]:
+        """Wait up to the timeout for records, and give some thousand at most, in the order of their offsets."""
+        ...
+
+    def position(self, partition: Partition) -> int:
+        """Give the offset of an assigned partition that is looked at next, records or not, without asking a broker."""
+        ...
+
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these assigned partitions, and of all others again; what was fetched may be kept."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection within a moment."""
+        ...
+
+
+class Library(Protocol):
+    """An adapter: a module with these functions."""
+
+    def connect(self, config: KafkaSource) -> Client:
+        """Make a client that has spoken to a broker; raises what the library raises."""
+        ...
+
+    def trouble(self, error: Exception) -> Trouble:
+        """Say what an exception of the library means."""
+        ...
+
+    def forget(self) -> None:
+        """Let go of what a closed client has left behind; called once its exception is gone."""
+        ...

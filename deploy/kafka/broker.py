@@ -32,6 +32,7 @@ READY_SECONDS_MAX = 90  # a start takes some 5 s; a busy machine with two cores 
 STOP_SECONDS_MAX = 30  # a controlled shutdown takes 2 s; after this the process is killed
 SEGMENT_BYTES_MIN = 1 << 20  # Kafka 4 accepts no smaller segment
 
+# Bytes alone limit a topic: simulated events may be of any time, and would be deleted as too old within seconds.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -43,6 +44,7 @@ log.dirs={data}/log
 auto.create.topics.enable={auto_create}
 num.partitions={partitions}
 log.retention.bytes={topic_limit}
+log.retention.ms=-1
 log.segment.bytes={segment}
 log.retention.check.interval.ms=10000
 offsets.topic.num.partitions=1

@@ -57,7 +57,7 @@ class KafkaSource:
         self._origins: dict[Partition, int] = {}
         self._gaps: dict[Partition, int] = {}
         self._strikes = Strikes()
-        self._cut: set[tuple[Partition, int]] = set()
+        self._lost: set[tuple[Partition, int]] = set()
         self._assigned: tuple[Partition, ...] = ()
         self._notices: deque[str] = deque()
         self._checked_ms = self._listed_ms = -1
@@ -198,38 +198,35 @@ class KafkaSource:
             raise _TopicError(f"{gone[0]}: read before, but no longer in the topic: look into the log of the broker")
         from_end, self._begun = not self._begun and self._config.start == "latest", True
         placed: dict[Partition, int] = {}
-        lost: dict[Partition, int] = {}
+        lost: dict[tuple[Partition, int], int] = {}  # by where we stood
         notices: list[str] = []
         for partition, begin in begins.items():
             end = self._ends[partition]
             self._origins.setdefault(partition, end if from_end else begin)
             position = begin if remade else ours.get(partition, self._origins[partition])
             placed[partition] = max(begin, position)
+            at = (partition, position)
             if remade:
-                lost[partition] = COUNT_UNKNOWN
+                lost[at] = COUNT_UNKNOWN
             elif position < begin:
-                lost[partition] = begin - position
-                what = f"{begin - position} records from offset {position} on were deleted unread; the next is {begin}"
+                lost[at] = begin - position
+                what = f"{lost[at]} records from offset {position} on were deleted unread; the next is {begin}"
                 notices.append(f"{partition}: {what}")
-            elif position > end and (partition, position) not in self._cut:
-                self._cut.add((partition, position))
-                lost[partition] = position - end
+            elif position > end and (self._config.on_gap == "stop" or at not in self._lost):
+                lost[at] = position - end
                 what = f"the log was cut at {end}; what is written there anew counts as read up to {position}"
                 notices.append(f"{partition}: {what}")
         if remade:
             what = "was made anew since it was read last, and what was unread of the old one is lost"
             notices.append(f"{where(self._config)}: the topic {what}")
-        self._lose(lost, notices)
-        self._positions = placed
-
-    def _lose(self, lost: dict[Partition, int], notices: list[str]) -> None:
-        """Stop where records were lost, or count them and tell, as `on_gap` says."""
+        for (partition, position), count in lost.items():
+            if (partition, position) not in self._lost:  # a stop meets the same loss at every attempt
+                self._lost.add((partition, position))
+                self._count(partition, count)
         if notices and self._config.on_gap == "stop":
-            self._cut.clear()
             raise _TopicError(f"{notices[0]}; to go on there, set source.kafka.on_gap to earliest")
         self._notices.extend(f"{notice}; reading goes on there" for notice in notices)
-        for partition, count in lost.items():
-            self._count(partition, count)
+        self._positions = placed
 
     def _count(self, partition: Partition, lost: int) -> None:
         known = self._gaps.get(partition, 0)

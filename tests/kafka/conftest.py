@@ -45,7 +45,7 @@ def source(kafka_broker, client, caplog) -> Iterator[Callable[..., KafkaSource]]
     made: list[KafkaSource] = []
 
     def make(topic: str, **options) -> KafkaSource:
-        given = {"bootstrap": kafka_broker.bootstrap, "topic": topic, "client": client, "request_timeout_seconds": 3.0}
+        given = {"bootstrap": kafka_broker.bootstrap, "topic": topic, "client": client, "request_timeout_seconds": 10.0}
         made.append(KafkaSource(settings.KafkaSource(**given | options)))
         return made[-1]
 

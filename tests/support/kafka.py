@@ -25,7 +25,7 @@ def read(source: KafkaSource, count: int, now_ms: int = 0) -> list[Record]:
     records: list[Record] = []
     for _ in range(50):
         poll = source.poll(0.2, now_ms)
-        assert poll.failure == ""
+        assert poll.failure == "", poll.failure
         records += poll.records
         if len(records) >= count:
             break
@@ -44,3 +44,16 @@ def administrate(bootstrap: str, act) -> None:
         act(admin)
     finally:
         admin.close()
+
+
+def make_anew(broker, topic: str) -> None:
+    """Delete a topic, wait until it is gone, and make it again with one partition."""
+
+    def delete(admin) -> None:
+        admin.delete_topics([topic])
+        for _ in range(100):
+            if admin.describe_topics([topic])[0]["error_code"]:
+                return
+
+    administrate(broker.bootstrap, delete)
+    broker.create_topic(topic, 1)

@@ -123,7 +123,7 @@ def test_huge_records_cost_little_memory(kafka_broker, named, client, soak_count
 
 
 READ_AND_MEASURE = """
-import logging, resource, sys
+import logging, pathlib, sys
 from pipelines.ingest.decode import Decoder
 from pipelines.ingest.kafka import KafkaSource
 from schemas.settings import KafkaSource as Config
@@ -133,14 +133,21 @@ bootstrap, topic, client, count = sys.argv[1:]
 decoder = Decoder("auto", 4_194_304)
 source = KafkaSource(Config(bootstrap=bootstrap, topic=topic, client=client))
 assert source.open({}) == ""
-before, reasons = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+
+
+def peak():
+    text = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(text.split("VmHWM:")[1].split()[0])
+
+
+before, reasons = peak(), []
 while len(reasons) < int(count):
     poll = source.poll(1.0, 0)
     assert not poll.failure, poll.failure
     reasons += [decoder.decode(each.value).reason for each in poll.records]
     del poll
 assert reasons == ["not_json", "too_large"] * (int(count) // 2), reasons
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+print(peak() - before)
 source.close()
 """
 

@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 
 from pipelines.store import Store, StoreError
 from schemas.incident import Incident
-from tests.simulation.world import Log, make_log
+from tests.simulation.log import Entry, Log, make_log
 
 pytestmark = pytest.mark.kafka
 
@@ -60,13 +60,18 @@ def produce(bootstrap: str, topic: str, log: Log) -> None:
 
 def with_a_tail(log: Log) -> Log:
     """Add quiet events a quarter of an hour later: live, the last minutes close only by what follows them."""
-    late = max(json.loads(values[-1])["ts"] for values in log.values.values()) + 15 * 60_000
+    late = log.last_ms + 15 * 60_000
     tail = [
         {"event_id": f"tail-{k}", "ts": late + 1_000 * k, "model": "orion", "region": "eu", "tenant": "acme"}
         for k in range(20)
     ]
-    lines = [json.dumps(each).encode() for each in tail]
-    return Log({partition: [*values, *lines] for partition, values in log.values.items()}, log.spoiled)
+    more = [
+        Entry(each["ts"], json.dumps(each).encode(), "turn", each["event_id"], each["ts"], "eu", "acme")
+        for each in tail
+    ]
+    for entries in log.entries.values():
+        entries.extend(more)
+    return log
 
 
 def told(incidents: list[Incident]) -> list[dict]:

@@ -81,6 +81,9 @@ docs: setup ## Write the pages of docs/ that are made from the code.
 bench: setup ## Run the quick form of every benchmark; one of them whole: python -m benchmarks.NAME --json benchmarks/results/NAME.json.
 	@for board in $(BOARDS); do echo "$$board:"; $(BIN)/python -m benchmarks.$$board --quick $(ARGS) || exit 1; done
 
+soak: setup ## Run the long tests of faults, and write what they counted; ARGS="--minutes-max 60" bounds the time.
+	@$(BIN)/python -m benchmarks.soak --json benchmarks/results/soak.json $(ARGS)
+
 rivals: setup ## Make the rivals' environment in .venv-rivals; boards take it as --rivals .venv-rivals/bin/python.
 	@test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
 	@$(BIN)/uv pip sync --quiet --python .venv-rivals/bin/python --require-hashes requirements/rivals.txt
@@ -93,4 +96,4 @@ clean: ## Remove everything that was made: environment, caches, builds, the brok
 	@rm -rf .venv .venv-rivals .cache .limen-demo build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run kafka kafka-stop test check format-check lint types imports format lock docs bench rivals programs clean
+.PHONY: help setup run kafka kafka-stop test check format-check lint types imports format lock docs bench soak rivals programs clean

@@ -26,8 +26,8 @@ class Truth:
     sums: dict[Key, Counter[str]]
 
 
-def truth_of(log: Log) -> Truth:
-    """Count the whole log."""
+def truth_of(log: Log, values_max: int = VALUES_MAX, leaves_max: int = LEAVES_MAX) -> Truth:
+    """Count the whole log under these caps on values and leaves."""
     sums: dict[Key, Counter[str]] = defaultdict(Counter)
     verdicts = {}
     for partition in log.entries:
@@ -42,7 +42,7 @@ def truth_of(log: Log) -> Truth:
             if verdict == "aggregated":
                 names[minute].add(entry.name)
                 if entry.kind == "turn":
-                    region, tenant = _place(leaves[minute], entry.region, entry.tenant)
+                    region, tenant = _place(leaves[minute], (entry.region, entry.tenant), values_max, leaves_max)
                     for key in ((minute, "", ""), (minute, region, ""), (minute, region, tenant)):
                         sums[key] += _counted(entry)
     return Truth(verdicts, sums)
@@ -58,14 +58,14 @@ def _verdict(entry: Entry, newest_ms: int, names: set[str]) -> str:
     return "duplicate" if entry.name in names else "aggregated"
 
 
-def _place(leaves: set[tuple[str, str]], *leaf: str) -> tuple[str, str]:
+def _place(leaves: set[tuple[str, str]], leaf: tuple[str, str], values_max: int, leaves_max: int) -> tuple[str, str]:
     """Give what a leaf is counted as under the caps: who comes first in a partition's minute has the places."""
     if leaf in leaves:
         return leaf
     values = [{value for value in column if value != OTHER} for column in zip(*leaves, strict=True)] or [set(), set()]
-    fits = [value in seen or len(seen) < VALUES_MAX for value, seen in zip(leaf, values, strict=True)]
+    fits = [value in seen or len(seen) < values_max for value, seen in zip(leaf, values, strict=True)]
     region, tenant = (value if fit else OTHER for value, fit in zip(leaf, fits, strict=True))
-    if (region, tenant) not in leaves and len(leaves) >= LEAVES_MAX:
+    if (region, tenant) not in leaves and len(leaves) >= leaves_max:
         return OTHER, OTHER
     leaves.add((region, tenant))
     return region, tenant

@@ -16,6 +16,7 @@ from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store, StoreError
 from schemas.effects import Saved
+from schemas.operations import LOST
 from schemas.record import Record
 from tests.simulation.broker import Broker, FakeSource, spells_of
 from tests.simulation.database import Failpoints, database_spells
@@ -43,20 +44,29 @@ class Outcome:
     counters: dict
     minutes: dict[int, tuple[bytes, frozenset[str]]]
     rejects: list
+    losses: set[str]
 
 
 def outcome(store: Store, witness: Witness) -> Outcome:
-    """Give what a run left behind."""
+    """Give what a run left behind; that records were lost is told beside it."""
+    incidents = store.incidents(None, 100_000)
+    losses = {incident.id for incident in incidents if incident.lead_signal == LOST}
+    messages = [delivery.notification for delivery in store.deliveries(100_000)]
     return Outcome(
-        messages=[delivery.notification for delivery in store.deliveries(100_000)],
-        incidents=store.incidents(None, 100_000),
-        alerts=store.alerts(None, 100_000),
+        messages=[message for message in messages if message.incident_id not in losses],
+        incidents=[incident for incident in incidents if incident.id not in losses],
+        alerts=[alert for alert in store.alerts(None, 100_000) if alert.signal != LOST],
+        losses=losses,
         history=store.history(0, 2**40),
         series=store.series(),
         counters={each.partition: each.counters for each in store.load().positions if each.counters.read},
-        minutes={minute: found[1:] for minute, found in witness.minutes.items()},
+        minutes={minute: (body, _but_losses(covered)) for minute, (_, body, covered) in witness.minutes.items()},
         rejects=store.rejects(100_000),
     )
+
+
+def _but_losses(covered: frozenset[str]) -> frozenset[str]:
+    return frozenset(key for key in covered if LOST not in key)
 
 
 class World:

@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --no-emit-index-url --no-header
 
 WORKERS ?= 2
-BOARDS := scenarios null delay drift attribution nab tcpd back minute throughput
+BOARDS := scenarios null delay drift attribution nab tcpd back minute throughput recovery memory
 ARGS ?=
 
 ##@ Use

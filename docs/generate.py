@@ -17,10 +17,13 @@ from benchmarks import (
     back_page,
     delay_page,
     drift_page,
+    memory,
     minute,
     nab,
     null,
     null_page,
+    recovery,
+    soak_page,
     tcpd,
     throughput_page,
 )
@@ -134,7 +137,15 @@ def benchmarks_page() -> str:
     notes = {row.scenario: row.note for board in result.boards for row in board.rows}
     changes = "### What changes\n\n" + table(("scenario", "change"), notes.items())
     earlier = _EARLIER.format(table=table(RIVAL_COLUMNS, earlier_lines()))
-    return "\n".join([head, *map(_board, result.boards), earlier, changes, *(_section(*board) for board in _BOARDS)])
+    return "\n".join(
+        [
+            head,
+            *map(_board, result.boards),
+            earlier,
+            changes,
+            *(_section(*board) for board in _BOARDS if (RESULTS / board[0]).exists()),
+        ]
+    )
 
 
 _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
@@ -147,8 +158,11 @@ _BOARDS: tuple[tuple[str, type[Any], Callable[[Any], str]], ...] = (
     ("back.json", back_page.Result, back_page.page),
     ("minute.json", minute.Result, minute.page),
     ("throughput.json", throughput_page.Result, throughput_page.page),
+    ("recovery.json", recovery.Result, recovery.page),
+    ("memory.json", memory.Result, memory.page),
+    ("soak.json", soak_page.Result, soak_page.page),
 )
-"""File of a board's result, what is in it, and what makes its section."""
+"""File of a board's result, what is in it, and what makes its section; a board that was not run has none."""
 
 
 def _section(file: str, kind: type[Any], page: Callable[[Any], str]) -> str:

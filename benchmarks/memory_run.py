@@ -1,0 +1,102 @@
+"""One process of the board of memory: reads made-up records through the whole line into a store, and weighs itself.
+
+`python -m benchmarks.memory_run '{"tenants": 100, "events": 2000, "minutes": 8}'` prints a line of JSON for each
+closed minute: what `Weighed` holds.
+"""
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipelines import build
+from pipelines.ingest.simulate import Simulator
+from schemas.record import Partition, Record
+from schemas.settings import Settings, Storage
+
+LOG = Partition("kafka:memory")
+MINUTE_MS = 60_000
+FIRST_MINUTE = 29_459_520
+POOL = 5_000
+"""Events that are sent again and again under new ids and times: their texts are not all the same."""
+PIECE = 5_000
+"""Records of one poll, as Kafka is read by default."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to read: events a minute, for so many minutes, of so many tenants in turn."""
+
+    tenants: int
+    events: int
+    minutes: int
+
+
+class Weighed(msgspec.Struct, frozen=True):
+    """After one minute: what the process holds in memory, its series and cohorts, and the seconds it worked so far."""
+
+    rss_bytes: int
+    series: int
+    cohorts: int
+    seconds: float
+
+
+def rss_bytes() -> int:
+    """Give the memory of this process that is in use now."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def pool() -> list[bytes]:
+    """Give events without id, time and tenant, as the end of a JSON object."""
+    lines: list[bytes] = []
+    simulator, minute = Simulator(7), FIRST_MINUTE
+    while len(lines) < POOL:
+        for line in simulator.lines(minute):
+            body: dict[str, Any] = msgspec.json.decode(line)
+            if body.get("kind", "turn") == "turn":
+                kept = {name: value for name, value in body.items() if name not in {"event_id", "ts", "tenant"}}
+                lines.append(msgspec.json.encode(kept)[1:])
+        minute += 1
+    return lines
+
+
+def records(plan: Plan) -> Iterator[Iterator[Record]]:
+    """Yield the records of each minute, in order of time."""
+    rests, offset = cycle(pool()), 0
+    for minute in range(FIRST_MINUTE, FIRST_MINUTE + plan.minutes):
+        yield _minute(plan, minute, offset, rests)
+        offset += plan.events
+
+
+def _minute(plan: Plan, minute: int, offset: int, rests: Iterator[bytes]) -> Iterator[Record]:
+    for k, rest in enumerate(islice(rests, plan.events)):
+        at = offset + k
+        ts = minute * MINUTE_MS + k * MINUTE_MS // plan.events
+        yield Record(b'{"event_id":"%d","ts":%d,"tenant":"t%d",%b' % (at, ts, at % plan.tenants, rest), LOG, at)
+
+
+def main() -> None:
+    """Read what the plan says, with a checkpoint after each piece."""
+    plan = msgspec.json.decode(sys.argv[1], type=Plan)
+    with tempfile.TemporaryDirectory() as folder:
+        limen = build.live(Settings(storage=Storage(url=f"sqlite:///{folder}/limen.db")))
+        seconds = 0.0
+        for minute in records(plan):
+            while piece := list(islice(minute, PIECE)):
+                began = time.perf_counter()
+                limen.engine.feed(piece)
+                limen.store.commit(limen.engine.checkpoint(expected=[LOG]))
+                seconds += time.perf_counter() - began
+            progress = limen.engine.progress
+            weighed = Weighed(rss_bytes(), len(progress.series), progress.cohorts_total, seconds)
+            print(msgspec.json.encode(weighed).decode(), flush=True)
+        limen.store.close()
+
+
+if __name__ == "__main__":
+    main()

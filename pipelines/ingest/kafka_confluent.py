@@ -94,7 +94,8 @@ class Client:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
-                "check.crcs": True,
+                # A batch that fails its checksum can end the process: an assertion in rdbuf.c of librdkafka 2.16.
+                "check.crcs": False,
                 "isolation.level": "read_committed",
                 "allow.auto.create.topics": False,
                 "enable.partition.eof": True,

@@ -1,5 +1,10 @@
 """What the doctor says of a real broker."""
 
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from kafka import KafkaProducer
 
@@ -39,3 +44,59 @@ def test_a_topic_that_is_not_there_is_told(kafka_broker):
     assert (found.state, found.what) == ("fail", "the topic does not exist")
     assert "no.such" in found.where
     assert "source.kafka.topic" in found.to_do
+
+
+@pytest.fixture
+def failures(guarded, tmp_path):
+    """Give a function that runs `limen doctor` with settings of Kafka, and gives what keeps it from its work."""
+
+    def run(bootstrap: str, security: str = "{}", topic: str = guarded) -> list[tuple[str, str]]:
+        config = tmp_path / "limen.yaml"
+        kafka = f"{{bootstrap: '{bootstrap}', topic: '{topic}', request_timeout_seconds: 3, security: {security}}}"
+        config.write_text(
+            f"source: {{kafka: {kafka}}}\nstorage: {{url: 'sqlite:///{tmp_path}/limen.db'}}\nserve: {{port: 0}}\n"
+        )
+        command = [sys.executable, "-m", "pipelines.cli", "doctor", "-c", str(config), "-o", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        found = [each for each in json.loads(done.stdout) if each["state"] == "fail"]
+        assert done.returncode == (1 if found else 0), done.stderr
+        return [(each["what"], each["to_do"]) for each in found]
+
+    return run
+
+
+def test_the_command_names_what_is_wrong_with_a_broker(kafka_broker, failures):
+    """No broker, TLS to a plain port, a wrong password, no such topic, no permission: each in words, exit code 1."""
+    plain, login = kafka_broker.bootstrap, kafka_broker.security.addresses["SASL_PLAINTEXT"]
+
+    def user(name: str, file: str) -> str:
+        password = kafka_broker.security.file(file)
+        return f"{{protocol: sasl_plaintext, mechanism: PLAIN, username: {name}, password_file: '{password}'}}"
+
+    assert failures(plain) == []
+    assert failures("127.0.0.1:1") == [("nobody listens there", "start the broker, or correct source.kafka.bootstrap")]
+    ((what, to_do),) = failures(plain, "{protocol: ssl}")
+    assert ("TLS" in what, "protocol" in to_do) == (True, True)
+    assert failures(plain, topic="no-such") == [
+        ("the topic does not exist", "create it, or correct source.kafka.topic")
+    ]
+    assert failures(login, user("stranger", "stranger.password")) == [
+        ("reading is not allowed", "grant READ and DESCRIBE on the topic to stranger")
+    ]
+    ((what, to_do),) = failures(login, user("reader", "wrong.password"))
+    assert what == "the broker refuses the login of reader by PLAIN"
+    assert "password_file" in to_do
+
+
+def test_a_clock_that_is_behind_the_records_is_told(kafka_broker, failures):
+    """The newest record is of an hour from now: either this clock is wrong, or the sender's."""
+    kafka_broker.create_topic("doctor-clock", 1)
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    producer = KafkaProducer(bootstrap_servers=kafka_broker.bootstrap)
+    producer.send("doctor-clock", b"{}", timestamp_ms=int(1_000 * ahead.timestamp()))
+    producer.flush()
+    producer.close()
+    ((what, to_do),) = failures(kafka_broker.bootstrap, topic="doctor-clock")
+    assert what.startswith(("is 59", "is 60"))
+    assert what.endswith(" minutes behind the newest record of the source")
+    assert to_do == "set the clock, and keep it right with NTP; if it is right, the clock of a sender is ahead"

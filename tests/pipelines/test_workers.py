@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.simulation.parts import line_parts
 
 from pipelines.engine import Engine
 from pipelines.ingest.source import Share
@@ -31,7 +32,6 @@ from schemas.record import Partition
 from schemas.settings import Settings
 from schemas.status import PartitionStatus, StageSeconds, Status
 from tests.pipelines.worker_log import LogSource, make, written
-from tests.simulation.parts import line_parts
 from tests.simulation.world import Log, Outcome, Witness, make_log, outcome, undisturbed
 
 NEVER = 86_400.0

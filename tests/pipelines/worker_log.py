@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
+from tests.simulation.parts import SETTINGS, line_parts
 
 from pipelines.build import CODEC
 from pipelines.ingest.source import Poll, Share
 from pipelines.workers_process import Made
 from schemas.record import Partition, Record
 from schemas.settings import FileSource, Settings, Source, Storage
-from tests.simulation.parts import SETTINGS, line_parts
 from tests.simulation.world import Log
 
 PIECE = 20  # records of a partition that one poll gives

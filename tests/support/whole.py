@@ -3,14 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 import msgspec
 from starlette.testclient import TestClient
 
-from pipelines.aggregate.codec import decode_minute
+from pipelines.aggregate.codec import decode_minute, encode_minute
 from pipelines.aggregate.signals import catalogue
 from pipelines.build import parts
 from pipelines.engine import Engine
@@ -23,7 +23,6 @@ from schemas.record import Partition, Record
 from schemas.settings import Cohorts, Detection, Settings, Signals
 from schemas.status import Status
 from tests.pipelines.run_fakes import FakeClock
-from tests.simulation.world import Witness
 
 P = Partition("kafka:t", 0)
 START_MS = 1_767_571_200_000
@@ -77,6 +76,21 @@ class Read:
         return {at: int(minute.leaf_events.sum()) for at, minute in self.minutes.items() if len(minute.leaf_events)}
 
 
+class Watched:
+    """A detect wing with somebody who keeps the minutes that pass by."""
+
+    def __init__(self, detect: Any, minutes: dict[int, Minute]) -> None:
+        self._detect = detect
+        self._minutes = minutes
+        self.snapshot = detect.snapshot
+        self.restore = detect.restore
+
+    def step(self, minute: Minute, covered: frozenset[str]) -> Any:
+        """Judge, and keep the minute as it comes back from its bytes."""
+        self._minutes[minute.minute] = decode_minute(encode_minute(minute))
+        return self._detect.step(minute, covered)
+
+
 class Whole:
     """A line that is fed piece by piece."""
 
@@ -84,17 +98,21 @@ class Whole:
         self.settings = settings or settings_with()
         self.store = store or Store.open("sqlite://")
         made = parts(self.settings, catalogue(self.settings.signals, self.settings.cohorts), "real")
-        self._witness = Witness(made.codec.encode_minute)
-        self.engine = Engine(self._witness.watch(made), self.store.load())
+        self._minutes: dict[int, Minute] = {}
+        self.engine = Engine(replace(made, detect=Watched(made.detect, self._minutes)), self.store.load())
         self.read = 0
 
     def feed(self, values: Sequence[bytes], piece: int = 500) -> None:
         """Read some more records, with a commit after each piece."""
         for begin in range(0, len(values), piece):
             some = values[begin : begin + piece]
-            self.engine.feed([Record(value, P, offset) for offset, value in enumerate(some, self.read)])
+            self.engine.feed(self.records(some))
             self.read += len(some)
             self.store.commit(self.engine.checkpoint())
+
+    def records(self, values: Sequence[bytes]) -> list[Record]:
+        """Give the next records of the log."""
+        return [Record(value, P, offset) for offset, value in enumerate(values, self.read)]
 
     def end(self) -> Read:
         """Close every minute, and give what came of it all."""
@@ -107,8 +125,7 @@ class Whole:
     def seen(self) -> Read:
         """Give what came of it so far."""
         first = START_MS // MINUTE_MS
-        minutes = {at - first: decode_minute(body) for at, (body, _) in self._witness.minutes.items()}
-        return Read(self.engine, self.store, minutes)
+        return Read(self.engine, self.store, {at - first: minute for at, minute in self._minutes.items()})
 
 
 def whole(values: Sequence[bytes], settings: Settings | None = None, piece: int = 500) -> Read:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen, from_files, produce, told, until, with_a_tail
-from tests.simulation.world import make_log
+from tests.simulation.log import make_log
 
 pytestmark = pytest.mark.kafka
 

@@ -4,7 +4,6 @@ from random import Random
 
 import pytest
 
-from pipelines.build import parts
 from pipelines.engine import Engine
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Hooks, Line
@@ -13,7 +12,7 @@ from pipelines.store import Store
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSource, Settings, Source
 from tests.pipelines.run_fakes import FakeClock, ScriptedSource
-from tests.simulation.settings import KNOWN, SETTINGS
+from tests.simulation.plain import plain_parts
 
 P = Partition("kafka:t", 0)
 START_MS = 1_767_571_200_000
@@ -58,8 +57,9 @@ def run(store: Store, *, stops: bool, until: float) -> FakeClock:
     clock = FakeClock(START_MS)
     source = Shortened(clock, stops=stops)
     settings = Settings(source=Source(kafka=KafkaSource(on_gap="stop" if stops else "earliest")))
-    hooks = Hooks(stopping=lambda: clock.seconds >= until)
-    line = Line(Engine(parts(SETTINGS, KNOWN, "real"), store.load()), store, clock, Random(1), hooks)
+    line = Line(
+        Engine(plain_parts(), store.load()), store, clock, Random(1), Hooks(stopping=lambda: clock.seconds >= until)
+    )
     Loop(source, line, settings, clock, Random(1)).run()
     return clock
 
@@ -84,11 +84,11 @@ def test_a_gap_opens_one_incident_however_often_it_is_found(stops):
 def test_what_is_lost_is_passed_over_for_good():
     """The position lies behind the gap before any record from there has come."""
     store = Store.open("sqlite://")
-    engine = Engine(parts(SETTINGS, KNOWN, "real"), store.load())
+    engine = Engine(plain_parts(), store.load())
     engine.feed([Record(turn(offset), P, offset) for offset in range(20)])
     engine.skip(P, 70)
     store.commit(engine.checkpoint())
-    engine = Engine(parts(SETTINGS, KNOWN, "real"), store.load())
+    engine = Engine(plain_parts(), store.load())
     assert engine.offsets() == {P: 70}
     assert engine.counters.read == 20
     engine.feed([Record(turn(offset), P, offset) for offset in range(70, 90)])

@@ -1,6 +1,5 @@
 """Kept rejects reach the store with the offsets, once however often they are read, and only the newest stay."""
 
-from pipelines.build import parts
 from pipelines.engine import Engine
 from pipelines.store import Store
 from pipelines.store_prune import Retention
@@ -8,7 +7,7 @@ from schemas.effects import Commit, Position
 from schemas.partial import Counters
 from schemas.record import Partition, Record
 from schemas.reject import Rejected, Streak
-from tests.simulation.settings import KNOWN, SETTINGS
+from tests.simulation.plain import plain_parts
 
 P, Q = Partition("kafka:t", 0), Partition("kafka:t", 1)
 
@@ -99,7 +98,7 @@ def test_no_text_of_a_bad_record_reaches_the_disk(tmp_path):
         canary * 300_000,
     ]
     store = Store.open(f"sqlite:///{tmp_path / 'limen.db'}")
-    engine = Engine(parts(SETTINGS, KNOWN, "real"), store.load())
+    engine = Engine(plain_parts(), store.load())
     engine.feed([Record(value, P, offset) for offset, value in enumerate(values)])
     store.commit(engine.checkpoint())
     reasons = {reject.reason for _, reject in store.rejects(100)}

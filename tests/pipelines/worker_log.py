@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
-from tests.simulation.parts import SETTINGS, line_parts
 
-from pipelines.build import CODEC
+from pipelines.build import CODEC, reading
 from pipelines.ingest.source import Poll, Share
 from pipelines.workers_process import Made
 from schemas.record import Partition, Record
 from schemas.settings import FileSource, Settings, Source, Storage
-from tests.simulation.world import Log
+from tests.simulation.log import Log
+from tests.simulation.settings import KNOWN, SETTINGS
 
 PIECE = 20  # records of a partition that one poll gives
 
@@ -97,4 +97,4 @@ class LogSource:
 
 def make(settings: Settings, share: Share) -> Made:
     """Make the parts of a worker."""
-    return Made(LogSource(settings, share), line_parts(), CODEC)
+    return Made(LogSource(settings, share), reading(settings, KNOWN), CODEC)

@@ -1,6 +1,6 @@
 """A broker that is down, stuck, slow, forgetful and repetitive, behind the source that a loop reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -63,13 +63,14 @@ class FakeSource:
         self._ends: dict[Partition, int] = {}
         self._gaps: dict[Partition, int] = {}
         self._notices: list[str] = []
+        self._held: frozenset[Partition] = frozenset()
         self._opened_ms = self._listed_ms = self._confirmed_ms = -1.0
 
     def open(self, positions: Mapping[Partition, int]) -> str:
         """Begin at these offsets, unless the broker is down."""
         self._wall.at("open")
         self._wall.passes(self._random.random())
-        self._ends = {}
+        self._ends, self._held = {}, frozenset()
         if self._is("down"):
             self._wall.counts["opens that failed"] += 1
             return "the broker is down"
@@ -135,7 +136,7 @@ class FakeSource:
         for partition in self._random.sample(self.partitions(), len(self._positions)):
             position, end = self._positions[partition], self._log.end(partition, self._wall.ms)
             until = min(end, position + self._random.randint(1, most))
-            if until <= position:
+            if until <= position or partition in self._held:
                 continue
             first = position
             if self._random.random() < 0.1:
@@ -167,11 +168,9 @@ class FakeSource:
         """Give what was gone before it could be read."""
         return self._gaps
 
-    def pause(self) -> None:
-        """Go on: nobody pauses here."""
-
-    def resume(self) -> None:
-        """Go on."""
+    def hold(self, partitions: Collection[Partition]) -> None:
+        """Deliver nothing of these."""
+        self._held = frozenset(partitions)
 
     def close(self) -> None:
         """Let go."""

@@ -97,12 +97,15 @@ class Log:
         return {partition: [entry.value for entry in entries] for partition, entries in self.entries.items()}
 
 
-def make_log(seed: int, partitions: int | None = None, busy: int = 1, late_partition: bool = False) -> Log:
+def make_log(
+    seed: int, partitions: int | None = None, busy: int = 1, *, late_partition: bool = False, garbage: bool = False
+) -> Log:
     """Make one to three partitions of some twenty minutes, with bursts of refusals in one region and then the other.
 
     Events arrive out of order. Some are delivered twice, some come far too late, some claim to be from next week, some
     are no events at all. Some partitions have minutes without an event, and sometimes all of them the same ones. With
-    `late_partition` the last partition is made in the middle. `busy` multiplies the events of a minute.
+    `late_partition` the last partition is made in the middle, with `garbage` the first one has long runs of records of
+    no use. `busy` multiplies the events of a minute.
     """
     random = Random(f"log {seed}")
     length = random.randint(14, 22)
@@ -131,9 +134,20 @@ def make_log(seed: int, partitions: int | None = None, busy: int = 1, late_parti
                 made.spoiled[kind] += 1
                 at = len(ordered) // 4 + k if kind == "future" else random.randrange(len(ordered) // 4, len(ordered))
                 ordered.insert(at, _spoiled(kind, random, f"{number}-{kind}-{k}", ordered, at))
+        if garbage and not number:
+            made.spoiled["poison"] += _spill(random, ordered)
         made.entries[partition] = ordered
         made.made_ms[partition] = ordered[0].arrives_ms - LISTED_MS if first else 0
     return made
+
+
+def _spill(random: Random, ordered: list[Entry]) -> int:
+    """Put one or two runs of 100 to 300 records of no use into a partition, and say how many they are."""
+    before = len(ordered)
+    for _ in range(random.randint(1, 2)):
+        at = random.randrange(1, len(ordered) + 1)
+        ordered[at:at] = [_poison(random, ordered[at - 1].arrives_ms) for _ in range(random.randint(100, 300))]
+    return len(ordered) - before
 
 
 def _silence(random: Random, length: int) -> range:
@@ -180,8 +194,12 @@ def _spoiled(kind: str, random: Random, name: str, ordered: list[Entry], at: int
         first = random.choice(fresh or ordered[at - 1 : at])
         return Entry(arrives_ms, *[getattr(first, name) for name in list(Entry.__dataclass_fields__)[1:]])
     if kind == "poison":
-        broken = random.choice([b"{not json", b"\xff\xfe", b'{"event_id": "x"}', b"", b"[" * 5_000])
-        return Entry(arrives_ms, broken, "poison")
+        return _poison(random, arrives_ms)
     ts = START * MINUTE_MS + (-90 if kind == "late" else 7 * 24 * 60) * MINUTE_MS
     value = _line(name, ts, "eu", "acme", refused=True)
     return Entry(arrives_ms, value, "late" if kind == "late" else "future", name, ts, "eu", "acme", refused=True)
+
+
+def _poison(random: Random, arrives_ms: int) -> Entry:
+    broken = random.choice([b"{not json", b"\xff\xfe", b'{"event_id": "x"}', b"", b"[" * 5_000])
+    return Entry(arrives_ms, broken, "poison")

@@ -1,5 +1,6 @@
 """The witness sees every commit of every life, and asserts after each what must hold at any time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pipelines.aggregate.codec import encode_minute
@@ -31,7 +32,7 @@ class Witness:
 
     def watch(self, parts: Parts) -> Parts:
         """Let every minute that is judged, also after a restart, pass by."""
-        return replace(parts, detect=_Watched(parts.detect, self))
+        return replace(parts, detect=Watched(parts.detect, self.minute))
 
     def minute(self, minute: Minute, covered: frozenset[str]) -> None:
         """A durable minute never changes: judged again it is the same, and open incidents cover the same series."""
@@ -94,18 +95,18 @@ class Witness:
             self.watermarks[partition] = position.watermark_ms
 
 
-class _Watched:
+class Watched:
     """A detect wing with somebody looking over its shoulder."""
 
-    def __init__(self, detect, witness: Witness) -> None:
+    def __init__(self, detect, look: Callable[[Minute, frozenset[str]], None]) -> None:
         self._detect = detect
-        self._witness = witness
+        self._look = look
         self.snapshot = detect.snapshot
         self.restore = detect.restore
 
     def step(self, minute: Minute, covered: frozenset[str]):
         """Judge, and show the minute."""
-        self._witness.minute(minute, covered)
+        self._look(minute, covered)
         return self._detect.step(minute, covered)
 
 

@@ -72,9 +72,9 @@ def _but_losses(covered: frozenset[str]) -> frozenset[str]:
 class World:
     """One seed: `run` lives it to its end, and leaves everything to look at behind."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, garbage: bool = False) -> None:
         self._random = random = Random(f"world {seed}")
-        self.log: Log = make_log(seed, late_partition=random.random() < 0.4)
+        self.log: Log = make_log(seed, late_partition=random.random() < 0.4, garbage=garbage)
         self.wall = Wall(START * MINUTE_MS - 30_000 * random.random())
         self.counts: Counter[str] = self.wall.counts
         troubles_ms = self.wall.ms, float(self.log.last_ms + MINUTE_MS)

@@ -23,6 +23,7 @@ from schemas.record import Partition, Record
 from schemas.settings import Cohorts, Detection, Settings, Signals
 from schemas.status import Status
 from tests.pipelines.run_fakes import FakeClock
+from tests.simulation.witness import Watched
 
 P = Partition("kafka:t", 0)
 START_MS = 1_767_571_200_000
@@ -76,21 +77,6 @@ class Read:
         return {at: int(minute.leaf_events.sum()) for at, minute in self.minutes.items() if len(minute.leaf_events)}
 
 
-class Watched:
-    """A detect wing with somebody who keeps the minutes that pass by."""
-
-    def __init__(self, detect: Any, minutes: dict[int, Minute]) -> None:
-        self._detect = detect
-        self._minutes = minutes
-        self.snapshot = detect.snapshot
-        self.restore = detect.restore
-
-    def step(self, minute: Minute, covered: frozenset[str]) -> Any:
-        """Judge, and keep the minute as it comes back from its bytes."""
-        self._minutes[minute.minute] = decode_minute(encode_minute(minute))
-        return self._detect.step(minute, covered)
-
-
 class Whole:
     """A line that is fed piece by piece."""
 
@@ -98,21 +84,22 @@ class Whole:
         self.settings = settings or settings_with()
         self.store = store or Store.open("sqlite://")
         made = parts(self.settings, catalogue(self.settings.signals, self.settings.cohorts), "real")
-        self._minutes: dict[int, Minute] = {}
-        self.engine = Engine(replace(made, detect=Watched(made.detect, self._minutes)), self.store.load())
+        self._minutes: dict[int, bytes] = {}
+        self.engine = Engine(replace(made, detect=Watched(made.detect, self._look)), self.store.load())
         self.read = 0
+
+    def _look(self, minute: Minute, covered: frozenset[str]) -> None:
+        """Keep a closed minute; closed again it is the same."""
+        body = encode_minute(minute)
+        assert self._minutes.setdefault(minute.minute, body) == body, f"minute {minute.minute} came out differently"
 
     def feed(self, values: Sequence[bytes], piece: int = 500) -> None:
         """Read some more records, with a commit after each piece."""
         for begin in range(0, len(values), piece):
             some = values[begin : begin + piece]
-            self.engine.feed(self.records(some))
+            self.engine.feed([Record(value, P, offset) for offset, value in enumerate(some, self.read)])
             self.read += len(some)
             self.store.commit(self.engine.checkpoint())
-
-    def records(self, values: Sequence[bytes]) -> list[Record]:
-        """Give the next records of the log."""
-        return [Record(value, P, offset) for offset, value in enumerate(values, self.read)]
 
     def end(self) -> Read:
         """Close every minute, and give what came of it all."""
@@ -125,7 +112,8 @@ class Whole:
     def seen(self) -> Read:
         """Give what came of it so far."""
         first = START_MS // MINUTE_MS
-        return Read(self.engine, self.store, {at - first: minute for at, minute in self._minutes.items()})
+        minutes = {at - first: decode_minute(body) for at, body in self._minutes.items()}
+        return Read(self.engine, self.store, minutes)
 
 
 def whole(values: Sequence[bytes], settings: Settings | None = None, piece: int = 500) -> Read:

@@ -119,9 +119,9 @@ def test_the_configuration_of_the_readme_is_right(tmp_path):
     """What the README shows as limen.yaml passes `limen check config`."""
     example = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     file = tmp_path / "limen.yaml"
-    key = tmp_path / "webhook.key"
-    key.write_text("whsec_" + "QUJD" * 8, encoding="utf-8")
-    file.write_text(example.group(1).replace("/etc/limen/webhook.key", str(key)), encoding="utf-8")
+    (tmp_path / "webhook.key").write_text("whsec_" + "QUJD" * 8, encoding="utf-8")
+    (tmp_path / "kafka.password").write_text("secret", encoding="utf-8")
+    file.write_text(example.group(1).replace("/etc/limen", str(tmp_path)), encoding="utf-8")
     said = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", "check", "config", str(file)],
         capture_output=True, text=True, check=False, cwd=tmp_path,

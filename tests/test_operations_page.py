@@ -14,7 +14,8 @@ def result() -> Result:
     }
     return Result(
         command="python -m benchmarks.throughput", events=1_000, event_bytes=1_234.5, compression="zstd",
-        batch_bytes=1, events_per_minute=1, cohorts=1, versions={}, rivals_not_run="", rounds=rounds, commits=None,
+        batch_bytes=1, events_per_minute=1, cohorts=1, processors=2, load=0.0,
+        versions={}, rivals_not_run="", rounds=rounds, commits=None,
         samples=0, stages=(), functions=(),
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ _ANEW = "the memory begins anew; nothing is lost, it is worked out again"
 LIMITS = (
     Limit("source.record_bytes_max", "bytes of one record", "rejected before it is parsed, as `too_large`"),
     Limit("source.kafka.poll_records_max", "records of one poll", "the next poll brings them"),
+    Limit("source.kafka.fetch_bytes_max", "bytes fetched ahead from one broker", "they wait at the broker"),
     Limit("source.staged_bytes_max", "bytes that wait from worker processes", "the workers wait"),
     Limit("storage.checkpoint_events", "records taken in between two commits", "the commit comes earlier"),
     Limit("storage.checkpoint_bytes", "bytes of records between two commits", "the commit comes earlier"),

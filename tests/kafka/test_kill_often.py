@@ -57,6 +57,12 @@ class Sink:
         self._server.server_close()
 
 
+def drained(process: subprocess.Popen) -> None:
+    """Read the log of a process to its end."""
+    with process.stderr as log:
+        log.read()
+
+
 class Victim(Limen):
     """An installation whose processes are killed."""
 
@@ -67,9 +73,9 @@ class Victim(Limen):
         self._ready = f"http://127.0.0.1:{port}/-/ready"
 
     def start(self) -> subprocess.Popen:
-        """Begin a process that writes its log to a file, which no full pipe can hold up."""
+        """Begin a process whose log is read all the time, so that no full pipe holds it up."""
         process = super().start()
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        threading.Thread(target=drained, args=(process,), daemon=True).start()
         return process
 
     def is_ready(self) -> bool:

@@ -93,7 +93,7 @@ def test_a_store_that_cannot_be_opened_is_exit_code_3(events, tmp_path):
 
 
 def test_a_broker_that_is_not_there_is_exit_code_3(tmp_path):
-    """The address and the topic are named in one line, after the first attempts."""
+    """The address, and what to do, are named in one line, after the first attempts."""
     kafka = "{bootstrap: '127.0.0.1:1', topic: t, request_timeout_seconds: 0.5}"
     config = configured(tmp_path, f"{{kind: kafka, kafka: {kafka}}}")
     at_once = "from pipelines import cli, run_loop; run_loop.FIRST_OPEN_SECONDS_MAX = 0.0; cli.main()"
@@ -101,7 +101,8 @@ def test_a_broker_that_is_not_there_is_exit_code_3(tmp_path):
         [sys.executable, "-c", at_once, "run", "-c", config], capture_output=True, text=True, timeout=60, check=False
     )
     assert result.returncode == 3
-    assert result.stderr.splitlines()[-1].startswith("limen: kafka 127.0.0.1:1, topic t: ")
+    nobody = "limen: kafka 127.0.0.1:1: nobody listens there: start the broker, or correct source.kafka.bootstrap"
+    assert result.stderr.splitlines()[-1] == nobody
     assert "Traceback" not in result.stderr
 
 

@@ -23,7 +23,6 @@ from schemas.partial import Counters, Minute, Partial
 from schemas.record import Partition, Record
 from schemas.reject import Rejected, Streak
 
-MINUTE_MS = 60_000
 COMMIT_MINUTES_MAX = 60
 """Most minutes closed and judged for one commit: each is held with all its cells, and its row for the charts alone
 takes 2.4 MB at 100,000 series."""

@@ -10,13 +10,11 @@ from operator import attrgetter
 import msgspec
 
 from pipelines.engine_parts import Reader, Reading
-from pipelines.engine_progress import Progress
+from pipelines.engine_progress import MINUTE_MS, Progress
 from schemas.batch import Batch
 from schemas.effects import Position, StoredPartial
 from schemas.partial import Counters, Partial
 from schemas.record import Partition, Record
-
-MINUTE_MS = 60_000
 
 
 class Worker:

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
 from pipelines.run_losses import Losses

@@ -1,5 +1,6 @@
 """Upkeep drops from the store what is too old, now and then, while the line runs."""
 
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Line
 from pipelines.store import StoreError
 from pipelines.store_prune import Retention
@@ -7,7 +8,6 @@ from schemas.settings import Storage
 
 PRUNE_SECONDS = 3_600.0
 """How often what is too old is dropped from the store."""
-MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 
 

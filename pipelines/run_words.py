@@ -1,5 +1,6 @@
 """What a running loop tells people unasked: how far it has come, that nothing comes, that a short source is no good."""
 
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Clock, Line
 from schemas.partial import Counters
@@ -9,7 +10,6 @@ PROGRESS_SECONDS = 30.0
 """How often the way through a backlog is told: long enough not to flood a log, short enough to see that it moves."""
 BACKLOG_MINUTES = 10
 """Events so much older than the time of day are a backlog; live ones wait two minutes for late ones."""
-MINUTE_MS = 60_000
 
 
 class Words:

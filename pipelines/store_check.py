@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from pipelines.store_prune import MINUTE_MS
 from pipelines.store_tables import FORMAT
 from pipelines.store_words import StoreError, failure, format_problem
 from schemas.health import Health
 from schemas.partial import Counters
 from schemas.words import moment, rfc3339
 
-MINUTE_MS = 60_000
 DAMAGES_MAX = 10
 """Most damaged places that are counted: one is enough to know, and each costs time to find."""
 RESTORE = "put a backup in its place: `limen store restore FILE`"

@@ -4,8 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,6 +13,7 @@ from kafka import KafkaProducer
 from pipelines.store import Store, StoreError
 from schemas.incident import Incident
 from tests.simulation.log import Entry, Log, make_log
+from tests.support.processes import until
 
 pytestmark = pytest.mark.kafka
 
@@ -33,17 +32,6 @@ source:
 storage: {{url: "sqlite:///{store}", checkpoint_events: 500, checkpoint_seconds: 0.2}}
 serve: {{port: 0}}
 """
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
-    """Wait until something holds, while the process lives."""
-    pause = threading.Event()
-    for _ in range(int(WAIT_SECONDS / 0.05)):
-        if condition():
-            return
-        assert process.poll() is None, process.communicate()[1]
-        pause.wait(0.05)
-    pytest.fail("it took too long")
 
 
 def produce(bootstrap: str, topic: str, log: Log) -> None:

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from pipelines.store import Store
-from tests.kafka.test_kill import Limen, produce, told, until, with_a_tail
+from tests.kafka.test_kill import Limen, produce, told, with_a_tail
 from tests.simulation.log import Log, make_log
 from tests.simulation.oracle import truth_of
+from tests.support.processes import free_ports, until
 
 pytestmark = pytest.mark.kafka
 
@@ -162,7 +163,7 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
     for name, times in (("calm", 0), ("killed", kills)):
         (folder / name).mkdir()
         sink = Sink()
-        victim = Victim(folder / name, broker.bootstrap, topic, sink, free_port())
+        victim = Victim(folder / name, broker.bootstrap, topic, sink, free_ports(1)[0])
         ready = [kill(victim, random, pause, aimed=at % 2 == 0) for at in range(times)]
         assert not times or victim.read() < log.records, "it was over before the last kill: make the log longer"
         finish(victim, log.records, len(found["calm"][2]) if times else 0, sink)
@@ -183,12 +184,6 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
     soak_count(1, same, "numbers of closed minutes equal to a recount")
     soak_count(1, again, "messages that came twice")
     soak_count.most(1, max(ready), "s from start to ready after a kill")
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as probe:
-        return probe.server_port
 
 
 @pytest.mark.timeout(600)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen, from_files, produce, told, until, with_a_tail
+from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen, from_files, produce, told, with_a_tail
 from tests.simulation.log import make_log
+from tests.support.processes import until
 
 pytestmark = pytest.mark.kafka
 

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from pipelines.detect.detect import Judged
-from pipelines.engine import MINUTE_MS, Engine
+from pipelines.engine import Engine
 from pipelines.engine_parts import Codec, Parts
+from pipelines.engine_progress import MINUTE_MS
 from schemas.alert import Alert
 from schemas.batch import Batch, Ratio
 from schemas.effects import Effects, Position, Saved

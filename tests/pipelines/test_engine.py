@@ -5,7 +5,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.store import Store, StoreError
 from schemas.effects import Commit, Position
 from schemas.partial import Counters

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.engine import MINUTE_MS, Engine
-from pipelines.engine_progress import Progress
+from pipelines.engine import Engine
+from pipelines.engine_progress import MINUTE_MS, Progress
 from pipelines.engine_worker import Worker, stored
 from pipelines.store import Store
 from schemas.effects import Saved, StoredPartial

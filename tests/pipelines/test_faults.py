@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from pipelines import store_open
 from pipelines.cli import main
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store, StoreError

@@ -54,14 +54,6 @@ def test_duplicates_count_once(seed, soak_count):
     duplicates(seed, soak_count)
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-def test_many_duplicates(soak_count):
-    """Case 4 in the soak."""
-    for seed in range(LONG):
-        duplicates(1_000 + seed, soak_count)
-
-
 def disorder(seed: int, soak_count) -> None:
     """Shuffle a log within five minutes, and read it with a lateness of as much."""
     random = Random(f"disorder {seed}")
@@ -80,14 +72,6 @@ def disorder(seed: int, soak_count) -> None:
 def test_disorder_within_the_lateness_changes_nothing(seed, soak_count):
     """Case 5: every closed minute is that of the sorted log, bit for bit."""
     disorder(seed, soak_count)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-def test_much_disorder(soak_count):
-    """Case 5 in the soak."""
-    for seed in range(LONG):
-        disorder(1_000 + seed, soak_count)
 
 
 def lateness(seed: int, soak_count) -> None:
@@ -120,14 +104,6 @@ def test_late_events_are_counted_and_change_nothing(seed, soak_count):
     lateness(seed, soak_count)
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-def test_much_lateness(soak_count):
-    """Case 6 in the soak."""
-    for seed in range(LONG):
-        lateness(1_000 + seed, soak_count)
-
-
 def test_an_event_within_the_lateness_is_in_its_minute(soak_count):
     """Case 6: one that comes up to two minutes after its minute is over counts in it, a second later it is late."""
     in_time = [*steady(179), turn("slow", 59.9), turn("end", 180), turn("too slow", 59.9)]
@@ -157,3 +133,12 @@ def test_a_time_out_of_range_moves_nothing(wrong, soak_count):
     assert line.engine.closed_minute == -1
     assert line.end().events == {0: 60, 1: 16}
     soak_count(7, 1, "times out of range")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("check", [duplicates, disorder, lateness])
+def test_many_logs_out_of_order(check, soak_count):
+    """Cases 4, 5 and 6 in the soak."""
+    for seed in range(LONG):
+        check(1_000 + seed, soak_count)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pipelines import run_threads
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.run import FastClock, Stopper, SystemClock, replay, run
 from pipelines.run_threads import Repeating, Watchdog, WebServer
 from pipelines.store import Store, StoreError

@@ -4,7 +4,7 @@ import gc
 import os
 from random import Random
 
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Backoff, Hooks, Line
 from pipelines.run_loop import Loop

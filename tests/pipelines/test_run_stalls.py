@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.run_threads import STUCK_EXIT_CODE

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from pipelines.engine import MINUTE_MS
+from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store

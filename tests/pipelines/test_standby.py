@@ -4,8 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -17,16 +15,10 @@ from pipelines.store import Store
 from pipelines.store_lease import Lease
 from schemas.settings import Serve
 from tests.pipelines.run_fakes import FakeClock
+from tests.support.processes import free_ports, until
 
 LIMEN = [sys.executable, "-m", "pipelines.cli"]
 WAIT_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """Give a port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def asked(port: int, path: str) -> tuple[int, str]:
@@ -40,17 +32,6 @@ def asked(port: int, path: str) -> tuple[int, str]:
         return 0, ""
     finally:
         connection.close()
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
-    """Wait until something holds, while the process lives."""
-    pause = threading.Event()
-    for _ in range(int(WAIT_SECONDS / 0.05)):
-        if condition():
-            return
-        assert process.poll() is None, process.communicate()[1]
-        pause.wait(0.05)
-    pytest.fail("it took too long")
 
 
 def started(config: Path, *arguments: str) -> subprocess.Popen:
@@ -73,7 +54,7 @@ def configured(folder: Path, port: int) -> Path:
 @pytest.mark.timeout(180)
 def test_a_killed_limen_is_replaced_by_the_one_on_standby(tmp_path):
     """Two processes: the second is not ready and says why until the first is killed, then it goes on with its store."""
-    ports = free_port(), free_port()
+    ports = free_ports(1)[0], free_ports(1)[0]
     first = started(configured(tmp_path, ports[0]))
     second = None
     try:

@@ -8,7 +8,6 @@ who comes by the plain listener.
 
 import base64
 import json
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -18,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.support.processes import free_ports
 
 HOST = "127.0.0.1"
 USERS = {"reader": "right password", "stranger": "other password"}
@@ -85,17 +86,6 @@ def token(user: str, ends: datetime) -> str:
     claims = {"sub": user, "iat": int((ends - timedelta(days=2)).timestamp()), "exp": int(ends.timestamp())}
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "none"}, claims)]
     return b".".join([*parts, b""]).decode()
-
-
-def free_ports(count: int) -> list[int]:
-    """Give ports that nobody listens on at this moment."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind((HOST, 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 class Authority:

@@ -15,8 +15,9 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ConfigResource
 
-from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen, until
+from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen
 from tests.support.kafka import administrate, make_anew, produce, read, values
+from tests.support.processes import until
 
 pytestmark = [
     pytest.mark.kafka,
@@ -95,12 +96,12 @@ def test_a_broker_that_restarts_again_and_again(
         produce(kafka_broker.bootstrap, topic, turns(100 * restarts, 100))
         until(lambda: limen.read() == 100 * (restarts + 1), process)
         kafka_broker.stop()
-        said = limen.end(process)
+        until(lambda: "nobody listens there: start the broker" in limen.said(), process)
+        limen.end(process)
     finally:
         process.kill()
         process.wait()
         kafka_broker.start()
-    assert "nobody listens there: start the broker" in said
     soak_count(2, restarts, "broker restarts")
 
 

@@ -19,6 +19,7 @@ from pipelines import build
 from pipelines.ingest.simulate import Simulator
 from schemas.record import Partition, Record
 from schemas.settings import Settings, Storage
+from schemas.situation import Situation
 
 LOG = Partition("kafka:memory")
 MINUTE_MS = 60_000
@@ -90,7 +91,7 @@ def main() -> None:
             while piece := list(islice(minute, PIECE)):
                 began = time.perf_counter()
                 limen.engine.feed(piece)
-                limen.store.commit(limen.engine.checkpoint(expected=[LOG]))
+                limen.store.commit(limen.engine.checkpoint(Situation(expected=[LOG])))
                 seconds += time.perf_counter() - began
             progress = limen.engine.progress
             weighed = Weighed(rss_bytes(), len(progress.series), progress.cohorts_total, seconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipelines import build
 from schemas.record import Partition, Record
 from schemas.settings import Settings, Storage
+from schemas.situation import Situation
 
 LOG = Partition("kafka:recovery")
 
@@ -20,7 +21,7 @@ def main() -> None:
     print("ready", flush=True)
     lines = Path(events).read_bytes().splitlines()
     limen.engine.feed([Record(line, LOG, offset) for offset, line in enumerate(lines)])
-    limen.store.commit(limen.engine.checkpoint(expected=[LOG]))
+    limen.store.commit(limen.engine.checkpoint(Situation(expected=[LOG])))
     print("caught up", flush=True)
     limen.store.close()
 

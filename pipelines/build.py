@@ -25,6 +25,7 @@ from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
 from pipelines.run import SystemClock
+from pipelines.run_line import unchanged
 from pipelines.serve.http import app
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
@@ -204,6 +205,22 @@ def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = 
         closed_minute=lambda: limen.engine.closed_minute,
         random=Random(),  # noqa: S311 - jitter, not a secret
     )
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a running Limen reads, and what that adds to its status."""
+
+    source: Source
+    complete: Callable[[Status], Status] = unchanged
+
+
+def feed(limen: Live, number: int) -> Feed:
+    """Make what Limen reads: by so many worker processes, or with none by itself."""
+    if not number:
+        return Feed(source(limen.settings))
+    made = workers(limen, number)
+    return Feed(made, made.status)
 
 
 @dataclass(frozen=True)

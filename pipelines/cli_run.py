@@ -16,7 +16,6 @@ from pipelines.serve.guard import bind_problem
 from pipelines.serve.waiting import waiting
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
-from pipelines.workers import Workers
 from schemas.settings import Settings
 
 log = structlog.get_logger()
@@ -75,19 +74,20 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
         where = f"http://{settings.serve.host}:{settings.serve.port}/"
         log.info("limen goes live", pages=where, store=limen.store.where)
 
-    source = build.workers(limen, workers) if workers else build.source(settings)
+    feed = build.feed(limen, workers)
     try:
         dead_before = _left(limen.store, "dead")
         ended = run(
             settings,
-            source,
+            feed.source,
             limen.engine,
             limen.store,
             stopper=stopper,
             say=log.warning,
             note=log.info,
             serving=serving,
-            status=lambda status: limen.board.put(source.status(status) if isinstance(source, Workers) else status),
+            status=limen.board.put,
+            complete=feed.complete,
             pump=limen.pump,
             beat=limen.beat,
             app=limen.app,

@@ -4,7 +4,7 @@ It takes records in, and at each checkpoint gives one `Commit`. The caller write
 asks for the next one; a commit that could not be written is written again, never skipped.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -22,11 +22,11 @@ from schemas.operations import Sign
 from schemas.partial import Counters, Minute, Partial
 from schemas.record import Partition, Record
 from schemas.reject import Rejected, Streak
+from schemas.situation import PLAIN, Situation
 
 COMMIT_MINUTES_MAX = 60
 """Most minutes closed and judged for one commit: each is held with all its cells, and its row for the charts alone
 takes 2.4 MB at 100,000 series."""
-NOTHING: tuple[Partition, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -165,47 +165,31 @@ class Engine:
         self._taken.append(lasting(partial, self._parts.codec.encode_partial) if partial.rejects else handed)
         return partial.counters.read
 
-    def checkpoint(
-        self,
-        idle: Collection[Partition] = NOTHING,
-        ended: Collection[Partition] = NOTHING,
-        *,
-        expected: Collection[Partition] = NOTHING,
-        final: bool = False,
-        clock_ms: int | None = None,
-        journal: tuple[tuple[int, str], ...] = (),
-        signs: Sequence[Sign] = (),
-        now_ms: int = -1,
-    ) -> Commit:
+    def checkpoint(self, known: Situation = PLAIN) -> Commit:
         """Decide what can be decided, close the minutes that are complete, judge them, and give it all as one commit.
 
-        `ended` partitions deliver nothing any more; `final` says so of all of them, and every minute closes. `idle`
-        ones have delivered nothing for a while and do not hold minutes back. What waits in the reader of either for
-        events that would follow is decided without them. `expected` names partitions that are there, read or not: no
-        minute closes before each has a watermark, is idle or has ended. `clock_ms` closes minutes by the clock, which
-        is right only while every partition is idle. `journal` notes why. `signs` are what the source has shown to be
-        wrong, and `now_ms` dates what is wrong with records before the first event time.
+        The time of day dates what is wrong with records before the first event time.
         """
-        cut = self._worker.cut({*idle, *ended}, final=final)
+        cut = self._worker.cut({*known.idle, *known.ended}, final=known.final)
         with self.progress.stage("aggregate"):
             for partial in cut:
                 assert self._apply(partial), f"{partial.partition}: our own partial from {partial.start} came twice"
-            self._parts.minutes.expect(expected)
-            minutes = self._parts.minutes.close(idle, ended, final=final, at_most=self._commit_minutes_max)
-            if clock_ms is not None:
-                left = self._commit_minutes_max - len(minutes)
-                minutes += self._parts.minutes.close_until(clock_ms, at_most=left)
+            self._parts.minutes.expect(known.expected)
+            most = self._commit_minutes_max
+            minutes = self._parts.minutes.close(known.idle, known.ended, final=known.final, at_most=most)
+            if known.clock_ms is not None:
+                minutes += self._parts.minutes.close_until(known.clock_ms, at_most=most - len(minutes))
         self.progress.uses |= self._parts.minutes.uses()
-        self._pending = len(minutes) == self._commit_minutes_max
+        self._pending = len(minutes) == most
         if minutes:
             self._worker.closed(minutes[-1].minute)
-        found = [sign for streak in self._streaks for sign in broken(*streak, now_ms)]
-        self._signs, self._streaks = sorted([*found, *signs], key=attrgetter("at_ms")), []
+        found = [sign for streak in self._streaks for sign in broken(*streak, known.now_ms)]
+        self._signs, self._streaks = sorted([*found, *known.signs], key=attrgetter("at_ms")), []
         steps = [self._judge(minute) for minute in minutes]
         if minutes:
             self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
         effects = [step.effects for step in steps] + self._operate(len(self._signs))
-        return self._commit(cut, minutes, steps, merged(effects), journal)
+        return self._commit(cut, minutes, steps, merged(effects), known.journal)
 
     def _apply(self, partial: Partial) -> bool:
         """Merge a partial and move its partition's position on; one that was merged before changes nothing."""

@@ -14,7 +14,7 @@ import msgspec
 from pipelines.engine import Engine
 from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
-from pipelines.run_line import Clock, Hooks, Line
+from pipelines.run_line import Clock, Hooks, Line, unchanged
 from pipelines.run_loop import Ended, Loop
 from pipelines.run_process import process_use
 from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
@@ -123,6 +123,7 @@ def run(
     note: Callable[[str], None] = lambda _: None,
     effects: Callable[[Effects], None] = lambda _: None,
     status: Callable[[Status], None] = lambda _: None,
+    complete: Callable[[Status], Status] = unchanged,
     serving: Callable[[], None] = lambda: None,
     pump: Callable[[int], object] | None = None,
     beat: Callable[[int], object] | None = None,
@@ -132,15 +133,16 @@ def run(
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
     what is due at a time of day (epoch ms), once more after a source that ended; `beat` calls the dead-man's switch;
-    `app` is served where the settings say, and `serving` is called when it is. Never raises for what the outside world
-    does: the failures are in the result.
+    `app` is served where the settings say, and `serving` is called when it is. `complete` adds to each status what the
+    line does not know. Never raises for what the outside world does: the failures are in the result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
     random = Random()  # noqa: S311 - jitter, not a secret
     with ExitStack() as stack:
         # The line tells its first status before anybody can ask for it.
-        line = Line(engine, store, clock, random, Hooks(say, effects, status, stopper, note, lambda: (process_use(),)))
+        hooks = Hooks(say, effects, status, stopper, note, lambda: (process_use(),), complete)
+        line = Line(engine, store, clock, random, hooks)
         if app is not None:
             server = WebServer(app, settings.serve.host, settings.serve.port)
             failure = server.start()

@@ -1,16 +1,18 @@
 """The running line joins engine and store: what a checkpoint decides is durable before anything else happens."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
+
+import msgspec
 
 from pipelines.engine_tally import CHECKPOINT_EDGES, Tally
 from pipelines.run_parts import Core, Keeper
 from pipelines.store import StoreError
 from schemas.effects import Commit, Effects, Position, merged
-from schemas.operations import Sign
 from schemas.record import Partition
+from schemas.situation import PLAIN, Situation
 from schemas.status import PartitionStatus, ProcessUse, SourceUse, Status
 
 COMMIT_SECONDS_MAX = 600.0
@@ -82,6 +84,11 @@ def _never() -> bool:
     return False
 
 
+def unchanged(status: Status) -> Status:
+    """Add nothing to a status."""
+    return status
+
+
 def _none() -> tuple[ProcessUse, ...]:
     """Know of no process."""
     return ()
@@ -91,8 +98,9 @@ def _none() -> tuple[ProcessUse, ...]:
 class Hooks:
     """Whom the line tells: `say` what a person should look at, `note` what is good to know, a line each.
 
-    `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end, and
-    `processes` what each process of Limen takes of the machine.
+    `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end,
+    `processes` what each process of Limen takes of the machine, and `complete` adds what only others know of to a
+    status before it is told.
     """
 
     say: Callable[[str], None] = _ignore
@@ -101,6 +109,7 @@ class Hooks:
     stopping: Callable[[], bool] = _never
     note: Callable[[str], None] = _ignore
     processes: Callable[[], tuple[ProcessUse, ...]] = _none
+    complete: Callable[[Status], Status] = unchanged
 
 
 def _unknown(_: Partition) -> int:
@@ -137,34 +146,22 @@ class Line:
         self._failure = ""
         self.publish()
 
-    def checkpoint(
-        self,
-        idle: Collection[Partition] = (),
-        ended: Collection[Partition] = (),
-        *,
-        expected: Collection[Partition] = (),
-        final: bool = False,
-        clock_ms: int | None = None,
-        journal: tuple[tuple[int, str], ...] = (),
-        signs: Sequence[Sign] = (),
-        now_ms: int = -1,
-    ) -> Effects:
+    def checkpoint(self, known: Situation = PLAIN) -> Effects:
         """Decide, commit and tell, as `Engine.checkpoint` explains; raises `StoreError` when the store stays broken.
 
         A commit that fails is tried again for a while: meanwhile nothing is read, and the status says why. Many
         closed minutes take several commits; the wish to stop is heard between them.
         """
         began = self._clock.monotonic()
-        commit = self.engine.checkpoint(
-            idle, ended, expected=expected, final=final, clock_ms=clock_ms, journal=journal, signs=signs, now_ms=now_ms
-        )
+        commit = self.engine.checkpoint(known)
         done: list[Effects] = []
-        if journal or self._written != self._standing():
+        if known.journal or self._written != self._standing():
             done.append(self._write(commit, began))
+        told = msgspec.structs.replace(known, journal=(), signs=())
         while self.engine.pending and not self.hooks.stopping():
             self._tell()
             began = self._clock.monotonic()
-            commit = self.engine.checkpoint(idle, ended, expected=expected, final=final, clock_ms=clock_ms)
+            commit = self.engine.checkpoint(told)
             if self._written != self._standing():
                 done.append(self._write(commit, began))
         return merged(done)
@@ -228,7 +225,7 @@ class Line:
             PartitionStatus(p, position.offset, position.watermark_ms, view.lag(p), p in view.idle)
             for p, position in sorted(engine.positions.items())
         )
-        self.hooks.status(
+        status = self.hooks.complete(
             Status(
                 started_ms=self._started_ms,
                 heartbeat_ms=self._clock.now_ms(),
@@ -260,3 +257,4 @@ class Line:
                 uses=dict(progress.uses),
             )
         )
+        self.hooks.status(status)

@@ -16,6 +16,7 @@ from pipelines.run_words import Words
 from pipelines.store import StoreError
 from schemas.record import Partition
 from schemas.settings import Settings
+from schemas.situation import PLAIN, Situation
 from schemas.status import SourceUse
 
 POLL_SECONDS = 0.2
@@ -138,8 +139,7 @@ class Loop:
         self._count("failures")
         self._line.hooks.say(self._failure)
         if self._losses.look(self._clock.now_ms()):  # while reading has stopped, no other checkpoint comes
-            signs, lost = self._losses.take()
-            self._line.checkpoint(journal=lost, signs=signs, now_ms=self._dated())
+            self._commit()
         self._publish()
         self._line.pause(wait)
 
@@ -201,10 +201,7 @@ class Loop:
             clock_ms = self._clock_limit(now_ms)
         before = self._line.engine.closed_minute
         self._idle = idle
-        signs, lost = self._losses.take()
-        self._line.checkpoint(
-            idle, ended, expected=known, clock_ms=clock_ms, journal=(*journal, *lost), signs=signs, now_ms=self._dated()
-        )
+        self._commit(Situation(idle, ended, expected=known, clock_ms=clock_ms, journal=tuple(journal)))
         if clock_ms is not None and self._line.engine.closed_minute > before:
             self._words.closed_by_clock()
         self._words.look()
@@ -213,9 +210,12 @@ class Loop:
         self._upkeep.look(now)
         self._publish()
 
-    def _dated(self) -> int:
-        """Give the time of what has no event time: none in a replay, which says the same every time."""
-        return self._clock.now_ms() if self._live else -1
+    def _commit(self, known: Situation = PLAIN) -> None:
+        """Commit, with what was lost since the last time; a replay has no time of day, and says the same every time."""
+        signs, lost = self._losses.take()
+        now_ms = self._clock.now_ms() if self._live else -1
+        journal = (*known.journal, *lost)
+        self._line.checkpoint(msgspec.structs.replace(known, journal=journal, signs=signs, now_ms=now_ms))
 
     def _clock_limit(self, now_ms: int) -> int:
         """Give the time up to which the clock may close minutes at this checkpoint.
@@ -268,8 +268,7 @@ class Loop:
             return
         known, over = self._source.partitions(), self._all_ended()
         ended = self._gone() | {partition for partition in known if over or self._source.ended(partition)}
-        signs, lost = self._losses.take()
-        self._line.checkpoint(ended=ended, expected=known, final=over, journal=lost, signs=signs, now_ms=self._dated())
+        self._commit(Situation(ended=ended, expected=known, final=over))
         self._take_stock()
         self._words.end()
         self._publish()

@@ -1,14 +1,14 @@
 """What a line drives and where it writes, a protocol each: in a worker process both are others than in the writer."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pipelines.engine_progress import Progress
 from pipelines.store_prune import Retention
 from schemas.effects import Commit, Position, StoredPartial
-from schemas.operations import Sign
 from schemas.partial import Counters
 from schemas.record import Partition, Record
+from schemas.situation import PLAIN, Situation
 
 
 class Core(Protocol):
@@ -67,18 +67,7 @@ class Core(Protocol):
         """Take in what a worker made of records; gives how many were new."""
         ...
 
-    def checkpoint(
-        self,
-        idle: Collection[Partition] = (),
-        ended: Collection[Partition] = (),
-        *,
-        expected: Collection[Partition] = (),
-        final: bool = False,
-        clock_ms: int | None = None,
-        journal: tuple[tuple[int, str], ...] = (),
-        signs: Sequence[Sign] = (),
-        now_ms: int = -1,
-    ) -> Commit:
+    def checkpoint(self, known: Situation = PLAIN) -> Commit:
         """Decide what can be decided, and give it all as one commit."""
         ...
 

@@ -8,7 +8,7 @@ import os
 import signal
 import struct
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from random import Random
@@ -28,10 +28,10 @@ from pipelines.run_threads import STUCK_EXIT_CODE
 from pipelines.store import StoreError
 from pipelines.store_prune import Retention
 from schemas.effects import Commit, Position, Saved, StoredPartial
-from schemas.operations import Sign
 from schemas.partial import Counters, Partial
 from schemas.record import Partition, Record
 from schemas.settings import Settings
+from schemas.situation import PLAIN, Situation
 from schemas.status import Status
 
 HANDOVER_SECONDS = 1.0
@@ -150,21 +150,10 @@ class Front:
         """Refuse: a worker reads records, and nobody hands it anything."""
         raise AssertionError(f"a partial of {handed.partition} was handed to a worker")
 
-    def checkpoint(
-        self,
-        idle: Collection[Partition] = (),
-        ended: Collection[Partition] = (),
-        *,
-        expected: Collection[Partition] = (),
-        final: bool = False,
-        clock_ms: int | None = None,
-        journal: tuple[tuple[int, str], ...] = (),
-        signs: Sequence[Sign] = (),
-        now_ms: int = -1,
-    ) -> Commit:
+    def checkpoint(self, known: Situation = PLAIN) -> Commit:
         """Decide what can be decided, and give the partials; minutes, the journal and signs are the writer's."""
         self._worker.closed(self._closed())
-        cut = self._worker.cut({*idle, *ended}, final=final)
+        cut = self._worker.cut({*known.idle, *known.ended}, final=known.final)
         for partial in cut:
             self._move(partial)
         partials = tuple(stored(partial, self._codec.encode_partial) for partial in cut)

@@ -10,6 +10,7 @@ from pipelines.store import Store, StoreError
 from schemas.effects import Commit, Position
 from schemas.partial import Counters
 from schemas.record import Partition, Record
+from schemas.situation import Situation
 from tests.pipelines.engine_fakes import engine, line
 
 P, Q = Partition("file:p"), Partition("file:q")
@@ -106,17 +107,17 @@ def test_the_slowest_partition_holds_minutes_open_unless_it_is_idle_or_ended(sto
     line_ = engine(store.load())
     line_.feed(records(P, minutes(10, 11)) + records(Q, minutes(10, 20)))
     assert line_.checkpoint().closed_minute == -1
-    assert line_.checkpoint(idle={P}).closed_minute == 16
+    assert line_.checkpoint(Situation(idle={P})).closed_minute == 16
     line_.feed(records(Q, minutes(20, 22), start=40))
     assert line_.checkpoint().closed_minute == 16
-    assert line_.checkpoint(ended={P}).closed_minute == 18
+    assert line_.checkpoint(Situation(ended={P})).closed_minute == 18
 
 
 def test_minutes_that_closed_without_a_partition_stay_closed_for_it(store):
     """Events of an idle partition that come after their minute was closed are late, before a restart and after it."""
     line_ = engine(store.load())
     line_.feed(records(P, minutes(10, 11)) + records(Q, minutes(10, 30)))
-    store.commit(line_.checkpoint(idle={P}))
+    store.commit(line_.checkpoint(Situation(idle={P})))
     assert line_.closed_minute == 26
     for again in (line_, engine(store.load())):
         again.feed(records(P, minutes(20, 21) + minutes(28, 29), start=4))
@@ -128,8 +129,8 @@ def test_a_partition_that_has_not_been_heard_of_holds_minutes_open(store):
     """A file that is read later, or a partition whose first record is on its way, may hold events of any minute."""
     line_ = engine(store.load())
     line_.feed(records(P, minutes(10, 20)))
-    assert line_.checkpoint(expected=(P, Q)).closed_minute == -1
-    assert line_.checkpoint(expected=(P, Q), idle={Q}).closed_minute == 16
+    assert line_.checkpoint(Situation(expected=(P, Q))).closed_minute == -1
+    assert line_.checkpoint(Situation(expected=(P, Q), idle={Q})).closed_minute == 16
 
 
 def test_the_clock_closes_minutes_only_when_it_is_told_to(store):
@@ -137,7 +138,7 @@ def test_the_clock_closes_minutes_only_when_it_is_told_to(store):
     line_ = engine(store.load())
     line_.feed(records(P, minutes(10, 11)))
     line_.checkpoint()
-    commit = line_.checkpoint(idle={P}, clock_ms=20 * MINUTE_MS, journal=((5, "p is idle"),))
+    commit = line_.checkpoint(Situation(idle={P}, clock_ms=20 * MINUTE_MS, journal=((5, "p is idle"),)))
     assert commit.closed_minute == 17
     assert commit.journal == ((5, "p is idle"),)
     assert [minute for minute, _ in commit.history] == list(range(10, 18))
@@ -147,7 +148,7 @@ def test_at_the_end_everything_closes_and_the_last_minute_is_not_judged(store):
     """The last minute may be half a minute: it is counted, and gives neither an alarm nor an all-clear."""
     line_ = engine(store.load())
     line_.feed(records(P, minutes(10, 13, refused={11, 12})))
-    commit = line_.checkpoint(ended={P}, final=True)
+    commit = line_.checkpoint(Situation(ended={P}, final=True))
     assert commit.closed_minute == 12
     assert [each.body for each in commit.effects.notifications] == [b"a11 triage 4.0"]
     assert [each.state for each in commit.effects.incidents] == ["triage"]
@@ -202,7 +203,7 @@ def run(values: list[bytes], cuts: list[int], restart_at: set[int], store: Store
             line_ = engine(store.load(), snapshot_minutes=snapshot_minutes)
             line_.feed(records(P, values[line_.offsets().get(P, 0) : until], line_.offsets().get(P, 0)))
         store.commit(line_.checkpoint())
-    store.commit(line_.checkpoint(ended={P}, final=True))
+    store.commit(line_.checkpoint(Situation(ended={P}, final=True)))
 
 
 @pytest.mark.parametrize("snapshot_minutes", [1, 3, 100])

@@ -8,6 +8,7 @@ from pipelines.engine_worker import Worker, stored
 from pipelines.store import Store
 from schemas.effects import Saved, StoredPartial
 from schemas.record import Partition, Record
+from schemas.situation import Situation
 from tests.pipelines.engine_fakes import CODEC, engine, fake_parts, line
 
 P, Q = Partition("kafka:t", 0), Partition("kafka:t", 1)
@@ -56,7 +57,7 @@ def fed(pieces: list[list[Record]]) -> tuple:
     line_ = engine(store.load())
     for piece in pieces:
         line_.feed(piece)
-        store.commit(line_.checkpoint(expected=(P, Q)))
+        store.commit(line_.checkpoint(Situation(expected=(P, Q))))
     return durable(store)
 
 
@@ -68,7 +69,7 @@ def test_the_partials_of_others_are_as_good_as_our_own():
     hands = {P: Hand(), Q: Hand()}
     for piece in pieces:
         assert [line_.take(each) for each in hands[piece[0].partition].made(piece)] == [len(piece)]
-        store.commit(line_.checkpoint(expected=(P, Q)))
+        store.commit(line_.checkpoint(Situation(expected=(P, Q))))
     assert durable(store) == fed(pieces)
     assert line_.counters.read == 240
     assert line_.offsets() == {P: 120, Q: 120}

@@ -11,6 +11,7 @@ from pipelines.run_loop import Loop
 from pipelines.store import Store
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSource, Settings, Source
+from schemas.situation import Situation
 from tests.pipelines.run_fakes import FakeClock, ScriptedSource
 from tests.simulation.plain import plain_parts
 
@@ -92,5 +93,5 @@ def test_what_is_lost_is_passed_over_for_good():
     assert engine.offsets() == {P: 70}
     assert engine.counters.read == 20
     engine.feed([Record(turn(offset), P, offset) for offset in range(70, 90)])
-    engine.checkpoint(final=True)
+    engine.checkpoint(Situation(final=True))
     assert engine.counters.aggregated == 40

@@ -19,6 +19,7 @@ import pytest
 from pipelines.engine import Engine
 from pipelines.ingest.source import Share
 from pipelines.run import Stopper, run
+from pipelines.run_line import unchanged
 from pipelines.run_loop import Ended, Stop
 from pipelines.store import Store
 from pipelines.workers import Workers
@@ -29,6 +30,7 @@ from schemas.effects import Commit, Position
 from schemas.partial import Counters
 from schemas.record import Partition
 from schemas.settings import Settings
+from schemas.situation import Situation
 from schemas.status import PartitionStatus, StageSeconds, Status
 from tests.pipelines.worker_log import LogSource, make, written
 from tests.simulation.log import Log, make_log
@@ -145,12 +147,16 @@ class Stand:
         enough = self.log.records - WAITING_MAX * len(self.log.entries)
 
         def status(status: Status) -> None:
-            self.statuses.append(source.status(status) if self.number else status)
+            self.statuses.append(status)
             self.at(status.counters.read, self.running)
             if status.counters.read >= enough:
                 self.stopper.stop()
 
-        return run(self.settings, source, engine, self.store, stopper=self.stopper, say=self.said.append, status=status)
+        complete = source.status if self.number else unchanged
+        return run(
+            self.settings, source, engine, self.store,
+            stopper=self.stopper, say=self.said.append, status=status, complete=complete,
+        )  # fmt: skip
 
     def outcome(self) -> Outcome:
         """Read what waited to the end in one process, and give what is in the store."""
@@ -160,7 +166,7 @@ class Stand:
         while any(map(rest.lag, rest.partitions())):
             engine.feed(rest.poll(0.0, 0).records)
         while True:
-            self.store.commit(engine.checkpoint(ended=rest.partitions(), final=True))
+            self.store.commit(engine.checkpoint(Situation(ended=rest.partitions(), final=True)))
             if not engine.pending:
                 break
         found = outcome(self.store, Witness(self.log))

@@ -5,6 +5,7 @@ from pipelines.engine import Engine
 from pipelines.engine_parts import Parts
 from pipelines.store import Store
 from schemas.record import Record
+from schemas.situation import Situation
 from tests.simulation.log import Log
 from tests.simulation.settings import KNOWN, SETTINGS
 from tests.simulation.witness import Witness
@@ -33,7 +34,7 @@ def undisturbed(log: Log) -> Outcome:
             if left[partition] == len(entries):
                 del left[partition]
                 ended.add(partition)
-        commit = engine.checkpoint(ended=ended, expected=tuple(log.entries), final=not left)
+        commit = engine.checkpoint(Situation(ended=ended, expected=tuple(log.entries), final=not left))
         store.commit(commit)
         witness.committed(store, commit)
     found = outcome(store, witness)

@@ -11,6 +11,7 @@ from pipelines.engine import Engine
 from pipelines.store import Store
 from schemas.record import Partition, Record
 from schemas.settings import Cohorts
+from schemas.situation import Situation
 from tests.simulation.log import MINUTE_MS, Entry, make_log
 from tests.simulation.oracle import LATENESS_MS
 from tests.simulation.settings import KNOWN, SETTINGS
@@ -32,7 +33,7 @@ def read(entries: list[Entry], lateness_ms: int = LATENESS_MS):
     engine = Engine(witness.watch(parts(settings, KNOWN, "real")), store.load())
     for at in range(0, len(entries), 20):
         engine.feed([Record(each.value, P, at + k) for k, each in enumerate(entries[at : at + 20])])
-        commit = engine.checkpoint(expected=[P], final=at + 20 >= len(entries))
+        commit = engine.checkpoint(Situation(expected=[P], final=at + 20 >= len(entries)))
         store.commit(commit)
         witness.committed(store, commit)
     found = outcome(store, witness)

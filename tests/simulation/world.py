@@ -18,6 +18,7 @@ from pipelines.store import Store, StoreError
 from schemas.effects import Saved
 from schemas.operations import LOST
 from schemas.record import Record
+from schemas.situation import Situation
 from tests.simulation.broker import Broker, FakeSource, spells_of
 from tests.simulation.database import Failpoints, database_spells
 from tests.simulation.log import MINUTE_MS, START, Log, make_log
@@ -192,7 +193,7 @@ class World:
         everyone = tuple(self.log.entries)
         clock_ms = (self.witness.closed_minute + 1) * MINUTE_MS + LATENESS_MS
         while witness.closed_minute < self.witness.closed_minute:
-            commit = engine.checkpoint(idle=everyone, expected=everyone, clock_ms=clock_ms)
+            commit = engine.checkpoint(Situation(idle=everyone, expected=everyone, clock_ms=clock_ms))
             store.commit(commit)
             witness.committed(store, commit)
         found = outcome(store, witness)

@@ -21,6 +21,7 @@ from schemas.incident import Incident
 from schemas.partial import Counters, Minute
 from schemas.record import Partition, Record
 from schemas.settings import Cohorts, Detection, Settings, Signals
+from schemas.situation import Situation
 from schemas.status import Status
 from tests.pipelines.run_fakes import FakeClock
 from tests.simulation.witness import Watched
@@ -103,9 +104,9 @@ class Whole:
 
     def end(self) -> Read:
         """Close every minute, and give what came of it all."""
-        self.store.commit(self.engine.checkpoint(final=True))
+        self.store.commit(self.engine.checkpoint(Situation(final=True)))
         while self.engine.pending:
-            self.store.commit(self.engine.checkpoint(final=True))
+            self.store.commit(self.engine.checkpoint(Situation(final=True)))
         assert self.engine.counters.read == self.read
         return self.seen()
 

@@ -168,9 +168,10 @@ class Engine:
     def checkpoint(self, known: Situation = PLAIN) -> Commit:
         """Decide what can be decided, close the minutes that are complete, judge them, and give it all as one commit.
 
-        The time of day dates what is wrong with records before the first event time.
+        The time of day dates what is wrong with records before the first event time, and tells what an idle partition
+        has far ahead of it.
         """
-        cut = self._worker.cut({*known.idle, *known.ended}, final=known.final)
+        cut = self._worker.cut(known)
         with self.progress.stage("aggregate"):
             for partial in cut:
                 assert self._apply(partial), f"{partial.partition}: our own partial from {partial.start} came twice"

@@ -35,8 +35,11 @@ class Reader(Protocol):
         """Learn that no record before this offset will come any more."""
         ...
 
-    def cut(self, *, final: bool = False) -> Partial | None:
-        """Give what was decided since the last cut, None if nothing; `final` decides what is still waiting."""
+    def cut(self, *, final: bool = False, now_ms: int = -1) -> Partial | None:
+        """Give what was decided since the last cut, None if nothing.
+
+        `final` decides what is still waiting, and `now_ms` helps: what is far ahead of the time of day is not believed.
+        """
         ...
 
     def closed(self, minute: int) -> None:

@@ -3,7 +3,7 @@
 The engine has one of its own. Others may work in processes beside it and hand over what they cut.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -15,6 +15,7 @@ from schemas.batch import Batch
 from schemas.effects import Position, StoredPartial
 from schemas.partial import Counters, Partial
 from schemas.record import Partition, Record
+from schemas.situation import Situation
 
 
 class Worker:
@@ -95,14 +96,17 @@ class Worker:
             self._progress.read(batch.ts_ms)
         self._next[batch.partition] = batch.until
 
-    def cut(self, quiet: Collection[Partition], *, final: bool) -> list[Partial]:
+    def cut(self, known: Situation) -> list[Partial]:
         """Give what was decided since the last time, partition by partition.
 
-        What waits in the readers of `quiet` partitions for events that would follow is decided without them; `final`
-        says that all are quiet.
+        The time of day helps only where a partition is idle: a log that has ended may be of any time.
         """
+        cut: list[Partial | None] = []
         with self._progress.stage("aggregate"):
-            cut = [self._readers[each].cut(final=final or each in quiet) for each in sorted(self._readers)]
+            for each in sorted(self._readers):
+                over = known.final or each in known.ended
+                now_ms = -1 if over else known.now_ms
+                cut.append(self._readers[each].cut(final=over or each in known.idle, now_ms=now_ms))
         return [partial for partial in cut if partial]
 
     def closed(self, minute: int) -> None:

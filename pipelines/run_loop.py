@@ -211,9 +211,12 @@ class Loop:
         self._publish()
 
     def _commit(self, known: Situation = PLAIN) -> None:
-        """Commit, with what was lost since the last time; a replay has no time of day, and says the same every time."""
+        """Commit, with what was lost since the last time; a replay has no time of day, and says the same every time.
+
+        A time of day that jumped back must not put the present into the future.
+        """
         signs, lost = self._losses.take()
-        now_ms = self._clock.now_ms() if self._live else -1
+        now_ms = max(self._clock.now_ms(), self._clock.steady_ms()) if self._live else -1
         journal = (*known.journal, *lost)
         self._line.checkpoint(msgspec.structs.replace(known, journal=journal, signs=signs, now_ms=now_ms))
 

@@ -153,7 +153,7 @@ class Front:
     def checkpoint(self, known: Situation = PLAIN) -> Commit:
         """Decide what can be decided, and give the partials; minutes, the journal and signs are the writer's."""
         self._worker.closed(self._closed())
-        cut = self._worker.cut({*known.idle, *known.ended}, final=known.final)
+        cut = self._worker.cut(known)
         for partial in cut:
             self._move(partial)
         partials = tuple(stored(partial, self._codec.encode_partial) for partial in cut)

@@ -87,10 +87,13 @@ class Reader:
         """Hear that a minute and all before it are closed."""
         self._judge.closed_minute = max(self._judge.closed_minute, minute)
 
-    def cut(self, *, final: bool = False) -> Partial | None:
-        """Give what was decided since the last cut; `final` decides what is still waiting. None: nothing new."""
+    def cut(self, *, final: bool = False, now_ms: int = -1) -> Partial | None:
+        """Give what was decided since the last cut. None: nothing new.
+
+        `final` decides what is still waiting, by the time of day if it is given.
+        """
         if final:
-            self._decide(final=True)
+            self._decide(final=True, now_ms=now_ms)
         until = self._until()
         if until == self._start:
             return None
@@ -141,11 +144,11 @@ class Reader:
             return int(batch.offsets[row])
         return self._next
 
-    def _decide(self, *, final: bool) -> None:
+    def _decide(self, *, final: bool, now_ms: int = -1) -> None:
         """Judge the waiting events, and count those that are decided."""
         ts_ms = np.concatenate([b.ts_ms[row:] for b, row in self._waiting] or [_NONE])
         offsets = np.concatenate([b.offsets[row:] for b, row in self._waiting] or [_NONE])
-        verdict = self._judge.judge(ts_ms, final=final)
+        verdict = self._judge.judge(ts_ms, final=final, now_ms=now_ms)
         done = len(verdict)
         self._events_decided += done
         self._rejects.decide(offsets[:done], ts_ms[:done], verdict, self._events_decided)

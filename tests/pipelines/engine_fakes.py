@@ -103,7 +103,7 @@ class FakeReader:
         """Go on behind what is lost."""
         self._until = max(self._until, until)
 
-    def cut(self, *, final: bool = False) -> Partial | None:
+    def cut(self, *, final: bool = False, now_ms: int = -1) -> Partial | None:
         """Give what was decided."""
         if self._until == self._start:
             return None

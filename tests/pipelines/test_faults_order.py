@@ -9,9 +9,14 @@ from random import Random
 import msgspec
 import pytest
 
+from pipelines.run_line import Hooks, Line
+from pipelines.run_loop import Loop
+from schemas.partial import Counters
+from tests.pipelines.run_fakes import FakeClock, ScriptedSource
 from tests.support.whole import (
     MINUTE_MS,
     START_MS,
+    P,
     Whole,
     log,
     oracle,
@@ -133,6 +138,20 @@ def test_a_time_out_of_range_moves_nothing(wrong, soak_count):
     assert line.engine.closed_minute == -1
     assert line.end().events == {0: 60, 1: 16}
     soak_count(7, 1, "times out of range")
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 5])
+def test_a_partition_that_falls_idle_behind_events_of_next_week_is_not_led_on(wrong, soak_count):
+    """Case 7: a live line holds them against the clock, so no minute closes too early, and none is late."""
+    week = [(20.0, turn(f"w{k}", 7 * 86_400 + k)) for k in range(wrong)]
+    after = [(200.0 + k, turn(f"a{k}", 200.0 + k)) for k in range(60)]
+    clock, line = FakeClock(START_MS), Whole()
+    source = ScriptedSource(clock, {P: [*((float(k), turn(f"s{k}", k)) for k in range(20)), *week, *after]}, ends=False)
+    hooks = Hooks(stopping=lambda: clock.seconds >= 300.0)
+    Loop(source, Line(line.engine, line.store, clock, Random(1), hooks), line.settings, clock, Random(1)).run()
+    assert line.engine.counters == Counters(read=80 + wrong, aggregated=80, out_of_range=wrong)
+    assert line.engine.closed_minute == START_MS // MINUTE_MS + 1  # the watermark is 4:19, the lateness 2:00
+    soak_count(7, wrong, "times out of range")
 
 
 @pytest.mark.soak

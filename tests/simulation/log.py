@@ -128,11 +128,10 @@ def make_log(
                 ordered.append(_event(random, f"{number}-{k}", ts, arrives_ms, bursts))
         ordered.sort(key=lambda entry: entry.arrives_ms)
         for kind in SPOILED:
-            # One wrong clock is nothing; several in a row would be believed, as a log that goes on after a long night.
-            few = range(random.randint(0, 12)) if kind != "future" else range(0, len(ordered) // 2, 2 * FIRST_EVENTS)
-            for k in few:
+            # More from next week than half of the first events would be believed, as a log that goes on after a night.
+            for k in range(random.randint(0, FIRST_EVENTS // 2 if kind == "future" else 12)):
                 made.spoiled[kind] += 1
-                at = len(ordered) // 4 + k if kind == "future" else random.randrange(len(ordered) // 4, len(ordered))
+                at = random.randrange(1 if kind == "future" else len(ordered) // 4, len(ordered) + 1)
                 ordered.insert(at, _spoiled(kind, random, f"{number}-{kind}-{k}", ordered, at))
         if garbage and not number:
             made.spoiled["poison"] += _spill(random, ordered)

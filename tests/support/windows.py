@@ -43,10 +43,10 @@ class Line:
         batch = self.columns.batch(partition, range(start, start + len(items)), items)
         self.readers[partition].add(batch)
 
-    def cut(self, *, final: bool = False) -> None:
+    def cut(self, *, final: bool = False, now_ms: int = -1) -> None:
         """Cut every reader and apply what it gives, by way of bytes."""
         for partition in sorted(self.readers):
-            partial = self.readers[partition].cut(final=final)
+            partial = self.readers[partition].cut(final=final, now_ms=now_ms)
             if partial is not None:
                 body = encode_partial(partial)
                 self.kept.append(decode_partial(body))

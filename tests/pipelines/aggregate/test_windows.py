@@ -66,6 +66,29 @@ def test_a_jump_is_decided_by_more_than_half_of_the_fifteen_that_follow():
         assert found[2] == (0 if out_of_range else 15 - agreeing)
 
 
+@pytest.mark.parametrize(("ahead", "believed"), [(2, 0), (8, 0), (9, 9)])
+def test_at_the_end_of_a_file_as_many_must_agree_as_anywhere(ahead, believed):
+    """Two neighbours with one wrong clock would close minutes for nothing; of nine, eight agree with the first."""
+    found = counters([*steady(20), *steady(ahead, begin=2 * HOUR)])
+    assert found == [20 + ahead, 20 + believed, 0, ahead - believed, 0, 0]
+
+
+@pytest.mark.parametrize(("now_hours", "before", "found"), [
+    (0, 20, [22, 20, 0, 2, 0, 0]),  # the clock says that they come from the future
+    (2, 20, [22, 22, 0, 0, 0, 0]),  # it says that the log has been silent
+    (2, 0, [2, 2, 0, 0, 0, 0]),
+    (0, 3, [5, 3, 0, 2, 0, 0]),  # fewer than set a first watermark
+    (0, 0, [2, 0, 0, 2, 0, 0]),
+])  # fmt: skip
+def test_what_is_far_ahead_of_a_log_that_falls_idle_is_held_against_the_clock(now_hours, before, found):
+    """Nothing follows that could agree, so what the clock has reached is believed, and nothing else."""
+    line = Line()
+    line.add([*steady(before), turn(2 * HOUR, "a"), turn(2 * HOUR + 1, "b")])
+    line.cut(final=True, now_ms=START_MS + now_hours * HOUR * 1_000 + 30_000)
+    c = line.minutes.counters
+    assert [c.read, c.aggregated, c.late, c.out_of_range, c.duplicate, c.rejected] == found
+
+
 @pytest.mark.parametrize(("wrong_hours", "found"), [(10, [47, 40, 0, 7, 0, 0]), (-10, [47, 40, 7, 0, 0, 0])])
 def test_wrong_clocks_at_the_beginning_decide_nothing(wrong_hours, found):
     """Seven of the first sixteen events with a wrong clock neither set the watermark nor make the others late."""

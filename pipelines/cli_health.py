@@ -24,4 +24,4 @@ def show_health(found: Sequence[Health], form: str) -> None:
         wrong = [each for each in found if each.state == "fail"]
         if form == TABLE:
             raise click.exceptions.Exit(Failure.exit_code)
-        raise Failure("\n".join(f"{each.where}: {each.what}: {each.to_do}" for each in wrong))
+        raise Failure("\n".join(map(str, wrong)))

@@ -22,12 +22,11 @@ class Broker(msgspec.Struct, frozen=True):
 def broker(config: settings.KafkaSource) -> Broker:
     """Connect, log in and read one record, as a first start at the end of the topic would; takes a few time-outs."""
     if wrong := probe(config):
-        return Broker([Health("fail", each.what, each.where, each.todo) for each in wrong])
+        return Broker(wrong)
     source = KafkaSource(msgspec.structs.replace(config, start="earliest", on_gap="earliest"))
     try:
         if failure := source.open({}):
-            found = finding(failure)
-            return Broker([Health("fail", found.what, found.where, found.todo)])
+            return Broker([finding(failure)])
         ends = {each: source.position(each) + max(0, source.lag(each)) for each in source.partitions()}
         last = {each: end - 1 for each, end in ends.items() if end > source.position(each)}
         where = f"kafka {config.bootstrap}, topic {config.topic}"

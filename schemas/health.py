@@ -18,6 +18,14 @@ class Health(msgspec.Struct, frozen=True):
     where: str
     to_do: str = ""
 
+    def __str__(self) -> str:
+        """Say it in one line.
+
+        >>> str(Health("fail", "nobody listens there", "kafka a:9092", "start the broker"))
+        'kafka a:9092: nobody listens there: start the broker'
+        """
+        return f"{self.where}: {self.what}: {self.to_do}"
+
 
 def failed(found: Iterable[Health]) -> bool:
     """Say whether anything keeps Limen from its work.

@@ -7,12 +7,11 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import msgspec
-
 from pipelines.ingest.kafka_client import UnusableError
 from pipelines.ingest.kafka_python import login
 from pipelines.ingest.kafka_security import PLACE, tls_context
 from pipelines.ingest.kafka_wire import ILLEGAL_SASL_STATE, METADATA, UNSUPPORTED_MECHANISM, Line, NotKafkaError
+from schemas.health import Health
 from schemas.settings import KafkaSecurity, KafkaSource
 
 PORT = 9092
@@ -20,34 +19,18 @@ PORT = 9092
 _EXPIRED, _NOT_YET_VALID, _OTHER_HOST, _OTHER_IP = 10, 9, 62, 64  # X509_V_ERR_* of OpenSSL
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that is wrong: what it is, where, and what to do about it."""
-
-    what: str
-    where: str
-    todo: str
-
-    def __str__(self) -> str:
-        """Say it in one line.
-
-        >>> str(Finding("nobody listens there", "kafka a:9092", "start the broker"))
-        'kafka a:9092: nobody listens there: start the broker'
-        """
-        return f"{self.where}: {self.what}: {self.todo}"
-
-
-def knock(config: KafkaSource) -> Finding | None:
+def knock(config: KafkaSource) -> Health | None:
     """Say why no broker lets us in, of the first address; None if one does, or if nothing is found to be wrong.
 
     Takes about one request timeout for an address that does not answer.
     """
-    found: Finding | None = None
+    found: Health | None = None
     for host, port in addresses(config.bootstrap):
         said = _at(host, port, config)
         if said is None:
             return None
-        what, todo = said
-        found = found or Finding(what, f"kafka {host}:{port}", todo)
+        what, to_do = said
+        found = found or Health("fail", what, f"kafka {host}:{port}", to_do)
     return found
 
 

@@ -3,17 +3,16 @@
 import contextlib
 
 from pipelines.ingest.kafka_client import Client, Trouble, UnusableError
-from pipelines.ingest.kafka_knock import Finding, knock
+from pipelines.ingest.kafka_knock import knock
 from pipelines.ingest.kafka_libraries import library
 from pipelines.ingest.kafka_security import problems
 from pipelines.ingest.kafka_words import told
+from schemas.health import Health
 from schemas.record import Partition
 from schemas.settings import KafkaSource
 
-__all__ = ["Finding", "finding", "probe"]
 
-
-def probe(config: KafkaSource) -> list[Finding]:
+def probe(config: KafkaSource) -> list[Health]:
     """Give what keeps this topic from being read, nothing if a record of it, or its end, was reached.
 
     It reads and changes nothing that a running Limen uses. Takes about one request timeout where nobody answers, and
@@ -48,12 +47,12 @@ def _read(client: Client, config: KafkaSource) -> None:
     client.poll(min(1.0, config.request_timeout_seconds))
 
 
-def finding(line: str) -> Finding:
+def finding(line: str) -> Health:
     """Take a line of "where: what: what to do" apart; one without a place is about the settings.
 
     >>> finding("kafka 127.0.0.1:1, topic t: no answer in 10 s: start the broker").what
     'no answer in 10 s'
     """
-    head, _, todo = line.rpartition(": ")
+    head, _, to_do = line.rpartition(": ")
     where, colon, what = head.rpartition(": ")
-    return Finding(what, where, todo) if colon else Finding(head, "limen.yaml", todo)
+    return Health("fail", what, where, to_do) if colon else Health("fail", head, "limen.yaml", to_do)

@@ -209,7 +209,7 @@ def test_the_probe_names_what_is_wrong(kafka_broker, guarded, client):
 
     def probed(**options) -> list[tuple[str, str, str]]:
         given = {"bootstrap": kafka_broker.bootstrap, "topic": guarded, "client": client, "request_timeout_seconds": 3}
-        return [(each.what, each.where, each.todo) for each in probe(settings.KafkaSource(**given | options))]
+        return [(each.what, each.where, each.to_do) for each in probe(settings.KafkaSource(**given | options))]
 
     login = kafka_broker.security.addresses["SASL_PLAINTEXT"]
     stranger = secured(kafka_broker, **PLAIN_USER | {"username": "stranger", "password_file": "stranger.password"})

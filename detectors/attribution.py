@@ -17,7 +17,7 @@ Only changes in the direction of the whole are looked at. Nothing here knows of 
 
 import msgspec
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from detectors.leaf_evidence import Evidence
 from detectors.slices import Cube, within
@@ -165,7 +165,7 @@ def attribute(
     measured = [_measured(scan, each) for each in _joined(scan, found)]
     causes = tuple(sorted(measured, key=lambda each: -each.score)[:causes_max])
     best = _best(scan, cube, (), (), 1)
-    chance = sum(filled.values()) * float(chi2.sf(2 * best[0].llr, 1)) / 2 if best else 1.0
+    chance = sum(filled.values()) * float(chdtrc(1, 2 * best[0].llr)) / 2 if best else 1.0
     whole = float(evidence.excess.sum())
     return Attribution(
         causes,

@@ -9,7 +9,7 @@ less its variance, as in Lum, Zhang and Bower, "De-biasing bias measurement", FA
 
 import msgspec
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from schemas.arrays import Floats, Ints
 
@@ -88,7 +88,7 @@ def compared(stratum: Ints, group: Ints, n: Floats, x: Floats, design: Floats) -
     debiased = np.sign(log_ratio) * np.sqrt(np.maximum(log_ratio**2 - variance, 0.0))
     groups = max(1, len(np.unique(cells.group)))
     comparisons = groups if groups > 2 else 1  # two groups are each other's rest
-    wide = norm.isf(0.025 / comparisons) * np.sqrt(variance)
+    wide = -ndtri(0.025 / comparisons) * np.sqrt(variance)
     chance = np.minimum(_log_tail(cells, size) / design + np.log(2.0 * comparisons), 0.0)
     trials = np.maximum(summed(n1), 1.0)
     return Ratios(

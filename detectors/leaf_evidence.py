@@ -11,8 +11,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from scipy.special import xlogy
-from scipy.stats import norm
+from scipy.special import ndtri, xlogy
 
 from schemas.arrays import Bools, Floats
 
@@ -28,7 +27,7 @@ TAIL_LEAVES = 64
 """Fewer leaves show no tail; so many of the largest are compared one by one, and below them a thousand quantiles."""
 WEIGHT_FLOOR = 1e-6
 """A weight below a millionth of the heaviest leaf's is what rounding left of a slice that was taken out."""
-HALF_NORMAL_MEDIAN = float(norm.ppf(0.75))
+HALF_NORMAL_MEDIAN = float(ndtri(0.75))
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -154,7 +153,7 @@ def _bent(z: Floats, against: Bools) -> Floats:
     tail = np.flatnonzero(size > TAIL_FROM)
     if count >= TAIL_LEAVES and len(tail):
         ranks = np.unique(np.r_[np.linspace(0, count - 1, 1024).astype(int), np.arange(count - TAIL_LEAVES, count)])
-        usual = norm.ppf((1 + (ranks + 0.5) / count) / 2)
+        usual = ndtri((1 + (ranks + 0.5) / count) / 2)
         beyond = np.maximum(size[tail] / reference[-1], 1.0)  # past the largest known one, in proportion
         size[tail] = np.minimum(size[tail], beyond * np.interp(size[tail], reference[ranks], usual))
     return np.asarray(np.sign(z) * np.minimum(size, EVIDENCE_MAX))

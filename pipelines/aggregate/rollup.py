@@ -65,11 +65,10 @@ class Rollup:
         dense = rows.dense(len(leaf))
         events = dense[:, rows.fields[EVENTS]]
         signature = self._leaves.hashes[leaf] * events  # wraps around on purpose: it only has to be equal or not
-        totals = np.ascontiguousarray(_by_cohort(dense, order, starts).T)
         sums = Sums(
             cohorts=len(cohorts),
             zeros=np.zeros(len(cohorts), dtype=np.int64),
-            totals={name: totals[at] for name, at in rows.fields.items()},
+            totals={name: _by_cohort(dense[:, at], order, starts) for name, at in rows.fields.items()},
             keyed=rows.keyed(position, len(cohorts)),
             distinct=rows.distinct(position, len(cohorts)),
         )

@@ -1,6 +1,6 @@
 """The cells of one minute from all its partials, joined into common codes and summed for every cohort at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -34,7 +34,11 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 class Joined:
-    """All rows of one minute; L leaves, F fields, names sorted."""
+    """All rows of one minute; L leaves, F fields, names sorted.
+
+    A busy minute has millions of rows. They are summed field by field, so that what is needed on the way is small
+    beside them.
+    """
 
     def __init__(self, tables: Sequence[Table], leaves: Sequence[Ints]) -> None:
         """Join tables of one minute; `leaves` gives for each the place of its leaves among the minute's."""
@@ -49,28 +53,40 @@ class Joined:
         self.names = tuple(sorted(names))
         self._kind = np.array([_KINDS.get(name[-4:], _PLAIN) for name in self.fields], dtype=np.int64)
         at = {name: place for place, name in enumerate(self.names)}
-        parts = [self._part(table, place, at) for table, place in zip(tables, leaves, strict=True)]
-        empty = np.zeros(0, dtype=np.int64)
-        self._leaf, self._field, self._key, self._value = (
-            np.concatenate(column) for column in zip(*parts, (empty,) * 4, strict=True)
-        )
-        self._kinds = self._kind[self._field]
+        size = sum(len(table.value) for table in tables)
+        self._leaf, self._field, self._key, self._value = (np.empty(size, dtype=np.int64) for _ in range(4))
+        end = 0
+        for table, place in zip(tables, leaves, strict=True):
+            mine, end = slice(end, end + len(table.value)), end + len(table.value)
+            self._leaf[mine] = place[table.leaf][table.group]
+            self._field[mine], self._key[mine] = self._coded(table, at)
+            self._value[mine] = table.value
+        # 16 bits are sorted by radix, in linear time.
+        narrow = self._field.astype(np.uint16) if len(self.fields) < 2**16 else self._field
+        self._order = np.argsort(narrow, kind="stable")
+        self._ends = np.cumsum(np.bincount(self._field, minlength=len(self.fields)))
 
-    def _part(self, table: Table, leaves: Ints, names: dict[str, int]) -> tuple[Ints, Ints, Ints, Ints]:
-        """Give a table's rows in the codes of the minute."""
+    def _coded(self, table: Table, names: dict[str, int]) -> tuple[Ints, Ints]:
+        """Give the fields and keys of a table's rows in the codes of the minute."""
         field = np.array([self.fields.get(name, -1) for name in table.fields], dtype=np.int64)[table.field]
         key = table.key
         named = self._kind[field] == _NAMED
         if named.any():
             key = key.copy()
             key[named] = np.array([names.get(name, -1) for name in table.names], dtype=np.int64)[key[named]]
-        return leaves[table.leaf][table.group], field, key, table.value
+        return field, key
+
+    def _rows(self, *kinds: int) -> Iterator[tuple[str, Ints]]:
+        """Yield the fields of these kinds with their rows."""
+        for name, at in self.fields.items():
+            if self._kind[at] in kinds:
+                yield name, self._order[self._ends[at - 1] if at else 0 : self._ends[at]]
 
     def dense(self, leaves: int) -> Ints:
         """Give the fields without keys as an array [L, F]."""
         out = np.zeros((leaves, len(self.fields)), dtype=np.int64)
-        mine = self._kinds == _PLAIN
-        np.add.at(out, (self._leaf[mine], self._field[mine]), self._value[mine])
+        for name, mine in self._rows(_PLAIN):
+            np.add.at(out[:, self.fields[name]], self._leaf[mine], self._value[mine])
         return out
 
     def keyed(self, position: Ints, cohorts: int) -> dict[str, tuple[Ints, Ints, Ints]]:
@@ -79,48 +95,41 @@ class Joined:
         Gives for each field the cohorts, keys and counts, in order of key and cohort. Counts stay below 2^53, so
         that floating-point sums of them are exact.
         """
-        mine = np.flatnonzero((self._kinds == _NAMED) | (self._kinds == _BINNED))
-        if not len(mine) or not cohorts:
-            return {}
-        field, key, value = self._field[mine], self._key[mine], self._value[mine]
-        low = int(key.min())
-        span = int(key.max()) - low + 1
-        columns, column = np.unique(field * span + (key - low), return_inverse=True)
+        found = {
+            name: self._by_cohort(mine, position, cohorts) for name, mine in self._rows(_NAMED, _BINNED) if cohorts
+        }
+        return {name: cells for name, cells in found.items() if len(cells[0])}
+
+    def _by_cohort(self, rows: Ints, position: Ints, cohorts: int) -> tuple[Ints, Ints, Ints]:
+        """Sum one field with keys by cohort."""
+        keys, column = np.unique(self._key[rows], return_inverse=True)
         order = np.argsort(column, kind="stable")
-        column, value, place = column[order], value[order], position[self._leaf[mine][order]]
+        column, rows = column[order], rows[order]
         width = max(1, BLOCK_CELLS_MAX // cohorts)
         found = []
-        for first in range(0, len(columns), width):
+        for first in range(0, len(keys), width):
             a, b = np.searchsorted(column, (first, first + width))
-            flat = (column[a:b, None] - first) * cohorts + place[a:b]
-            inside = place[a:b] >= 0
-            weight = np.broadcast_to(value[a:b, None], inside.shape)[inside]
-            count = np.bincount(flat[inside], weight)
+            place = position[self._leaf[rows[a:b]]]
+            inside = place >= 0
+            flat = ((column[a:b, None] - first) * cohorts + place)[inside]
+            weight = np.broadcast_to(self._value[rows[a:b]][:, None], inside.shape)[inside]
+            count = np.bincount(flat, weight)
             cells = np.flatnonzero(count)
-            found.append((cells // cohorts + first, cells % cohorts, count[cells].astype(np.int64)))
-        at, cohort, count_ = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        names = list(self.fields)
-        bounds = np.searchsorted(columns[at] // span, np.arange(len(names) + 1))
-        keys = columns[at] % span + low
-        return {
-            name: (cohort[a:b], keys[a:b], count_[a:b])
-            for name, a, b in zip(names, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-            if b > a
-        }
+            found.append((cells % cohorts, keys[cells // cohorts + first], count[cells].astype(np.int64)))
+        cohort, key, counted = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return cohort, key, counted
 
     def distinct(self, position: Ints, cohorts: int) -> dict[str, Ints]:
         """Estimate distinct counts by cohort from the registers."""
         found = {}
-        for name, at in self.fields.items():
-            if self._kind[at] == _PEAK:
-                mine = np.flatnonzero(self._field == at)
-                place = position[self._leaf[mine]]
-                inside = place >= 0
-                registers = np.zeros(cohorts * REGISTERS, dtype=np.int64)
-                flat = place * REGISTERS + self._key[mine][:, None]
-                value = np.broadcast_to(self._value[mine][:, None], inside.shape)[inside]
-                np.maximum.at(registers, flat[inside], value)
-                found[name] = estimate(registers.reshape(cohorts, REGISTERS))
+        for name, mine in self._rows(_PEAK):
+            place = position[self._leaf[mine]]
+            inside = place >= 0
+            registers = np.zeros(cohorts * REGISTERS, dtype=np.int8)
+            flat = (place * REGISTERS + self._key[mine][:, None])[inside]
+            value = np.broadcast_to(self._value[mine].astype(np.int8)[:, None], inside.shape)[inside]
+            np.maximum.at(registers, flat, value)
+            found[name] = estimate(registers.reshape(cohorts, REGISTERS).astype(np.int64))
         return found
 
 

@@ -17,12 +17,12 @@ import msgspec
 
 from pipelines import build
 from pipelines.ingest.simulate import Simulator
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
 from schemas.settings import Settings, Storage
 from schemas.situation import Situation
 
 LOG = Partition("kafka:memory")
-MINUTE_MS = 60_000
 FIRST_MINUTE = 29_459_520
 POOL = 5_000
 """Events that are sent again and again under new ids and times: their texts are not all the same."""

@@ -12,12 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipelines import build
 from pipelines.cli_demo_watch import Goal, Watch
 from pipelines.cli_print import Failure, Unreachable, say, say_error, stderr
-from pipelines.cli_traffic import MINUTE_MS, LiveTraffic, change
+from pipelines.cli_traffic import LiveTraffic, change
 from pipelines.ingest.simulate import PARTITION, Simulator
 from pipelines.run import FastClock, Stopper, SystemClock, run
 from pipelines.run_line import Hooks, Line
 from pipelines.store import StoreError
 from pipelines.store_lease import Lease
+from schemas.minutes import MINUTE_MS
 from schemas.settings import Cohorts, Serve, Settings, Storage
 
 FOLDER = Path(".limen-demo")

@@ -15,6 +15,7 @@ from pipelines.cli_story import story
 from pipelines.ingest.files import STDIN, FileSource
 from pipelines.run import Replayed, replay
 from pipelines.run_words import in_words
+from schemas.minutes import MINUTE_MS
 from schemas.settings import Settings
 from schemas.signal import Signal
 from schemas.status import Status
@@ -60,7 +61,7 @@ def replay_files(files: tuple[str, ...], config: str | None, form: str) -> None:
         task = progress.add_task("", total=None)
 
         def show(status: Status) -> None:
-            until = rfc3339((status.closed_minute + 1) * 60_000) if status.closed_minute >= 0 else None
+            until = rfc3339((status.closed_minute + 1) * MINUTE_MS) if status.closed_minute >= 0 else None
             progress.update(task, description=f"{status.counters.read:,} records, judged until {moment(until)}")
 
         parts = build.replaying(settings)

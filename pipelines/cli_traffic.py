@@ -15,9 +15,9 @@ from pipelines.ingest.source import Poll
 from pipelines.run import FastClock, SystemClock
 from pipelines.run_line import Clock
 from schemas.event import event_time_ms
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
 
-MINUTE_MS = 60_000
 CATCH_UP_MINUTES = 10
 """Most minutes delivered at once after a stop of the process; the rest follows at the next poll."""
 WAIT_SECONDS = 0.05

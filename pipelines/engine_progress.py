@@ -12,11 +12,11 @@ from pipelines.engine_tally import DETECTION_LATENCY_EDGES, EVENT_DELAY_EDGES, T
 from schemas.arrays import Ints
 from schemas.effects import Commit, Effects, Saved
 from schemas.history import HistoryRow, SeriesInfo
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Minute
 from schemas.signal import Cohort
 from schemas.status import StageSeconds
 
-MINUTE_MS = 60_000
 SERIES = "series"
 """What overflow calls the cap on series."""
 _encode = msgspec.msgpack.Encoder().encode

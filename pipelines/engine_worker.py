@@ -10,9 +10,10 @@ from operator import attrgetter
 import msgspec
 
 from pipelines.engine_parts import Reader, Reading
-from pipelines.engine_progress import MINUTE_MS, Progress
+from pipelines.engine_progress import Progress
 from schemas.batch import Batch
 from schemas.effects import Position, StoredPartial
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters, Partial
 from schemas.record import Partition, Record
 from schemas.situation import Situation

@@ -6,7 +6,6 @@ from random import Random
 
 import msgspec
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Backoff, Clock, Line
 from pipelines.run_losses import Losses
@@ -14,6 +13,7 @@ from pipelines.run_process import rare_collections
 from pipelines.run_upkeep import Upkeep
 from pipelines.run_words import Words
 from pipelines.store import StoreError
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Settings
 from schemas.situation import PLAIN, Situation

@@ -1,9 +1,9 @@
 """Upkeep drops from the store what is too old, now and then, while the line runs."""
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Line
 from pipelines.store import StoreError
 from pipelines.store_prune import Retention
+from schemas.minutes import MINUTE_MS
 from schemas.settings import Storage
 
 PRUNE_SECONDS = 3_600.0

@@ -1,8 +1,8 @@
 """What a running loop tells people unasked: how far it has come, that nothing comes, that a short source is no good."""
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Source
 from pipelines.run_line import Clock, Line
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.words import moment, rfc3339, span
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from pipelines.store_prune import MINUTE_MS
 from pipelines.store_tables import FORMAT
 from pipelines.store_words import StoreError, failure, format_problem
 from schemas.health import Health
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.words import moment, rfc3339
 

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, func, select
 
 from pipelines import store_tables as t
+from schemas.minutes import MINUTE_MS
 
 FINISHED = ("closed", "cancelled", "merged")
 """The states in which an incident asks nothing of anybody any more."""
@@ -17,7 +18,6 @@ OVER = (*FINISHED, "resolved")
 """A resolved incident may still be opened again by hand, but not for ever."""
 ACTIVE = ("pending", "firing")
 """The states of an alert that may still change."""
-MINUTE_MS = 60_000
 JOURNAL_LINES_MAX = 100_000
 """Two lines a minute for a month: a partition that falls silent and comes back writes that many."""
 FREED_PAGES_MAX = 8_192

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from pipelines.aggregate.verdicts import MINUTE_MS
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Detection
 

@@ -9,10 +9,11 @@ from pipelines.aggregate.cells import Table, table
 from pipelines.aggregate.partials import ids_of, merged, names_of, off_the_wire, on_the_wire
 from pipelines.aggregate.rejects import Found, Rejects
 from pipelines.aggregate.signals import catalogue
-from pipelines.aggregate.verdicts import DUPLICATE, MINUTE_MS, ON_TIME, VERDICTS, Ids, Judge
+from pipelines.aggregate.verdicts import DUPLICATE, ON_TIME, VERDICTS, Ids, Judge
 from schemas.arrays import Hashes, Ints
 from schemas.batch import Batch, SeenChange
 from schemas.effects import Position
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters, Partial
 from schemas.record import Partition
 from schemas.settings import Settings

@@ -9,9 +9,9 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from pipelines.aggregate.verdicts import MINUTE_MS
 from pipelines.aggregate.verdicts import OUT_OF_RANGE as WRONG_TIME
 from schemas.arrays import Bools, Ints
+from schemas.minutes import MINUTE_MS
 from schemas.reject import BROKEN_RECORDS, OUT_OF_RANGE, Rejected, Streak
 
 

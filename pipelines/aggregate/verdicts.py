@@ -13,8 +13,8 @@ from itertools import islice
 import numpy as np
 
 from schemas.arrays import Bools, Ints
+from schemas.minutes import MINUTE_MS
 
-MINUTE_MS = 60_000
 NEAR_EVENTS = 15
 """Events after one that is far ahead that decide whether to believe it: more than half of so many must be as well."""
 FIRST_EVENTS = NEAR_EVENTS + 1

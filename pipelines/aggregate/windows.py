@@ -13,9 +13,9 @@ from pipelines.aggregate.partials import merged, off_the_wire
 from pipelines.aggregate.reader import Reader
 from pipelines.aggregate.rollup import Rollup
 from pipelines.aggregate.signals import Catalogue
-from pipelines.aggregate.verdicts import MINUTE_MS
 from schemas.batch import SeenChange
 from schemas.effects import Position
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters, Minute, Partial, streak_of
 from schemas.record import Partition
 from schemas.settings import Settings

@@ -23,6 +23,7 @@ from pipelines.detect.watch import Watch
 from pipelines.detect.window import WINDOW_MAX, Sums, Window, panels_since, window_of
 from schemas.account import Account, Beside, Composition, Part, Rest
 from schemas.arrays import Floats, Ints
+from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.score import Finding, Reason
 from schemas.signal import Cohort, Signal
@@ -33,7 +34,6 @@ SURE_Z = 1.96
 """The interval of all other traffic holds 95 %."""
 HALF_HIT = 0.5
 """A rest without hits is taken to have half of one where it is brought to another mix: its logarithm is finite."""
-MINUTE_MS = 60_000
 
 
 class Asked(msgspec.Struct, frozen=True):

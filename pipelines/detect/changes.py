@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Minute
 from schemas.score import Candidate
 from schemas.signal import Cohort
@@ -92,7 +93,7 @@ class Changes:
             self._found.append(
                 Candidate(change.what, change.from_, change.to, seen.ts_ms, seen.cohort, change.actor, "announced")
             )
-        horizon = minute.minute * 60_000 - KEEP_MS
+        horizon = minute.minute * MINUTE_MS - KEEP_MS
         self._found = [c for c in self._found if c.at_ms >= horizon][-CANDIDATES_MAX:]
         announced = {(c.what, c.to) for c in self._found if c.seen == "announced"}
         told = [c for c in self._found if c.seen == "announced" or (c.what, c.to) not in announced]
@@ -100,7 +101,7 @@ class Changes:
 
     def fresh(self, minute: int) -> tuple[Candidate, ...]:
         """Give the changes of the last hours that happened somewhere: one of everything favours nobody."""
-        horizon = minute * 60_000 - FRESH_MS
+        horizon = minute * MINUTE_MS - FRESH_MS
         return tuple(change for change in self._found if change.at_ms >= horizon and change.cohort)
 
     def _places_of(self, leaf: Cohort) -> list[Place]:
@@ -126,7 +127,7 @@ class Changes:
             if not seen.room(minute):
                 return
             if minute - seen.first >= SETTLED_MINUTES:
-                self._add(minute * 60_000, what, seen.latest, value, _context(leaf, what))
+                self._add(minute * MINUTE_MS, what, seen.latest, value, _context(leaf, what))
         seen.last[value] = minute
         seen.latest = value
 

@@ -10,6 +10,7 @@ from detectors.budget import Budget
 from pipelines.detect.history import in_unit
 from pipelines.detect.series import Roster
 from schemas.arrays import Bools, Floats, Ints
+from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason, Scores
@@ -64,6 +65,6 @@ def findings(roster: Roster, verdicts: Verdicts, shown: Panel, scores: Scores, m
             direction="up" if scores.direction[r] > 0 else "down", observed=expected * effect,
             expected=expected, lower=float(scores.since_lower[r]) * unit, upper=float(scores.since_upper[r]) * unit,
             effect=effect, n=int(scores.n_since[r]), excess=float(scores.excess[r]),
-            onset_ms=int(scores.onset[r]) * 60_000, detected_ms=minute.detected_ms,
+            onset_ms=int(scores.onset[r]) * MINUTE_MS, detected_ms=minute.detected_ms,
             reason=Reason(int(scores.reason[r])),
         )  # fmt: skip

@@ -22,6 +22,7 @@ from pipelines.detect.weights import Weights
 from pipelines.detect.windows import BINS, CENTRE, HOUR
 from schemas.account import Account, Moved, Shape
 from schemas.arrays import Bools, Floats, Ints
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Minute
 from schemas.score import SHAPE, Finding, Level, Reason
 from schemas.signal import OTHER, Signal, SignalKind
@@ -36,7 +37,6 @@ NAMED = 3
 """Most categories or ranges named: those that moved most."""
 HALF_EVENT = 0.5
 """What never occurred in the past is taken to have occurred half a time, so that its factor is finite."""
-MINUTE_MS = 60_000
 
 
 class Hours:

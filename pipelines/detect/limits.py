@@ -9,6 +9,7 @@ import numpy as np
 from detectors.limit import Limit, breached
 from pipelines.detect.series import Columns, Roster
 from schemas.arrays import Floats, Ints
+from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason
@@ -178,7 +179,7 @@ def breach_of(
         effect=value / bound if bound else 0.0,
         n=n,
         excess=excess,
-        onset_ms=(minute.minute + 1 - since_minutes) * 60_000,
+        onset_ms=(minute.minute + 1 - since_minutes) * MINUTE_MS,
         detected_ms=minute.detected_ms,
         reason=Reason.LIMIT,
     )

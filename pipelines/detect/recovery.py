@@ -13,6 +13,7 @@ from pipelines.detect.history import in_unit
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from schemas.arrays import Bools, Ints
+from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.score import Level, Reason, Recovered, Scores
 from schemas.signal import SignalKind
@@ -79,7 +80,7 @@ class Recovery:
                 Recovered(
                     signal=signal.name,
                     cohort=self._roster.cohorts[columns.cohort[rows[at[k]]]],
-                    since_ms=int(verdict.since[k]) * 60_000,
+                    since_ms=int(verdict.since[k]) * MINUTE_MS,
                     observed=None if silent else float(verdict.observed[k]) * in_unit(signal),
                     log_return_period=None if silent else float(verdict.log_m[k]),
                 )

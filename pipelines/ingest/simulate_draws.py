@@ -27,6 +27,7 @@ from pipelines.ingest.simulate_model import (
 )
 from pipelines.ingest.simulate_slots import session_slots, versions
 from schemas.arrays import Floats, Ints
+from schemas.minutes import MINUTE_MS
 
 CALLS_MAX = 16
 """Most tool calls of one simulated turn; a loop that is longer is cut, as agent frameworks do."""
@@ -76,8 +77,8 @@ class Arrivals(msgspec.Struct, frozen=True):
     @property
     def ts_ms(self) -> Ints:
         """Give the time of every event in epoch milliseconds."""
-        within: Ints = (self.u[U.TIME] * 60_000.0).astype(np.int64)
-        return self.minute * 60_000 + within
+        within: Ints = (self.u[U.TIME] * MINUTE_MS).astype(np.int64)
+        return self.minute * MINUTE_MS + within
 
     def take(self, rows: Ints) -> "Arrivals":
         """Give the events at these rows, in this order."""

@@ -7,6 +7,7 @@ from pipelines.ingest.simulate_model import MODELS, REGIONS, SAFETY, SURFACES, T
 from pipelines.ingest.simulate_texts import LANGUAGES, Text
 from pipelines.ingest.simulate_turns import ERROR_TYPES, NOTHING, REFUSAL, Turns
 from schemas.event import Change, Event, SafetyHit, ToolCall
+from schemas.minutes import MINUTE_MS
 
 ENVIRONMENT = "production"
 POLICY_VERSION = "policy-4"
@@ -37,7 +38,7 @@ def change_events(shifts: tuple[Shift, ...], first: int, minutes: int) -> list[E
     return [
         Event(
             event_id=f"change-{shift.at_minute}-{number}",
-            ts=shift.at_minute * 60_000,
+            ts=shift.at_minute * MINUTE_MS,
             kind="change",
             tenant=shift.tenant or None,
             region=shift.region or None,

@@ -18,7 +18,6 @@ from schemas.signal import Cohort, series_key
 ANOMALY = "anomaly"
 """The rule of all findings that are compared with the budget."""
 LIMIT_PREFIX = "limit:"
-MINUTE_MS = 60_000
 _ID_BYTES = 8
 """64 bits, as 16 hexadecimal digits: short enough to be read out, and a billion alerts are unlikely to share one."""
 

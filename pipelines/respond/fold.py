@@ -23,11 +23,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from pipelines.respond.alerts import MINUTE_MS
 from pipelines.respond.scope import conflicts, overlap
 from pipelines.respond.severity import Triage, rank_of_incident
 from schemas.alert import Alert
 from schemas.incident import Incident
+from schemas.minutes import MINUTE_MS
 from schemas.score import Level
 from schemas.signal import Cohort, series_key
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from pipelines.respond.alerts import MINUTE_MS, short_hash
+from pipelines.respond.alerts import short_hash
 from pipelines.respond.fold import Case, order
 from pipelines.respond.scope import explaining, overlap
 from pipelines.respond.severity import Triage, rank_of_incident, stricter
@@ -24,6 +24,7 @@ from pipelines.respond.wording import back_in_words, joined_in_words, title_of
 from schemas.alert import Alert
 from schemas.event import DIMENSIONS
 from schemas.incident import Effect, Entry, Incident
+from schemas.minutes import MINUTE_MS
 from schemas.score import SHAPE, Candidate, Reason
 from schemas.signal import CATEGORIES, Cohort, Signal, series_key
 from schemas.words import SHAPE_UNIT, where

@@ -10,10 +10,11 @@ from typing import Literal
 
 import msgspec
 
-from pipelines.respond.alerts import ANOMALY, MINUTE_MS, Policy
+from pipelines.respond.alerts import ANOMALY, Policy
 from schemas.alert import Alert
 from schemas.breach import Gap, Trouble
 from schemas.incident import Incident, Severity
+from schemas.minutes import MINUTE_MS
 from schemas.operations import OPERATIONAL
 from schemas.score import Level, Reason
 from schemas.settings import Rule, Settings

@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.serve.reading import Columns
 from pipelines.serve.shapes import Band, Points
 from schemas.arrays import Floats
+from schemas.minutes import MINUTE_MS
 from schemas.signal import SignalKind
 
 SPARK_WIDTH, SPARK_HEIGHT = 132, 28
@@ -135,7 +136,7 @@ def points(history: Columns, column: int, step: int, kind: SignalKind) -> Points
         warnings.simplefilter("ignore", RuntimeWarning)  # as in `means`
         log_r = np.nanmax(stepped(history.log_r), axis=1)
     return Points(
-        time_ms=tuple((first + step * index) * 60_000 for index in range(shape[0])),
+        time_ms=tuple((first + step * index) * MINUTE_MS for index in range(shape[0])),
         n=plain(np.nansum(n, axis=1)),
         observed=observed,
         expected=expected,

@@ -19,12 +19,12 @@ from schemas.alert import Alert
 from schemas.arrays import Floats
 from schemas.history import SeriesInfo
 from schemas.incident import Entry, Incident
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.score import Candidate, Reason
 from schemas.status import PartitionStatus, Status
 from schemas.words import odds, rfc3339
 
-MINUTE_MS = 60_000
 BY_LIMIT = "a fixed limit, not odds"
 """A limit is stated by people; how often chance would pass it is not asked."""
 

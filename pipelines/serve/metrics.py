@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Exemplar
 
-from pipelines.serve.convert import MINUTE_MS, Latest
+from pipelines.serve.convert import Latest
 from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, OPEN_STATES, Sources
@@ -22,6 +22,7 @@ from pipelines.store import StoreError
 from pipelines.store_files import file_bytes
 from schemas import status as told
 from schemas.event import DIMENSIONS, RejectReason
+from schemas.minutes import MINUTE_MS
 from schemas.signal import Cohort
 from schemas.status import Histogram, Status
 

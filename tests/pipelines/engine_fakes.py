@@ -15,7 +15,6 @@ import numpy as np
 from pipelines.detect.detect import Judged
 from pipelines.engine import Engine
 from pipelines.engine_parts import Codec, Parts
-from pipelines.engine_progress import MINUTE_MS
 from schemas.alert import Alert
 from schemas.batch import Batch, Ratio
 from schemas.effects import Effects, Position, Saved
@@ -23,6 +22,7 @@ from schemas.event import Event, Reject, RejectReason, event_time_ms
 from schemas.hashing import hashes64
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Effect, Incident, Notification
+from schemas.minutes import MINUTE_MS
 from schemas.operations import Sign
 from schemas.partial import Cells, Counters, Minute, Partial, PartialMinute
 from schemas.record import Partition

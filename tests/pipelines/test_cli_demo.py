@@ -12,10 +12,11 @@ from pipelines.cli import main
 from pipelines.cli_demo_watch import Goal, Watch
 from pipelines.cli_export import standalone
 from pipelines.cli_print import Unreachable
-from pipelines.cli_traffic import CHANGE_REGION, CHANGE_SIGNAL, CHANGE_VERSION, MINUTE_MS
+from pipelines.cli_traffic import CHANGE_REGION, CHANGE_SIGNAL, CHANGE_VERSION
 from pipelines.run import Stopper
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect, Incident
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.score import Candidate
 from schemas.settings import Serve, Settings, Storage

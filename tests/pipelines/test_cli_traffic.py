@@ -4,8 +4,9 @@ import json
 
 from click.testing import CliRunner
 
-from pipelines.cli_traffic import CHANGE_REGION, CHANGE_VERSION, MINUTE_MS, LiveTraffic, Paced, change, simulate
+from pipelines.cli_traffic import CHANGE_REGION, CHANGE_VERSION, LiveTraffic, Paced, change, simulate
 from pipelines.ingest.simulate import PARTITION, Simulator
+from schemas.minutes import MINUTE_MS
 
 MINUTE = 29_459_520
 RUNNER = CliRunner()

@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Settings
 from tests.pipelines.engine_fakes import engine, line

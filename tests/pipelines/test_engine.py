@@ -5,9 +5,9 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.store import Store, StoreError
 from schemas.effects import Commit, Position
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.record import Partition, Record
 from schemas.situation import Situation

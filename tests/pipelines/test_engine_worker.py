@@ -3,10 +3,11 @@
 import pytest
 
 from pipelines.engine import Engine
-from pipelines.engine_progress import MINUTE_MS, Progress
+from pipelines.engine_progress import Progress
 from pipelines.engine_worker import Worker, stored
 from pipelines.store import Store
 from schemas.effects import Saved, StoredPartial
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
 from schemas.situation import Situation
 from tests.pipelines.engine_fakes import CODEC, engine, fake_parts, line

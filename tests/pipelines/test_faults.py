@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 from pipelines import store_open
 from pipelines.cli import main
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store, StoreError
 from schemas.effects import Commit, Position
 from schemas.history import SeriesInfo
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.record import Partition
 from schemas.settings import Settings

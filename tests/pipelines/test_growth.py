@@ -11,8 +11,8 @@ from pipelines.aggregate import caps, rollup
 from pipelines.aggregate.signals import catalogue
 from pipelines.detect import changes, contrast, mix
 from pipelines.engine import Engine
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.store import Store
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
 from schemas.settings import Cohorts, Rule, Settings, Signals
 from tests.support.growth import sizes

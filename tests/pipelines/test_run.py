@@ -8,10 +8,10 @@ import threading
 import pytest
 
 from pipelines import run_threads
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.run import FastClock, Stopper, SystemClock, replay, run
 from pipelines.run_threads import Repeating, Watchdog, WebServer
 from pipelines.store import Store, StoreError
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Serve, Settings, Storage
 from tests.pipelines.engine_fakes import engine, line

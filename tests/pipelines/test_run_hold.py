@@ -2,13 +2,13 @@
 
 from random import Random
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Share
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store
 from pipelines.workers_process import Front, Made, Work
 from schemas.effects import Saved
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
 from schemas.settings import Settings
 from tests.pipelines.engine_fakes import engine, fake_parts, line

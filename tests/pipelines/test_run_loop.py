@@ -5,11 +5,11 @@ from random import Random
 import msgspec
 import pytest
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Backoff, Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store, StoreError
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Settings
 from tests.pipelines.engine_fakes import engine, line

@@ -4,12 +4,12 @@ import gc
 import os
 from random import Random
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.ingest.source import Poll
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.run_process import COLLECT_EVERY, process_use, rare_collections
 from pipelines.store import Store
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Settings, Storage
 from schemas.status import Exemplar, Histogram, ProcessUse, Status

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from pipelines.engine_progress import MINUTE_MS
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.run_threads import STUCK_EXIT_CODE
 from pipelines.store import Store
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Settings
 from tests.pipelines.engine_fakes import engine, line

@@ -18,6 +18,7 @@ from pipelines.run_line import Hooks, Line
 from pipelines.serve.http import app
 from pipelines.store import Store
 from schemas.incident import Incident
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters, Minute
 from schemas.record import Partition, Record
 from schemas.settings import Cohorts, Detection, Settings, Signals
@@ -29,7 +30,6 @@ from tests.simulation.witness import Watched
 P = Partition("kafka:t", 0)
 START_MS = 1_767_571_200_000
 """Monday 2026-01-05T00:00:00Z."""
-MINUTE_MS = 60_000
 MEASURED = {"refusal_rate", "latency_ms", "output_tokens", "cost_usd", "traffic", "tool_mix"}
 
 

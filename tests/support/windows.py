@@ -14,7 +14,6 @@ from schemas.settings import Settings
 ONLY = Partition("test")
 START_MS = 1_767_571_200_000
 """Monday 2026-01-05T00:00:00Z, the beginning of a minute."""
-MINUTE_MS = 60_000
 
 
 def turn(at_seconds: float, event_id: str, **fields) -> Event:

@@ -4,9 +4,10 @@ import pytest
 
 from pipelines.aggregate import windows
 from pipelines.aggregate.codec import encode_minute
+from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Detection, Settings
-from tests.support.windows import MINUTE_MS, ONLY, START_MS, Line, turn
+from tests.support.windows import ONLY, START_MS, Line, turn
 
 TIMES = [*range(20), 200, 900, 901, 4_000, 4_100]  # seconds, with minutes between that hold no event
 

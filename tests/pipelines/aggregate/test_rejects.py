@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from pipelines.aggregate.windows import Reader
 from schemas.event import Event, Reject, RejectReason
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Partial
 from schemas.reject import BROKEN_RECORDS, Rejected, Streak
 from schemas.settings import Settings, Storage
-from tests.support.windows import MINUTE_MS, ONLY, START_MS, Line, turn
+from tests.support.windows import ONLY, START_MS, Line, turn
 
 BAD = Reject(RejectReason.NOT_JSON, "detail", 7, "ab", "*")
 NO_FIELD = Reject(RejectReason.MISSING_FIELD)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from pipelines.aggregate import caps
 from schemas.event import Change, Evaluation, Event, Reject, RejectReason, SafetyHit, ToolCall
+from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.record import Partition
 from schemas.settings import Cohorts, Detection, Settings
 from tests.support.minutes import minutes_of
-from tests.support.windows import MINUTE_MS, START_MS, Line, turn, whole
+from tests.support.windows import START_MS, Line, turn, whole
 
 HOUR = 3_600
 REJECT = Reject(RejectReason.NOT_JSON)

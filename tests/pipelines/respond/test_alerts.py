@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.respond.alerts import Policy, advance, key_of, strongest
+from schemas.minutes import MINUTE_MS
 from schemas.signal import Cohort
 from tests.scenarios.stage import START_MINUTE, cohort, detected_at_ms, finding
 
 EU: Cohort = cohort(region="eu")
-MINUTE_MS = 60_000
 
 
 def play(levels, for_minutes=0, keep_minutes=3, **more):

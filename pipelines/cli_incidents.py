@@ -22,9 +22,9 @@ from pipelines.cli_print import (
 from pipelines.cli_settings import config_option, settings_of
 from pipelines.cli_story import story
 from pipelines.respond.alerts import ANOMALY
-from pipelines.serve.reading import ACTIVE_ALERTS, OPEN_STATES
+from pipelines.serve.reading import ACTIVE_ALERTS
 from pipelines.store import Store, StoreError
-from schemas.incident import Incident
+from schemas.incident import OPEN, Incident
 from schemas.settings import Settings
 from schemas.views import alert_json, incident_json
 from schemas.words import moment, number, odds, rfc3339, where
@@ -94,7 +94,7 @@ def incidents() -> None:
 def list_incidents(config: str | None, form: str, *, every: bool, limit: int) -> None:
     """List incidents, newest first; those that are resolved or closed only with --all."""
     with reading(settings_of(config)) as store:
-        found = store.incidents(None if every else OPEN_STATES, limit)
+        found = store.incidents(None if every else OPEN, limit)
     show_rows(map(incident_json, found), form, _INCIDENTS, "no incidents" if every else "no open incidents")
 
 

@@ -9,13 +9,13 @@ from operator import attrgetter
 
 import msgspec
 
-from pipelines.detect.judged import Judged
 from pipelines.engine_kept import UNREADABLE, Kept, Snapshot, encode, kept_of, snapshot_of
-from pipelines.engine_parts import Parts
+from pipelines.engine_parts import Parts, Step
 from pipelines.engine_progress import Progress
 from pipelines.engine_worker import Worker, last_minute, lasting
 from pipelines.respond.signs import broken
 from pipelines.store import StoreError
+from schemas.act import Heard
 from schemas.batch import Batch
 from schemas.effects import Commit, Effects, Position, Saved, StoredPartial, merged
 from schemas.operations import Sign
@@ -27,14 +27,6 @@ from schemas.situation import PLAIN, Situation
 COMMIT_MINUTES_MAX = 60
 """Most minutes closed and judged for one commit: each is held with all its cells, and its row for the charts alone
 takes 2.4 MB at 100,000 series."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One closed minute judged: the series that incidents covered before it, what was judged, and what it changes."""
-
-    covered: frozenset[str]
-    judged: Judged
-    effects: Effects
 
 
 class Engine:
@@ -73,6 +65,8 @@ class Engine:
         self._rejects: list[tuple[Partition, tuple[Rejected, ...]]] = []
         self._streaks: list[tuple[Partition, Streak]] = []
         self._signs: list[Sign] = []
+        self._heard = saved.heard
+        self._hearing: list[Heard] = []
         partials = self._restore(saved)
         self._worker = Worker(parts, self.progress, saved.positions, partials, saved.closed_minute)
 
@@ -147,6 +141,17 @@ class Engine:
         """Hear that no record before this offset will come any more: from the next checkpoint on it is the position."""
         self._worker.skip(partition, until)
 
+    @property
+    def heard(self) -> int:
+        """Give the place of the latest act of people that was heard of."""
+        return self._heard
+
+    def hear(self, place: int, heard: Sequence[Heard]) -> None:
+        """Hear what people did about incidents, up to this place in the order of all acts; checkpoints go by it."""
+        assert place >= self._heard, f"acts up to {self._heard} were heard of, not {place}"
+        self._heard = place
+        self._hearing += heard
+
     def feed(self, records: Sequence[Record]) -> int:
         """Decode records and take them in with the engine's own worker; gives how many were new."""
         return self._worker.feed(records)
@@ -186,10 +191,11 @@ class Engine:
             self._worker.closed(minutes[-1].minute)
         found = [sign for streak in self._streaks for sign in broken(*streak, known.now_ms)]
         self._signs, self._streaks = sorted([*found, *known.signs], key=attrgetter("at_ms")), []
+        told, self._hearing = self._parts.respond.hear(self._hearing), []
         steps = [self._judge(minute) for minute in minutes]
         if minutes:
             self._closed_minute, self._known = minutes[-1].minute, minutes[-1].known
-        effects = [step.effects for step in steps] + self._operate(len(self._signs))
+        effects = [told, *(step.effects for step in steps), *self._operate(len(self._signs))]
         return self._commit(cut, minutes, steps, merged(effects), known.journal)
 
     def _apply(self, partial: Partial) -> bool:
@@ -272,4 +278,5 @@ class Engine:
             journal=journal,
             rejects=rejects,
             rejects_max=self._parts.rejects_max,
+            heard=self._heard,
         )

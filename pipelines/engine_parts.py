@@ -4,7 +4,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgspec
+
 from pipelines.detect.judged import Judged
+from schemas.act import Heard
 from schemas.alert import Alert
 from schemas.batch import Batch
 from schemas.effects import Effects, Position
@@ -133,6 +136,10 @@ class Respond(Protocol):
         """Give what signs about the input change; one that was taken in before changes nothing."""
         ...
 
+    def hear(self, heard: Sequence[Heard]) -> Effects:
+        """Give what changes by what people did about incidents."""
+        ...
+
     @property
     def covered(self) -> frozenset[str]:
         """Give the keys of the series of open incidents of sev1 and sev2; what was restored decides it."""
@@ -148,6 +155,14 @@ class Respond(Protocol):
     ) -> Effects:
         """Give what one closed minute changes."""
         ...
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One closed minute judged: the series that incidents covered before it, what was judged, and what it changes."""
+
+    covered: frozenset[str]
+    judged: Judged
+    effects: Effects
 
 
 @dataclass(frozen=True)

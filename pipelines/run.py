@@ -141,7 +141,9 @@ def run(
     random = Random()  # noqa: S311 - jitter, not a secret
     with ExitStack() as stack:
         # The line tells its first status before anybody can ask for it.
-        hooks = Hooks(say, effects, status, stopper, note, lambda: (process_use(),), complete)
+        hooks = Hooks(
+            say, effects, status, stopper, note, lambda: (process_use(),), complete, lambda: _heard(engine, store)
+        )
         line = Line(engine, store, clock, random, hooks)
         if app is not None:
             server = WebServer(app, settings.serve.host, settings.serve.port)
@@ -186,6 +188,16 @@ def stand_by(lease: Lease, app: Any, serve: Serve, *, clock: Clock | None = None
 def _at_real_time(action: Callable[[int], object]) -> Callable[[], object]:
     """Give an action that is timed by the real time of day, whatever clock the events follow."""
     return lambda: action(SystemClock().now_ms())
+
+
+def _heard(engine: Engine, store: Store) -> bool:
+    """Let the engine hear of what people did; a store that fails is told by the next commit."""
+    try:
+        place, found = store.acts.heard(engine.heard)
+    except StoreError:
+        return False
+    engine.hear(place, found)
+    return bool(found)
 
 
 def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:

@@ -100,7 +100,7 @@ class Hooks:
 
     `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end,
     `processes` what each process of Limen takes of the machine, and `complete` adds what only others know of to a
-    status before it is told.
+    status before it is told. `hear` lets the engine hear of what people did, and says whether there was anything.
     """
 
     say: Callable[[str], None] = _ignore
@@ -110,6 +110,7 @@ class Hooks:
     note: Callable[[str], None] = _ignore
     processes: Callable[[], tuple[ProcessUse, ...]] = _none
     complete: Callable[[Status], Status] = unchanged
+    hear: Callable[[], bool] = _never
 
 
 def _unknown(_: Partition) -> int:
@@ -153,9 +154,10 @@ class Line:
         closed minutes take several commits; the wish to stop is heard between them.
         """
         began = self._clock.monotonic()
+        heard = self.hooks.hear()
         commit = self.engine.checkpoint(known)
         done: list[Effects] = []
-        if known.journal or self._written != self._standing():
+        if known.journal or heard or self._written != self._standing():
             done.append(self._write(commit, began))
         told = msgspec.structs.replace(known, journal=(), signs=())
         while self.engine.pending and not self.hooks.stopping():

@@ -18,9 +18,10 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from pipelines import store_outbox
 from pipelines import store_tables as t
+from pipelines.store_acts import Acts, read_response, standing_incidents
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
-from pipelines.store_prune import ACTIVE, FINISHED, Retention, free_pages, prune
+from pipelines.store_prune import ACTIVE, Retention, free_pages, prune
 from pipelines.store_rejects import asked, keep
 from pipelines.store_rows import (
     Rows,
@@ -36,10 +37,12 @@ from pipelines.store_rows import (
     upsert,
 )
 from pipelines.store_words import UNREADABLE_ROW, StoreError, failure
+from schemas.act import standing
+from schemas.act_words import entry_of
 from schemas.alert import Alert
 from schemas.effects import Commit, Saved
 from schemas.history import HistoryRow, SeriesInfo
-from schemas.incident import Delivery, Incident
+from schemas.incident import FINISHED, Delivery, Incident
 from schemas.record import Partition
 from schemas.reject import Rejected
 
@@ -63,6 +66,8 @@ class Store:
         self._lease = lease or Lease(where)
         # In memory there is one connection for all threads, so they take turns.
         self._turn: AbstractContextManager[Any] = threading.RLock() if where == IN_MEMORY else nullcontext()
+
+        self.acts = Acts(self._reading, self._writing)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, check: bool = True, lease: Lease | None = None) -> "Store":
@@ -98,7 +103,7 @@ class Store:
                 return list(connection.execute(select(table).order_by(*order)).mappings())
 
             snapshot = connection.execute(select(t.SNAPSHOTS.c.minute, t.SNAPSHOTS.c.body)).one_or_none()
-            closed = connection.execute(select(t.PROGRESS.c.closed_minute)).scalar()
+            progress = connection.execute(select(t.PROGRESS.c.closed_minute, t.PROGRESS.c.heard)).one_or_none()
             alerts, incidents = t.ALERTS.c, t.INCIDENTS.c
             active = select(alerts.body).where(alerts.state.in_(ACTIVE)).order_by(alerts.pending_ms, alerts.id)
             unfinished = (
@@ -111,12 +116,13 @@ class Store:
                 partials=tuple(
                     map(partial_of, rows(t.PARTIALS, t.PARTIALS.c.source, t.PARTIALS.c.number, t.PARTIALS.c.start))
                 ),
-                closed_minute=-1 if closed is None else closed,
+                closed_minute=progress.closed_minute if progress else -1,
                 snapshot=(snapshot.minute, snapshot.body) if snapshot else None,
                 minutes=tuple((row["minute"], row["body"]) for row in rows(t.MINUTES, t.MINUTES.c.minute)),
                 series=tuple(_series(row["body"]) for row in rows(t.SERIES, t.SERIES.c.number)),
                 alerts=tuple(_alert(body) for body in connection.execute(active).scalars()),
                 incidents=tuple(_incident(body) for body in connection.execute(unfinished).scalars()),
+                heard=progress.heard if progress else 0,
             )
 
     def commit(self, commit: Commit) -> int:
@@ -144,8 +150,9 @@ class Store:
             keep(connection, commit)
             if commit.journal:
                 connection.execute(insert(t.JOURNAL), [{"at_ms": at, "what": what} for at, what in commit.journal])
-            if commit.closed_minute >= 0:
-                upsert(connection, t.PROGRESS, [{"id": t.ONLY, "closed_minute": commit.closed_minute}])
+            if commit.closed_minute >= 0 or commit.heard:
+                reached = {"id": t.ONLY, "closed_minute": commit.closed_minute, "heard": commit.heard}
+                upsert(connection, t.PROGRESS, [reached])
                 connection.execute(delete(t.PARTIALS).where(t.PARTIALS.c.last_minute <= commit.closed_minute))
             if commit.snapshot:
                 minute, body = commit.snapshot
@@ -155,23 +162,17 @@ class Store:
         return sum(map(len, bodies)) + (len(commit.snapshot[1]) if commit.snapshot else 0)
 
     def incidents(self, states: Collection[str] | None, limit: int) -> list[Incident]:
-        """Give the latest incidents in these states (None: in any), newest first."""
-        columns = t.INCIDENTS.c
-        query = select(columns.body).order_by(columns.detected_ms.desc(), columns.id).limit(limit)
-        return self._bodies(query if states is None else query.where(columns.state.in_(states)), _incident)
+        """Give the latest incidents in these states (None: in any) as they stand with what people did, newest first."""
+        with self._reading() as connection:
+            rows = connection.execute(standing_incidents(states, limit)).all()
+        return [standing(_incident(row.body), read_response(row.response)) for row in rows]
 
     def incident(self, incident_id: str) -> Incident | None:
-        """Give one incident, None where there is none of this id."""
-        found = self._bodies(select(t.INCIDENTS.c.body).where(t.INCIDENTS.c.id == incident_id), _incident)
-        return found[0] if found else None
-
-    def put_incident(self, incident: Incident, expected_version: int) -> bool:
-        """Replace an incident if its stored version is still the expected one; False where somebody was faster."""
-        row = incident_row(incident)
-        columns = t.INCIDENTS.c
-        change = update(t.INCIDENTS).where(columns.id == incident.id, columns.version == expected_version).values(row)
-        with self._writing() as connection:
-            return connection.execute(change).rowcount == 1
+        """Give one incident with what people did in its timeline, None where there is none of this id."""
+        found = self.acts.found(incident_id)
+        if found is None:
+            return None
+        return standing(found.incident, found.response, tuple(map(entry_of, self.acts.of(incident_id))))
 
     def alerts(self, states: Collection[str] | None, limit: int) -> list[Alert]:
         """Give the latest alerts in these states (None: in any), newest first."""

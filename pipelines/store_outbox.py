@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, exists, func, select
 
-from pipelines.store_prune import OVER
 from pipelines.store_tables import DELIVERIES, INCIDENTS
+from schemas.incident import OVER
 
 
 def due(now_ms: int, limit: int) -> Any:

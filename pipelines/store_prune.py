@@ -10,12 +10,9 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, func, select
 
 from pipelines import store_tables as t
+from schemas.incident import OVER
 from schemas.minutes import MINUTE_MS
 
-FINISHED = ("closed", "cancelled", "merged")
-"""The states in which an incident asks nothing of anybody any more."""
-OVER = (*FINISHED, "resolved")
-"""A resolved incident may still be opened again by hand, but not for ever."""
 ACTIVE = ("pending", "firing")
 """The states of an alert that may still change."""
 JOURNAL_LINES_MAX = 100_000
@@ -43,7 +40,9 @@ def prune(connection: Connection, keep: Retention) -> str:
     connection.execute(delete(t.REJECTS).where(at_ms >= 0, at_ms < keep.history_from_minute * MINUTE_MS))
     told = _shorten(connection, keep.history_bytes_max)
     old = and_(incidents.state.in_(OVER), incidents.updated_ms < keep.finished_from_ms)
-    connection.execute(delete(t.DELIVERIES).where(deliveries.incident_id.in_(select(incidents.id).where(old))))
+    gone = select(incidents.id).where(old)
+    for table, column in ((t.DELIVERIES, deliveries), (t.ACTS, t.ACTS.c), (t.RESPONSES, t.RESPONSES.c)):
+        connection.execute(delete(table).where(column.incident_id.in_(gone)))
     connection.execute(delete(t.INCIDENTS).where(old))
     connection.execute(delete(t.ALERTS).where(alerts.state.not_in(ACTIVE), alerts.last_seen_ms < keep.finished_from_ms))
     last = connection.execute(select(func.max(journal.id))).scalar() or 0

@@ -31,8 +31,24 @@ def _topic_ids(_: Connection) -> None:
     """Change nothing: a topic gets its id when it is read next, and an older Limen would not find its positions."""
 
 
-STEPS: tuple[Step, ...] = (_rejects, _topic_ids)
-"""The first takes format 1 to 2, the next 2 to 3; there is one fewer than there are formats."""
+def _acts(connection: Connection) -> None:
+    """Make room for what people do about incidents; messages are ordered by the acts between two versions too."""
+    connection.exec_driver_sql(
+        "CREATE TABLE responses (incident_id VARCHAR(64) NOT NULL, state VARCHAR(16) NOT NULL, "
+        "number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (incident_id), "
+        "FOREIGN KEY(incident_id) REFERENCES incidents (id))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE acts (place INTEGER NOT NULL, incident_id VARCHAR(64) NOT NULL, number INTEGER NOT NULL, "
+        "body BLOB NOT NULL, PRIMARY KEY (place), UNIQUE (incident_id, number), "
+        "FOREIGN KEY(incident_id) REFERENCES incidents (id))"
+    )
+    connection.exec_driver_sql("ALTER TABLE progress ADD COLUMN heard INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("UPDATE deliveries SET sequence = sequence * 10000")
+
+
+STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts)
+"""The first takes format 1 to 2, and so on; there is one fewer than there are formats."""
 
 
 def keep_and_migrate(connection: Connection, path: Path | None, where: str, version: int) -> None:

@@ -15,9 +15,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
-FORMAT = 3
+FORMAT = 4
 """Version of the tables; a store of a newer version is refused, because an older Limen would misread it."""
 ONLY = 1
 """The id of the one row that a table for a single value has."""
@@ -35,6 +36,7 @@ PROGRESS = Table(
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("closed_minute", BigInteger, nullable=False),
+    Column("heard", Integer, nullable=False),
 )
 POSITIONS = Table(
     "positions",
@@ -104,6 +106,23 @@ INCIDENTS = Table(
     Column("version", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("incidents_by_state", "state", "detected_ms"),
+)
+RESPONSES = Table(
+    "responses",
+    METADATA,
+    Column("incident_id", String(64), ForeignKey("incidents.id"), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+ACTS = Table(
+    "acts",
+    METADATA,
+    Column("place", Integer, primary_key=True),
+    Column("incident_id", String(64), ForeignKey("incidents.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("incident_id", "number"),
 )
 DELIVERIES = Table(
     "deliveries",

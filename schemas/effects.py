@@ -66,7 +66,8 @@ class Commit(msgspec.Struct, frozen=True):
     dropped. `minutes` are encoded closed minutes since the last snapshot; a `snapshot` (minute, body) replaces the
     older one and drops the minutes up to it. `history` rows and `series` are for charts. `journal` notes decisions
     that came from the clock (a partition declared idle) or from the source. `rejects` are the records of each partition
-    that were no events; of each partition the newest `rejects_max` stay.
+    that were no events; of each partition the newest `rejects_max` stay. `heard` is the place of the latest act of
+    people that incidents go by.
     """
 
     positions: tuple[Position, ...]
@@ -80,6 +81,7 @@ class Commit(msgspec.Struct, frozen=True):
     journal: tuple[tuple[int, str], ...] = ()
     rejects: tuple[tuple[Partition, tuple[Rejected, ...]], ...] = ()
     rejects_max: int = 0
+    heard: int = 0
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -96,3 +98,4 @@ class Saved(msgspec.Struct, frozen=True):
     series: tuple[SeriesInfo, ...]
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
+    heard: int = 0

@@ -12,6 +12,12 @@ Severity = Literal["sev1", "sev2", "sev3", "sev4"]
 PAGING: tuple[Severity, ...] = ("sev1", "sev2")
 """Severities that page somebody."""
 IncidentState = Literal["triage", "acknowledged", "mitigated", "resolved", "closed", "cancelled", "merged"]
+OPEN: tuple[IncidentState, ...] = ("triage", "acknowledged", "mitigated")
+"""The states in which an incident still asks something of somebody, and takes alerts."""
+FINISHED: tuple[IncidentState, ...] = ("closed", "cancelled", "merged")
+"""The states in which it asks nothing of anybody any more."""
+OVER: tuple[IncidentState, ...] = ("resolved", *FINISHED)
+"""A resolved incident may still be opened again, but not for ever."""
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -45,7 +51,8 @@ class Incident(msgspec.Struct, frozen=True):
     `log_fleet` in minutes of the whole fleet. `alert_ids` and `series` (keys of the series that alerted) hold at most
     the configured number, `alerts_total` counts all. `detected_ms` is when it was first of ticket level or above, and
     until then when it opened. `lead_alert` is the alert whose figures stand for the incident, and `account` says where
-    its change comes from; `breach` is what its limit has to say beyond a bound.
+    its change comes from; `breach` is what its limit has to say beyond a bound. `reopens` counts how often people have
+    opened it again.
     """
 
     id: str
@@ -78,13 +85,14 @@ class Incident(msgspec.Struct, frozen=True):
     series: tuple[str, ...] = ()
     account: Account | None = None
     breach: Breach | None = None
+    reopens: int = 0
 
 
 class Notification(msgspec.Struct, frozen=True):
     """One message to one sink, written in the same transaction as the change it tells of.
 
     `id` is the idempotency key (hash of incident, its version, sink); `body` the JSON that the sink renders from;
-    `sequence` rises with the messages of one incident (it is the incident's version), so it orders them.
+    `sequence` rises with the messages of one incident, so it orders them (`schemas.act.sequence_of`).
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""A notice tells the sinks that an incident has opened, become more serious, or resolved; nothing else is worth one.
+"""Notices say which sinks are to hear of a change of an incident, and write the messages.
 
-A sink hears of an incident from its minimum severity on: what began milder and was raised past it is told to that sink
-as opened, and only sinks that heard of an incident hear that it resolved.
+A sink hears of incidents of its minimum severity and above. One that is raised past it is told to that sink as opened,
+and only sinks that heard of an incident hear what becomes of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +11,32 @@ import msgspec
 from pipelines.respond.alerts import short_hash
 from pipelines.respond.incidents import is_raised
 from pipelines.respond.wording import explain
+from schemas.act import ACTS_MAX, Act, Heard, Verb, sequence_of, standing
+from schemas.act_words import sentence_of
 from schemas.incident import Incident, Notification
-from schemas.settings import Notifier
+from schemas.settings import Notifier, Settings
 from schemas.signal import Signal
 from schemas.views import incident_json
 from schemas.words import rfc3339
 
 _LEFT_OUT = ("timeline", "alerts")
 """Keys of an incident that a message leaves out, so that it stays far below the 20 KB that webhooks should take."""
+TOLD: dict[Verb, str] = {
+    "acknowledged": "incident.acknowledged",
+    "released": "incident.released",
+    "graded": "incident.graded",
+    "updated": "incident.updated",
+    "mitigated": "incident.mitigated",
+    "resolved": "incident.resolved",
+    "reopened": "incident.reopened",
+    "closed": "incident.closed",
+    "cancelled": "incident.cancelled",
+    "merged": "incident.merged",
+    "at_risk": "sla.at_risk",
+    "breached": "sla.breached",
+    "escalated": "incident.escalated",
+}
+"""Acts of which sinks hear, and the type of the message; the others stand in the timeline only."""
 
 
 def notices(
@@ -36,22 +54,59 @@ def notices(
     for sink in sinks:
         kind = _type(before, after, sink)
         if kind is not None:
-            data = {k: v for k, v in incident_json(after).items() if k not in _LEFT_OUT}
-            data["url"] = f"{public_url.rstrip('/')}/incidents/{after.id}" if public_url else None
-            data["explanation"] = explain(after, signal_of(after.lead_signal))
-            body = {"type": kind, "timestamp": rfc3339(after.updated_ms), "data": data}
-            made.append(
-                Notification(
-                    id=short_hash(after.id, after.version, sink.name),
-                    incident_id=after.id,
-                    sink=sink.name,
-                    type=kind,
-                    sequence=after.version,
-                    created_ms=after.updated_ms,
-                    body=msgspec.json.encode(body),
-                )
-            )
+            sequence = after.version * ACTS_MAX
+            made.append(_message(after, sink, kind, sequence, after.updated_ms, signal_of, public_url))
     return made
+
+
+def told(
+    before: Heard, after: Heard, act: Act, signal_of: Callable[[str], Signal], settings: Settings
+) -> list[Notification]:
+    """Give one message to each sink that is to hear of an act; a sink that heard of the incident hears of it.
+
+    An incident that a person graded past a sink's minimum is told to it as opened.
+    """
+    kind = TOLD.get(act.verb)
+    if kind is None:
+        return []
+    was, now = standing(before.incident, before.response), standing(after.incident, after.response)
+    made: list[Notification] = []
+    for sink in settings.notifiers:
+        heard = min(was.severity, before.incident.severity) <= sink.minimum_severity
+        if not heard and now.severity > sink.minimum_severity:
+            continue
+        sequence = sequence_of(after.incident, after.response)
+        said = kind if heard else "incident.opened"
+        message = _message(now, sink, said, sequence, act.at_ms, signal_of, settings.serve.public_url, act)
+        made.append(message)
+    return made
+
+
+def _message(
+    incident: Incident,
+    sink: Notifier,
+    kind: str,
+    sequence: int,
+    at_ms: int,
+    signal_of: Callable[[str], Signal],
+    public_url: str,
+    act: Act | None = None,
+) -> Notification:
+    """Write one message; its id is the same whenever the same change is told to the same sink."""
+    data = {key: value for key, value in incident_json(incident).items() if key not in _LEFT_OUT}
+    data["url"] = f"{public_url.rstrip('/')}/incidents/{incident.id}" if public_url else None
+    data["explanation"] = explain(incident, signal_of(incident.lead_signal))
+    data["act"] = None if act is None else {"who": act.who, "verb": act.verb, "what": sentence_of(act)}
+    body = {"type": kind, "timestamp": rfc3339(at_ms), "data": data}
+    return Notification(
+        id=short_hash(incident.id, sequence, sink.name),
+        incident_id=incident.id,
+        sink=sink.name,
+        type=kind,
+        sequence=sequence,
+        created_ms=at_ms,
+        body=msgspec.json.encode(body),
+    )
 
 
 def _type(before: Incident | None, after: Incident, sink: Notifier) -> str | None:

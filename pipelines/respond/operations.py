@@ -27,19 +27,22 @@ REJECTED = (DRIFT, UNREADABLE)
 
 
 class Operations:
-    """The alerts and incidents about the input; its state is those that are not finished."""
+    """The alerts and incidents about the input; its state is those that are not finished.
+
+    `incidents` holds the open ones by their signal.
+    """
 
     def __init__(self, settings: Settings, triage: Triage, kind: Kind) -> None:
         self._settings = settings
         self._triage = triage
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
-        self._incidents: dict[str, Incident] = {}
+        self.incidents: dict[str, Incident] = {}
 
     def restore(self, alerts: Iterable[Alert], incidents: Iterable[Incident]) -> None:
         """Take up those of a store that are not finished, in place of the present ones."""
         self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in alerts}
-        self._incidents = {incident.lead_signal: incident for incident in incidents}
+        self.incidents = {incident.lead_signal: incident for incident in incidents}
 
     def operate(self, signs: Iterable[Sign]) -> list[Effects]:
         """Give what these signs change, one after the other; one that is known changes nothing."""
@@ -97,7 +100,7 @@ class Operations:
 
     def _case(self, alert: Alert) -> Case | None:
         """Lay out the incident of an alert, a new one for the first that fires; None where there is none."""
-        incident = self._incidents.get(alert.signal)
+        incident = self.incidents.get(alert.signal)
         if incident is None:
             return opened(alert, self._triage, self._kind) if alert.state == "firing" else None
         members = [each for each in self._alerts.values() if each.signal == alert.signal and each.state == "firing"]
@@ -110,9 +113,9 @@ class Operations:
         if incident is None:
             return (), ()
         before = case.base if case.base.version else None
-        self._incidents[incident.lead_signal] = incident
+        self.incidents[incident.lead_signal] = incident
         if incident.state == "resolved":
-            del self._incidents[incident.lead_signal]
+            del self.incidents[incident.lead_signal]
         sinks, public_url = self._settings.notifiers, self._settings.serve.public_url
         return (incident,), tuple(notices(before, incident, self._triage.signal_of, sinks, public_url))
 

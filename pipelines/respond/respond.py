@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from pipelines.respond.acts import adopted
 from pipelines.respond.alerts import ANOMALY, Key, advance, strongest
 from pipelines.respond.fold import Case, Folder
 from pipelines.respond.incidents import Kind, Reviewer, opened
@@ -15,17 +16,15 @@ from pipelines.respond.notices import notices
 from pipelines.respond.operations import Operations
 from pipelines.respond.severity import Triage, stricter
 from pipelines.respond.signs import Window
+from schemas.act import Heard
 from schemas.alert import Alert
 from schemas.effects import Effects
-from schemas.incident import PAGING, Incident, Notification
+from schemas.incident import OPEN, PAGING, Incident, Notification
 from schemas.operations import OPERATIONAL, Sign
 from schemas.partial import Minute
 from schemas.score import Candidate, Finding, Recovered
 from schemas.settings import Settings
 from schemas.signal import Signal, series_key
-
-OPEN_STATES = frozenset({"triage", "acknowledged", "mitigated"})
-"""The states in which an incident takes alerts; from resolved on a new one opens."""
 
 
 class Respond:
@@ -46,7 +45,7 @@ class Respond:
         `window` is what `window` gave at the last snapshot; raises `msgspec.MsgspecError` if it is something else.
         """
         active = [alert for alert in alerts if alert.state != "resolved"]
-        unfinished = [incident for incident in incidents if incident.state in OPEN_STATES]
+        unfinished = [incident for incident in incidents if incident.state in OPEN]
         self._alerts = {(a.rule, a.signal, a.cohort): a for a in active if a.signal not in OPERATIONAL}
         self._incidents = {one.id: one for one in unfinished if one.lead_signal not in OPERATIONAL}
         self._operations.restore(
@@ -72,6 +71,37 @@ class Respond:
     def operate(self, signs: Sequence[Sign]) -> list[Effects]:
         """Give what signs about the input change; one that was taken in before changes nothing."""
         return self._operations.operate(signs)
+
+    def hear(self, heard: Sequence[Heard]) -> Effects:
+        """Take up what people did about incidents: what they ended takes no alerts, what they opened again does.
+
+        Alerts of an incident that is part of another one now go there; those of one that was closed stay in it until
+        they clear, so that it pages nobody twice.
+        """
+        changed: list[Incident] = []
+        moved: list[Alert] = []
+        for each in heard:
+            books = self._operations.incidents if each.incident.lead_signal in OPERATIONAL else self._incidents
+            key = each.incident.lead_signal if books is not self._incidents else each.incident.id
+            after = adopted(books.get(key, each.incident), each)
+            if after.state in OPEN:
+                books[key] = after
+            elif key in books:
+                del books[key]
+            if after != each.incident:
+                changed.append(after)
+            if after.state == "merged" and each.response is not None:
+                moved += self._rehoused(after.id, each.response.merged_into)
+        return Effects(alerts=tuple(moved), incidents=tuple(changed))
+
+    def _rehoused(self, source: str, target: str) -> list[Alert]:
+        """Give the alerts of one incident to another, and give the changed ones."""
+        moved = []
+        for key, alert in self._alerts.items():
+            if alert.incident_id == source:
+                moved.append(msgspec.structs.replace(alert, incident_id=target))
+                self._alerts[key] = moved[-1]
+        return moved
 
     @property
     def covered(self) -> frozenset[str]:

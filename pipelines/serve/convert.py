@@ -3,7 +3,7 @@
 import math
 
 from pipelines.serve.charts import known
-from pipelines.serve.reading import OPEN_STATES, Sources, floats
+from pipelines.serve.reading import Sources, floats
 from pipelines.serve.shapes import (
     AlertShape,
     ChangeShape,
@@ -18,7 +18,7 @@ from pipelines.serve.shapes import (
 from schemas.alert import Alert
 from schemas.arrays import Floats
 from schemas.history import SeriesInfo
-from schemas.incident import Entry, Incident
+from schemas.incident import OPEN, Entry, Incident
 from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters
 from schemas.score import Candidate, Reason
@@ -161,7 +161,7 @@ def region(incident: Incident) -> Region:
         state=incident.state,
         from_ms=incident.onset_ms,
         detected_ms=incident.detected_ms,
-        until_ms=None if incident.state in OPEN_STATES else ended_ms,
+        until_ms=None if incident.state in OPEN else ended_ms,
     )
 
 

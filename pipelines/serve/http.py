@@ -27,9 +27,10 @@ from pipelines.serve.metrics import registry, scrape
 from pipelines.serve.pages import Pages
 from pipelines.serve.plotly_script import script_path
 from pipelines.serve.query import Query
-from pipelines.serve.reading import OPEN_STATES, Sources
+from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import IncidentDetail, Problem, SeriesDetail
 from pipelines.store import Store, StoreError
+from schemas.incident import OPEN
 from schemas.settings import Settings
 from schemas.signal import Signal
 from schemas.status import Status
@@ -145,7 +146,7 @@ class Api:
         """Answer with `shapes.IncidentList`; `state` is a list of states, `open` stands for all that are not over."""
         query = Query(request, ["state", "limit", "offset"])
         states = query.choices("state", ("open", *INCIDENT_STATES))
-        named = {name for state in states for name in (OPEN_STATES if state == "open" else (state,))}
+        named = {name for state in states for name in (OPEN if state == "open" else (state,))}
         return _json(views.incident_list(self._sources, sorted(named) or None, *_paging(query)))
 
     def incident(self, request: Request) -> Response:

@@ -17,11 +17,12 @@ from prometheus_client.samples import Exemplar
 from pipelines.serve.convert import Latest
 from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_families import FAMILIES
-from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, OPEN_STATES, Sources
+from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, Sources
 from pipelines.store import StoreError
 from pipelines.store_files import file_bytes
 from schemas import status as told
 from schemas.event import DIMENSIONS, RejectReason
+from schemas.incident import OPEN
 from schemas.minutes import MINUTE_MS
 from schemas.signal import Cohort
 from schemas.status import Histogram, Status
@@ -247,7 +248,7 @@ def _caps(status: Status, labels: Iterable[str]) -> Iterator[Sample]:
 def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
     """Read what the store knows at once, and name the cohorts with a firing alert; raises `StoreError`."""
     store = sources.store
-    severities: list[str] = [incident.severity for incident in store.incidents(OPEN_STATES, INCIDENTS_MAX)]
+    severities: list[str] = [incident.severity for incident in store.incidents(OPEN, INCIDENTS_MAX)]
     firing = store.alerts(("firing",), ACTIVE_ALERTS_MAX)
     samples: list[Sample] = [
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),

@@ -12,8 +12,6 @@ from schemas.settings import Settings
 from schemas.signal import Signal
 from schemas.status import Status
 
-OPEN_STATES = ("triage", "acknowledged", "mitigated")
-"""The states in which an incident still asks something of somebody."""
 VOID_STATES = ("cancelled", "merged")
 """The states of what was no incident after all, or is told by another one."""
 ACTIVE_ALERTS = ("pending", "firing")

@@ -7,7 +7,6 @@ import numpy as np
 
 from pipelines.serve.charts import THIN_TRIALS, plain, points, recently, step_for, thin_step
 from pipelines.serve.convert import (
-    MINUTE_MS,
     Latest,
     alert_shape,
     counters_shape,
@@ -20,7 +19,6 @@ from pipelines.serve.convert import (
 from pipelines.serve.reading import (
     ACTIVE_ALERTS,
     INCIDENTS_MAX,
-    OPEN_STATES,
     VOID_STATES,
     Columns,
     Sources,
@@ -45,7 +43,8 @@ from pipelines.serve.shapes import (
 )
 from schemas.alert import Alert
 from schemas.history import SeriesInfo
-from schemas.incident import Incident
+from schemas.incident import OPEN, Incident
+from schemas.minutes import MINUTE_MS
 from schemas.signal import Cohort, SignalKind
 from schemas.status import Status
 from schemas.words import rfc3339
@@ -73,9 +72,9 @@ INCIDENT_ALERTS_MAX = 1_000
 def overview(sources: Sources, search: str = "") -> Overview:
     """Give everything at a glance; `search` narrows the unusual series to those that hold all its words."""
     status = sources.status()
-    incidents = sorted(sources.store.incidents(OPEN_STATES, INCIDENTS_MAX), key=lambda i: (i.severity, -i.onset_ms))
+    incidents = sorted(sources.store.incidents(OPEN, INCIDENTS_MAX), key=lambda i: (i.severity, -i.onset_ms))
     latest_of_all = sources.store.incidents(None, OVERVIEW_INCIDENTS_MAX)
-    ended = [incident for incident in latest_of_all if incident.state not in OPEN_STATES]
+    ended = [incident for incident in latest_of_all if incident.state not in OPEN]
     state, title = _state(status, len(incidents))
     return Overview(
         state=state,

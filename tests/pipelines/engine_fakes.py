@@ -15,6 +15,7 @@ import numpy as np
 from pipelines.detect.detect import Judged
 from pipelines.engine import Engine
 from pipelines.engine_parts import Codec, Parts
+from schemas.act import Heard
 from schemas.alert import Alert
 from schemas.batch import Batch, Ratio
 from schemas.effects import Effects, Position, Saved
@@ -282,6 +283,11 @@ class FakeRespond:
     def operate(self, signs: Sequence[Sign]) -> list[Effects]:
         """Tell nothing."""
         return []
+
+    def hear(self, heard: Sequence[Heard]) -> Effects:
+        """Hear of nothing: nobody acts here."""
+        assert not heard
+        return Effects()
 
     @property
     def covered(self) -> frozenset[str]:

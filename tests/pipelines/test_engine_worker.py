@@ -9,7 +9,7 @@ from pipelines.store import Store
 from schemas.effects import Saved, StoredPartial
 from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
-from schemas.situation import Situation
+from schemas.situation import PLAIN, Situation
 from tests.pipelines.engine_fakes import CODEC, engine, fake_parts, line
 
 P, Q = Partition("kafka:t", 0), Partition("kafka:t", 1)
@@ -37,7 +37,7 @@ class Hand:
     def made(self, some: list[Record]) -> list[StoredPartial]:
         """Give the partials of some records."""
         self._worker.feed(some)
-        return [stored(each, CODEC.encode_partial) for each in self._worker.cut((), final=False)]
+        return [stored(each, CODEC.encode_partial) for each in self._worker.cut(PLAIN)]
 
 
 def durable(store: Store) -> tuple:

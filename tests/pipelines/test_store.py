@@ -9,10 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from pipelines.store import Store, StoreError
 from pipelines.store_prune import Retention
+from schemas.act import Act, Response
 from schemas.alert import Alert
 from schemas.effects import Commit, Effects, Position, StoredPartial
 from schemas.history import HistoryRow, SeriesInfo
-from schemas.incident import Delivery, Effect, Incident, Notification
+from schemas.incident import OPEN, Delivery, Effect, Entry, Incident, Notification
 from schemas.partial import Counters
 from schemas.record import Partition
 from schemas.score import Finding, Level, Reason
@@ -185,12 +186,37 @@ def test_a_message_that_is_written_again_keeps_what_became_of_it(store):
     assert [each.state for each in store.deliveries(9)] == ["sent"]
 
 
-def test_an_incident_is_put_only_over_the_version_that_was_read(store):
-    """Of two people who change the same version, the second is told so."""
+def test_acts_are_added_only_after_the_latest(store):
+    """Of two people who act after the same act, the second is told so, and nothing of theirs is written."""
     store.commit(Commit(positions=(), effects=effects(incident("i"))))
-    assert store.put_incident(incident("i", "acknowledged", version=2), expected_version=1)
-    assert not store.put_incident(incident("i", "cancelled", version=2), expected_version=1)
-    assert store.incident("i") == incident("i", "acknowledged", version=2)
+    first = Act("i", 1, 5, "Ana", "acknowledged", via="web")
+    assert store.acts.put([first], Response("i", 1, "acknowledged", owner="Ana"), (message("m", "i"),))
+    late = Act("i", 1, 6, "Ben", "cancelled", via="web")
+    assert not store.acts.put([late], Response("i", 1, "cancelled"), (message("n", "i"),))
+    assert store.acts.of("i") == [first]
+    assert store.acts.found("i").response == Response("i", 1, "acknowledged", owner="Ana")
+    assert [each.notification.id for each in store.deliveries(9)] == ["m"]
+
+
+def test_incidents_are_listed_as_they_stand_with_what_people_did(store):
+    """State and owner are those of the acts, which are in the timeline; a restart still finds the machine's."""
+    store.commit(Commit(positions=(), effects=effects(incident("i"), incident("j"))))
+    store.acts.put([Act("i", 1, 5, "Ana", "cancelled", note="a test")], Response("i", 1, "cancelled", owner="Ana"))
+    assert [each.id for each in store.incidents(OPEN, 9)] == ["j"]
+    assert [(each.id, each.owner) for each in store.incidents(("cancelled",), 9)] == [("i", "Ana")]
+    assert store.incident("i").timeline[-1] == Entry(5, "Ana", "cancelled: it was no incident (a test)")
+    assert [each.state for each in store.load().incidents] == ["triage", "triage"]
+
+
+def test_what_people_did_is_heard_of_once(store):
+    """The engine asks since the last place, which is kept with its commit."""
+    store.commit(Commit(positions=(), effects=effects(incident("i"))))
+    store.acts.put([Act("i", 1, 5, "Ana", "acknowledged")], Response("i", 1, "acknowledged"))
+    place, heard = store.acts.heard(0)
+    assert (place, [each.response.state for each in heard]) == (1, ["acknowledged"])
+    assert store.acts.heard(place) == (1, [])
+    store.commit(Commit(positions=(), heard=place))
+    assert store.load().heard == 1
 
 
 def test_the_journal_is_kept_newest_first(store):

@@ -5,10 +5,14 @@ from typing import Any
 
 import msgspec
 
-from pipelines.respond.respond import OPEN_STATES, Respond
+from pipelines.respond.acts import after
+from pipelines.respond.notices import told
+from pipelines.respond.orders import Order, Refusal, act_of
+from pipelines.respond.respond import Respond
+from schemas.act import Act, Heard, Response, Verb
 from schemas.alert import Alert
 from schemas.effects import Effects
-from schemas.incident import Incident
+from schemas.incident import OPEN, Incident
 from schemas.score import Candidate, Finding, Level, Reason
 from schemas.settings import Notifier, Settings
 from schemas.signal import Cohort, Signal
@@ -89,6 +93,7 @@ class Stage:
         self.alerts: dict[str, Alert] = {}
         self.incidents: dict[str, Incident] = {}
         self.messages: list[Message] = []
+        self.responses: dict[str, Response] = {}
         self._respond = self._fresh()
 
     def push(self, at: int, signal: str, where: Cohort, level: str, until: int | None = None, **more: Any) -> None:
@@ -112,6 +117,18 @@ class Stage:
                 self._respond = self._fresh()
             self.minute += 1
         return self
+
+    def order(self, incident_id: str, verb: Verb, who: str = "Ana", **more: Any) -> Act | Refusal:
+        """Let somebody act on an incident now, as the desk does, and let the engine hear of it."""
+        heard = Heard(self.incidents[incident_id], self.responses.get(incident_id))
+        act = act_of(heard, Order(verb, **more), who, "web", detected_at_ms(self.minute))
+        if isinstance(act, Refusal):
+            return act
+        done = Heard(heard.incident, after(heard, act))
+        self.responses[incident_id] = done.response
+        self._take(Effects(notifications=tuple(told(heard, done, act, SIGNALS.__getitem__, self.settings))))
+        self._take(self._respond.hear([done]))
+        return act
 
     def expect(self, kind: str, /, between: tuple[int, int], **fields: Any) -> dict[str, Any]:
         """Expect exactly one message of a type in the minutes [first, last], with these fields of the incident."""
@@ -148,7 +165,7 @@ class Stage:
         """Make a wing that knows what the store would give it: through bytes, and in no particular order."""
         respond = Respond(self.settings, SIGNALS.__getitem__)
         alerts = [alert for alert in self.alerts.values() if alert.state != "resolved"]
-        incidents = [incident for incident in self.incidents.values() if incident.state in OPEN_STATES | {"resolved"}]
+        incidents = [incident for incident in self.incidents.values() if incident.state in (*OPEN, "resolved")]
         stored = msgspec.msgpack.encode((alerts[::-1], incidents[::-1]))
         respond.restore(*msgspec.msgpack.decode(stored, type=tuple[list[Alert], list[Incident]]))
         return respond

@@ -1,0 +1,103 @@
+"""Acts come to a response: what each verb changes. Pure functions from values to values.
+
+What a step implies is dated with it: who mitigates has the incident, and containment was decided by then.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from schemas.act import Act, Heard, Response, Verb, state_of
+from schemas.incident import OVER, Incident, IncidentState
+
+Changes = dict[str, Any]
+"""Fields of a response with their new values."""
+
+
+def after(heard: Heard, act: Act) -> Response:
+    """Give what a response is after one more act; the act was made for it."""
+    response = heard.response or Response(heard.incident.id)
+    assert act.number == response.number + 1, f"act {act.number} does not follow {response.number}"
+    changes = _CHANGES[act.verb](heard.incident, response, act)
+    return msgspec.structs.replace(response, number=act.number, latest_ms=act.at_ms, **changes)
+
+
+def adopted(incident: Incident, heard: Heard) -> Incident:
+    """Give the machine's incident as it goes on with what people did about it; the same one if that changes nothing."""
+    response = heard.response
+    if response is None:
+        return incident
+    state = state_of(incident, response)
+    if (state, response.reopens) == (incident.state, incident.reopens):
+        return incident
+    resolved_ms = incident.resolved_ms if state in OVER else -1
+    if state in OVER and resolved_ms < 0:
+        resolved_ms = response.latest_ms if response.resolved_ms < 0 else response.resolved_ms
+    return msgspec.structs.replace(
+        incident, state=state, resolved_ms=resolved_ms, reopens=response.reopens, version=incident.version + 1
+    )
+
+
+def _first(before_ms: int, at_ms: int) -> int:
+    return at_ms if before_ms < 0 else before_ms
+
+
+def _acknowledged(_: Incident, response: Response, act: Act) -> Changes:
+    state: IncidentState = "acknowledged" if response.state == "triage" else response.state
+    return {"state": state, "owner": act.who, "acknowledged_ms": act.at_ms}
+
+
+def _named(_: Incident, response: Response, act: Act) -> Changes:
+    roles = {role: name for role, name in response.roles.items() if role != act.role}
+    return {"roles": roles | ({act.role: act.subject} if act.subject else {})}
+
+
+def _reached(_: Incident, response: Response, act: Act) -> Changes:
+    """Mitigate or resolve; the machine resolves without anybody having it."""
+    changes: Changes = {"state": act.verb, f"{act.verb}_ms": act.at_ms}
+    changes["decided_ms"] = _first(response.decided_ms, act.at_ms)
+    if act.via != "clock":
+        changes["acknowledged_ms"] = _first(response.acknowledged_ms, act.at_ms)
+        changes["owner"] = response.owner or act.who
+    return changes
+
+
+def _closed(_: Incident, response: Response, act: Act) -> Changes:
+    resolved_ms = _first(response.resolved_ms, act.at_ms)
+    return {"state": "closed", "closed_ms": act.at_ms, "close_reason": act.subject, "resolved_ms": resolved_ms}
+
+
+def _reopened(_: Incident, response: Response, act: Act) -> Changes:
+    """Open again: it is as far as somebody has it, and what is over no longer is."""
+    ends = dict.fromkeys(("mitigated_ms", "resolved_ms", "closed_ms"), -1)
+    state: IncidentState = "acknowledged" if response.acknowledged_ms >= 0 else "triage"
+    return {"state": state, "close_reason": None, "merged_into": "", "reopens": response.reopens + 1, **ends}
+
+
+def _told(_: Incident, response: Response, act: Act) -> Changes:
+    return {"told": (*response.told, act.subject)}
+
+
+_CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
+    "opened": lambda _, __, act: {"opened_ms": act.at_ms, "updated_ms": act.at_ms},
+    "acknowledged": _acknowledged,
+    "released": lambda *_: {"state": "triage", "owner": "", "acknowledged_ms": -1, "calls": 0},
+    "assigned": lambda _, __, act: {"owner": act.subject},
+    "named": _named,
+    "graded": lambda incident, _, act: {"severity": act.subject, "graded_from": incident.severity},
+    "assessed": lambda _, __, act: {act.role: act.subject},
+    "noted": lambda *_: {},
+    "updated": lambda _, __, act: {"updated_ms": act.at_ms},
+    "decided": lambda _, response, act: {"decided_ms": _first(response.decided_ms, act.at_ms)},
+    "mitigated": _reached,
+    "resolved": _reached,
+    "reopened": _reopened,
+    "closed": _closed,
+    "cancelled": lambda _, __, act: {"state": "cancelled", "closed_ms": act.at_ms},
+    "merged": lambda _, __, act: {"state": "merged", "closed_ms": act.at_ms, "merged_into": act.subject},
+    "at_risk": _told,
+    "breached": _told,
+    "escalated": lambda _, response, __: {"calls": response.calls + 1},
+}
+"""What each verb changes; the number and the time of the latest act change with every one."""

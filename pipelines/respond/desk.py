@@ -1,0 +1,67 @@
+"""The desk is where people act on incidents: what it takes is written with its messages, or refused with a reason.
+
+It writes beside the engine and never waits for it: an acknowledgement holds although reading stands still. Of two who
+act at once the first wins, and the other is told by whom.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pipelines.respond.acts import after
+from pipelines.respond.notices import told
+from pipelines.respond.orders import Order, Refusal, act_of
+from schemas.act import Act, Heard, Response
+from schemas.incident import OPEN, Notification
+from schemas.settings import Settings
+from schemas.signal import Signal
+
+TRIES_MAX = 5
+"""Most attempts at an order while others act on the same incident; so many people do not act in the same moment."""
+
+
+class ActStore(Protocol):
+    """What the desk needs of a store."""
+
+    def found(self, incident_id: str) -> Heard | None:
+        """Give an incident with its response."""
+        ...
+
+    def put(self, acts: Sequence[Act], response: Response, notifications: Sequence[Notification] = ()) -> bool:
+        """Add acts, unless somebody else has acted since."""
+        ...
+
+
+class Desk:
+    """Takes orders about incidents, each in one transaction with the messages that tell of it."""
+
+    def __init__(self, acts: ActStore, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
+        self._acts = acts
+        self._settings = settings
+        self._signal_of = signal_of
+
+    def take(self, incident_id: str, order: Order, who: str, via: str, now_ms: int) -> Act | Refusal:
+        """Carry an order out and give the act, or why it is refused. Raises `StoreError` when the store fails."""
+        for _ in range(TRIES_MAX):
+            heard = self._acts.found(incident_id)
+            if heard is None:
+                return Refusal(f"there is no incident {incident_id[:60]!a}")
+            if order.verb == "merged" and order.subject:
+                refusal = self._mergeable(order.subject)
+                if refusal:
+                    return refusal
+            act = act_of(heard, order, who, via, now_ms)
+            if isinstance(act, Refusal):
+                return act
+            response = after(heard, act)
+            messages = told(heard, Heard(heard.incident, response), act, self._signal_of, self._settings)
+            if self._acts.put([act], response, messages):
+                return act
+        return Refusal("others act on this incident at this moment: look again", conflict=True)
+
+    def _mergeable(self, incident_id: str) -> Refusal | None:
+        """Say why nothing can become part of an incident, None if it can."""
+        target = self._acts.found(incident_id)
+        if target is None:
+            return Refusal(f"there is no incident {incident_id[:60]!a} to merge into")
+        state = target.response.state if target.response else target.incident.state
+        return None if state in OPEN and target.incident.state in OPEN else Refusal(f"{incident_id} is not open")

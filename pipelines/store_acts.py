@@ -1,0 +1,109 @@
+"""What people and clocks did about incidents, in the store: acts that are only added, and what they have come to."""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from pipelines.store_rows import delivery_row, upsert
+from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, RESPONSES
+from schemas.act import Act, Heard, Response
+from schemas.incident import FINISHED, OVER, Delivery, Incident, Notification
+
+HEARD_MAX = 1_000
+"""Most acts that are heard of at one time; the next time goes on where this one ended."""
+
+_act = msgspec.msgpack.Decoder(Act).decode
+_incident = msgspec.msgpack.Decoder(Incident).decode
+_response = msgspec.msgpack.Decoder(Response).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+_state = case(
+    (RESPONSES.c.state.in_(FINISHED), RESPONSES.c.state),
+    (INCIDENTS.c.state.in_(OVER), INCIDENTS.c.state),
+    else_=func.coalesce(RESPONSES.c.state, INCIDENTS.c.state),
+)
+"""The state that counts, as `schemas.act.state_of` has it."""
+
+
+def standing_incidents(states: Collection[str] | None, limit: int) -> Select[Any]:
+    """Ask for the bodies of the latest incidents in these states (None: in any) with their responses, newest first."""
+    columns = INCIDENTS.c
+    query = select(columns.body, RESPONSES.c.body.label("response")).outerjoin(RESPONSES)
+    query = query.order_by(columns.detected_ms.desc(), columns.id).limit(limit)
+    return query if states is None else query.where(_state.in_(states))
+
+
+def read_response(body: bytes | None) -> Response | None:
+    """Read a response back, None where nobody has acted."""
+    return None if body is None else _response(body)
+
+
+class Acts:
+    """The acts of one store, through its transactions; every method raises `StoreError` when the database fails."""
+
+    def __init__(
+        self,
+        reading: Callable[[], AbstractContextManager[Connection]],
+        writing: Callable[[], AbstractContextManager[Connection]],
+    ) -> None:
+        self._reading = reading
+        self._writing = writing
+
+    def of(self, incident_id: str) -> list[Act]:
+        """Give the acts of an incident, the first first."""
+        query = select(ACTS.c.body).where(ACTS.c.incident_id == incident_id).order_by(ACTS.c.number)
+        with self._reading() as connection:
+            return [_act(body) for body in connection.execute(query).scalars()]
+
+    def found(self, incident_id: str) -> Heard | None:
+        """Give what machine and people know of an incident, None where there is none of this id."""
+        query = standing_incidents(None, 1).where(INCIDENTS.c.id == incident_id)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Heard(_incident(row.body), read_response(row.response))
+
+    def among(self, states: Collection[str], limit: int) -> list[Heard]:
+        """Give what machine and people know of the latest incidents in these states, newest first."""
+        with self._reading() as connection:
+            rows = connection.execute(standing_incidents(states, limit)).all()
+        return [Heard(_incident(row.body), read_response(row.response)) for row in rows]
+
+    def put(self, acts: Sequence[Act], response: Response, notifications: Sequence[Notification] = ()) -> bool:
+        """Add acts of one incident with what they come to and the messages that tell of it, in one transaction.
+
+        False, and nothing is written, where somebody else has acted since: the first act's number is taken.
+        """
+        incident_id, first = acts[0].incident_id, acts[0].number
+        assert all(act.number == first + at for at, act in enumerate(acts)), "acts are numbered one after the other"
+        with self._writing() as connection:
+            latest = select(func.max(ACTS.c.number)).where(ACTS.c.incident_id == incident_id)
+            if (connection.execute(latest).scalar() or 0) != first - 1:
+                return False
+            rows = [{"incident_id": incident_id, "number": act.number, "body": _encode(act)} for act in acts]
+            connection.execute(insert(ACTS), rows)
+            kept = {"incident_id": incident_id, "state": response.state, "number": response.number}
+            upsert(connection, RESPONSES, [{**kept, "body": _encode(response)}])
+            if notifications:
+                waiting = [delivery_row(Delivery(each, "waiting", 0, 0)) for each in notifications]
+                connection.execute(insert(DELIVERIES).on_conflict_do_nothing(), waiting)
+        return True
+
+    def heard(self, since: int) -> tuple[int, list[Heard]]:
+        """Give the incidents that were acted on since a place in the order of all acts, and the place of the last."""
+        with self._reading() as connection:
+            query = select(ACTS.c.place, ACTS.c.incident_id).where(ACTS.c.place > since).order_by(ACTS.c.place)
+            rows = connection.execute(query.limit(HEARD_MAX)).all()
+            if not rows:
+                return since, []
+            ids = sorted({row.incident_id for row in rows})
+            found = connection.execute(standing_incidents(None, len(ids)).where(INCIDENTS.c.id.in_(ids))).all()
+        return rows[-1].place, [Heard(_incident(row.body), read_response(row.response)) for row in found]
+
+    def latest(self) -> int:
+        """Give the place of the latest act, 0 where there is none."""
+        with self._reading() as connection:
+            return connection.execute(select(func.max(ACTS.c.place))).scalar() or 0

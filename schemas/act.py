@@ -1,0 +1,148 @@
+"""An act is one thing that a person or a clock did about an incident; a response is what its acts have come to.
+
+The machine's incident says what was measured, and only the engine writes it. What people do stands beside it: acts are
+added and never changed, numbered from 1 within their incident, and the response is what follows from them in order.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.incident import OVER, Entry, Incident, IncidentState, Severity
+
+Verb = Literal[
+    "opened",  # the clocks of this incident begin
+    "acknowledged",  # somebody has it
+    "released",  # nobody has it any more: given back, or the acknowledgement timed out
+    "assigned",  # `subject` owns it
+    "named",  # `subject` holds the voice or task `role`, nobody where `subject` is empty
+    "graded",  # it is of severity `subject`
+    "assessed",  # `role` (effort or frequency) is `subject`
+    "noted",  # a remark
+    "updated",  # a status update was given: what changed, what is contained, what comes next
+    "decided",  # how to contain it was decided
+    "mitigated",  # users are no longer harmed
+    "resolved",
+    "reopened",
+    "closed",  # for the reason `subject`
+    "cancelled",  # it was no incident
+    "merged",  # it is part of incident `subject`
+    "at_risk",  # three quarters of the time of clock `role` have passed
+    "breached",  # the time of clock `role` has passed
+    "escalated",  # `subject` was called, because nobody answered
+]
+CloseReason = Literal["true", "false", "expected_change", "new_normal", "duplicate", "too_little_data"]
+"""Why an incident was closed: it was one, it was none, a planned change, accepted as the new normal, and so on."""
+ACTS_MAX = 10_000
+"""Most acts of one incident; of a long one with an update every 15 minutes that is three months."""
+NOTE_CHARS_MAX = 2_000
+"""Longest remark: what is longer belongs in a document that the remark links to."""
+NAME_CHARS_MAX = 200
+"""Longest name of a person, role or other subject."""
+
+
+class Act(msgspec.Struct, frozen=True):
+    """One act: by whom, when (wall clock, epoch ms), through what, and what about.
+
+    `who` is "limen" where a clock did it. `via` names the way in: "clock", "web", "api", "cli" or a sink.
+    """
+
+    incident_id: str
+    number: int
+    at_ms: int
+    who: str
+    verb: Verb
+    subject: str = ""
+    role: str = ""
+    note: str = ""
+    via: str = "clock"
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What the acts of an incident have come to; times are wall clock in epoch ms, -1 where not reached.
+
+    `number` is that of the latest act, which whoever acts next must know. `owner` "" means the machine's proposal
+    stands, and so does `severity` None. `graded_from` is the machine's severity when a person set another: it becomes
+    stricter again where the machine's does. `roles` says who holds which voice or task. `told` holds the clocks whose
+    state was told, as "clock:state:due time". `reopens` counts how often it was opened again, and `calls` the steps of
+    the escalation chain that were taken.
+    """
+
+    incident_id: str
+    number: int = 0
+    state: IncidentState = "triage"
+    owner: str = ""
+    severity: Severity | None = None
+    graded_from: Severity | None = None
+    roles: dict[str, str] = {}
+    effort: str = ""
+    frequency: str = ""
+    opened_ms: int = -1
+    acknowledged_ms: int = -1
+    decided_ms: int = -1
+    mitigated_ms: int = -1
+    resolved_ms: int = -1
+    closed_ms: int = -1
+    updated_ms: int = -1
+    latest_ms: int = -1
+    close_reason: CloseReason | None = None
+    merged_into: str = ""
+    reopens: int = 0
+    told: tuple[str, ...] = ()
+    calls: int = 0
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """An incident as the machine knows it, and what people did about it, None where nobody has acted."""
+
+    incident: Incident
+    response: Response | None = None
+
+
+_RANK = {"triage": 0, "acknowledged": 1, "mitigated": 2, "resolved": 3, "closed": 4, "cancelled": 4, "merged": 4}
+
+
+def state_of(incident: Incident, response: Response | None) -> IncidentState:
+    """Give the state that counts: whichever of machine and people has come further since it was last opened.
+
+    The machine may show that all is back while somebody still works, and people may close what it still sees.
+    """
+    if response is None or (response.reopens <= incident.reopens and _RANK[incident.state] > _RANK[response.state]):
+        return incident.state
+    return response.state
+
+
+def sequence_of(incident: Incident, response: Response | None) -> int:
+    """Give the place of a message among those of its incident: after its version, then after its latest act."""
+    return incident.version * ACTS_MAX + (response.number if response else 0)
+
+
+def severity_of(incident: Incident, response: Response | None) -> Severity:
+    """Give the severity that counts: a person's, unless the machine has found worse since."""
+    if response is None or response.severity is None or response.graded_from is None:
+        return incident.severity
+    return min(response.severity, incident.severity) if incident.severity < response.graded_from else response.severity
+
+
+def owner_of(incident: Incident, response: Response | None) -> str:
+    """Give who owns the incident: whom a person named, else whom the settings name."""
+    return response.owner if response is not None and response.owner else incident.owner
+
+
+def standing(incident: Incident, response: Response | None, timeline: tuple[Entry, ...] = ()) -> Incident:
+    """Give an incident as it stands with what people did: the one form that readers and messages see.
+
+    `timeline` holds the entries of its acts; they are put among those of the machine by time.
+    """
+    entries = sorted((*incident.timeline, *timeline), key=lambda entry: entry.at_ms)
+    resolved_ms = incident.resolved_ms
+    if resolved_ms < 0 and response is not None and state_of(incident, response) in OVER:
+        resolved_ms = response.resolved_ms
+    return msgspec.structs.replace(
+        incident,
+        state=state_of(incident, response),
+        severity=severity_of(incident, response),
+        owner=owner_of(incident, response),
+        resolved_ms=resolved_ms,
+        timeline=tuple(entries),
+    )

@@ -1,0 +1,44 @@
+"""An act in the words of a timeline: each verb has one sentence, and what a person wrote follows it."""
+
+from schemas.act import Act, Verb
+from schemas.incident import Entry
+
+_SENTENCES: dict[Verb, str] = {
+    "opened": "the clocks begin",
+    "acknowledged": "acknowledged",
+    "released": "nobody has it any more",
+    "assigned": "owned by {subject}",
+    "named": "{role}: {subject}",
+    "graded": "graded {subject}",
+    "assessed": "{role}: {subject}",
+    "noted": "note",
+    "updated": "update given",
+    "decided": "containment decided",
+    "mitigated": "mitigated",
+    "resolved": "resolved",
+    "reopened": "reopened",
+    "closed": "closed: {subject}",
+    "cancelled": "cancelled: it was no incident",
+    "merged": "merged into {subject}",
+    "at_risk": "three quarters of the time to {role} have passed",
+    "breached": "the time to {role} has passed",
+    "escalated": "{subject} is called",
+}
+
+
+def sentence_of(act: Act) -> str:
+    """Say what was done.
+
+    >>> sentence_of(Act("i", 2, 0, "Ana", "closed", subject="false", note="a load test"))
+    'closed: false (a load test)'
+    """
+    if act.verb == "named" and not act.subject:
+        said = f"{act.role}: nobody"
+    else:
+        said = _SENTENCES[act.verb].format(subject=act.subject.replace("_", " "), role=act.role.replace("_", " "))
+    return f"{said} ({act.note})" if act.note else said
+
+
+def entry_of(act: Act) -> Entry:
+    """Give an act as a line of a timeline."""
+    return Entry(act.at_ms, act.who, sentence_of(act))

@@ -40,6 +40,10 @@ RUNBOOK = {
         "Compare the topic's retention with how long Limen stood still. What was deleted is not watched "
         "any more; `source.kafka.on_gap` says whether reading went on."
     ),
+    "LimenRecordsCorrupt": (
+        "Check the disk of the broker, and have the senders write again what is broken. `limen incidents list` names "
+        "the offsets."
+    ),
     "LimenStoreFailing": (
         "The disk first (`df`), then `limen store check`. Damage: stop Limen, `limen store restore FILE`."
     ),

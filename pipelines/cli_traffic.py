@@ -17,6 +17,7 @@ from pipelines.run_line import Clock
 from schemas.event import event_time_ms
 from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
+from schemas.status import Loss
 
 CATCH_UP_MINUTES = 10
 """Most minutes delivered at once after a stop of the process; the rest follows at the next poll."""
@@ -93,7 +94,7 @@ class LiveTraffic:
         """Have nothing left."""
         return 0
 
-    def gaps(self) -> Mapping[Partition, int]:
+    def gaps(self) -> Mapping[Partition, Loss]:
         """Lose nothing."""
         return MappingProxyType({})
 

@@ -13,7 +13,7 @@ from pipelines.store import StoreError
 from schemas.effects import Commit, Effects, Position, merged
 from schemas.record import Partition
 from schemas.situation import PLAIN, Situation
-from schemas.status import PartitionStatus, ProcessUse, SourceUse, Status
+from schemas.status import Loss, PartitionStatus, ProcessUse, SourceUse, Status
 
 COMMIT_SECONDS_MAX = 600.0
 """How long a commit is tried again: time to free a full disk; after it the process ends, and nothing is lost."""
@@ -126,7 +126,7 @@ class _Source:
     failure: str
     idle: Collection[Partition]
     lag: Callable[[Partition], int]
-    gaps: Mapping[str, int]
+    gaps: Mapping[str, Loss]
     use: SourceUse
 
 
@@ -213,7 +213,7 @@ class Line:
         source_failure: str = "",
         idle: Collection[Partition] = (),
         lag: Callable[[Partition], int] = _unknown,
-        gaps: Mapping[str, int] | None = None,
+        gaps: Mapping[str, Loss] | None = None,
         use: SourceUse | None = None,
     ) -> None:
         """Tell the present status; what only the source knows is given by its owner, and kept until the next time."""

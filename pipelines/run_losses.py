@@ -1,15 +1,11 @@
 """What a source says it will never deliver becomes a sign and a line of the journal, each told once."""
 
-from collections.abc import Mapping
-
 from pipelines.ingest.source import Source
-from pipelines.respond.signs import lost
+from pipelines.respond.signs import corrupt, lost
 from pipelines.run_parts import Core
 from schemas.operations import Sign
 from schemas.record import Partition
-
-UNKNOWN = -1
-"""A number of records that nobody can know."""
+from schemas.status import UNKNOWN, Loss
 
 
 class Losses:
@@ -19,7 +15,7 @@ class Losses:
         self._source = source
         self._engine = engine
         self._stopping = stopping
-        self._told: dict[Partition, int] = dict(source.gaps())
+        self._told: dict[Partition, Loss] = dict(source.gaps())
         self._signs: list[Sign] = []
         self._lines: list[tuple[int, str]] = []
 
@@ -28,14 +24,12 @@ class Losses:
 
         To be called before records are fed that come after a loss, because it lies where the engine stands.
         """
-        gaps: Mapping[Partition, int] = self._source.gaps()
-        if gaps != self._told:
-            for partition in sorted(gaps):
-                known = self._told.get(partition, 0)
-                if gaps[partition] != known:
-                    records = UNKNOWN if UNKNOWN in (gaps[partition], known) else gaps[partition] - known
-                    self._lose(partition, records, now_ms)
-            self._told = dict(gaps)
+        gaps = dict(self._source.gaps())
+        for partition in sorted(gaps):
+            lost = gaps[partition].since(self._told.get(partition, Loss()))
+            if lost != Loss():
+                self._lose(partition, lost, now_ms)
+        self._told = gaps
         return bool(self._signs)
 
     def take(self) -> tuple[tuple[Sign, ...], tuple[tuple[int, str], ...]]:
@@ -44,13 +38,20 @@ class Losses:
         self._signs, self._lines = [], []
         return signs, lines
 
-    def _lose(self, partition: Partition, records: int, now_ms: int) -> None:
-        """Note one loss, and pass over it."""
+    def _lose(self, partition: Partition, found: Loss, now_ms: int) -> None:
+        """Note one loss of either kind, and pass over it."""
         first = max(0, self._engine.offsets().get(partition, 0))
         until = self._source.position(partition)
         at_ms = self._engine.watermarks().get(partition, now_ms)
-        self._signs.append(lost(partition, first, until, records, at_ms, stopped=self._stopping))
-        number = "an unknown number of" if records == UNKNOWN else f"{records:,}"
-        self._lines.append((now_ms, f"{partition}: {number} records from offset {first} on were lost unread"))
+        if found.gone:
+            self._signs.append(lost(partition, first, until, found.gone, at_ms, stopped=self._stopping))
+            self._note(partition, first, found.gone, "were lost unread", now_ms)
+        if found.corrupt:
+            self._signs.append(corrupt(partition, first, until, found.corrupt, at_ms))
+            self._note(partition, first, found.corrupt, "are broken in the log and were passed over", now_ms)
         if until > first:
             self._engine.skip(partition, until)
+
+    def _note(self, partition: Partition, first: int, records: int, what: str, now_ms: int) -> None:
+        number = "an unknown number of" if records == UNKNOWN else f"{records:,}"
+        self._lines.append((now_ms, f"{partition}: {number} records from offset {first} on {what}"))

@@ -19,7 +19,7 @@ from pipelines.workers_process import Made, Over, Told, Work
 from schemas.effects import Saved, StoredPartial
 from schemas.record import Partition
 from schemas.settings import Settings
-from schemas.status import PartitionStatus, Status, WorkersUse
+from schemas.status import Loss, PartitionStatus, Status, WorkersUse
 
 OPEN_SECONDS_MAX = 45.0
 """How long all workers may take to start and to open their source: it has timeouts of its own, and a call that is
@@ -122,8 +122,8 @@ class Workers:
         _, told = self._told(partition)
         return -1 if told is None else told.lag
 
-    def gaps(self) -> Mapping[Partition, int]:
-        """Give the number of records that were gone, by partition, -1 where it cannot be known."""
+    def gaps(self) -> Mapping[Partition, Loss]:
+        """Give the number of records that can never be read, by partition."""
         found = {name: lost for post in self._posts for name, lost in post.gaps.items()}
         return MappingProxyType({each: found[str(each)] for each in self.partitions() if str(each) in found})
 

@@ -9,7 +9,7 @@ from pipelines.workers_child import Child
 from pipelines.workers_process import Handed, Told
 from schemas.effects import StoredPartial
 from schemas.record import Partition
-from schemas.status import Histogram, PartitionStatus, StageSeconds, Status
+from schemas.status import Histogram, Loss, PartitionStatus, StageSeconds, Status
 
 HANG_MS = 60_000
 """A worker that says nothing for so long never will: it tells its status every second or so, and every failure."""
@@ -32,7 +32,7 @@ class Post:
         self.due_ms = 0
         self.backoff = Backoff(random, RESTART_SECONDS_MAX)
         self._heard = (-1, 0)
-        self._gaps: dict[str, int] = {}
+        self._gaps: dict[str, Loss] = {}
         self._stages = StageSeconds()
         self._delay = Histogram()
 
@@ -80,12 +80,11 @@ class Post:
         return next((each for each in told if each.partition == partition), None)
 
     @property
-    def gaps(self) -> dict[str, int]:
-        """Give the records that were gone, by partition, as all workers of this share found them."""
+    def gaps(self) -> dict[str, Loss]:
+        """Give the records that can never be read, by partition, as all workers of this share found them."""
         found = dict(self._gaps)
         for name, lost in (self.status.gaps if self.status else {}).items():
-            before = found.get(name, 0)
-            found[name] = -1 if -1 in (before, lost) else before + lost
+            found[name] = found.get(name, Loss()) + lost
         return found
 
     @property

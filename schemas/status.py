@@ -17,6 +17,46 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     idle: bool
 
 
+UNKNOWN = -1
+"""A number that cannot be known."""
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """Records of one partition that can never be read; -1 stands for a number that cannot be known.
+
+    `gone` were deleted before their turn; `corrupt` are broken where they lie, and were passed over.
+    """
+
+    gone: int = 0
+    corrupt: int = 0
+
+    def __add__(self, more: "Loss") -> "Loss":
+        """Add what was lost besides; with a number that cannot be known the sum is none either.
+
+        >>> Loss(gone=3) + Loss(gone=-1, corrupt=2)
+        Loss(gone=-1, corrupt=2)
+        """
+        return Loss(_sum(self.gone, more.gone), _sum(self.corrupt, more.corrupt))
+
+    def since(self, before: "Loss") -> "Loss":
+        """Give what was lost since it was so much.
+
+        >>> Loss(gone=7, corrupt=-1).since(Loss(gone=3, corrupt=-1))
+        Loss(gone=4, corrupt=0)
+        """
+        return Loss(_since(self.gone, before.gone), _since(self.corrupt, before.corrupt))
+
+
+def _sum(one: int, other: int) -> int:
+    return UNKNOWN if UNKNOWN in (one, other) else one + other
+
+
+def _since(now: int, before: int) -> int:
+    if now == before:
+        return 0
+    return UNKNOWN if UNKNOWN in (now, before) else now - before
+
+
 class StageSeconds(msgspec.Struct, frozen=True):
     """Seconds spent in each stage of the line since the start."""
 
@@ -88,8 +128,8 @@ class Status(msgspec.Struct, frozen=True):
     """One consistent picture of the engine; `latest` is the history row of the last closed minute, None before it.
 
     `series` lists all series by number; `learning` is the number that are not judged yet. `audit_expected` and
-    `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` counts records that were gone
-    before they could be read, by partition, -1 where the number is unknown. The snapshot is the latest one, and its
+    `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` says by partition how many
+    records can never be read. The snapshot is the latest one, and its
     minute -1 before the first. `heartbeats` counts calls of the dead-man's switch by what became of them. Histograms
     begin anew with the process. `uses` says of limits, by the name of their setting, how much of them is in use. Times
     are epoch ms.
@@ -114,7 +154,7 @@ class Status(msgspec.Struct, frozen=True):
     commit_bytes: int
     source_failure: str = ""
     store_failure: str = ""
-    gaps: dict[str, int] = {}
+    gaps: dict[str, Loss] = {}
     config_hash: str = ""
     event_delay_seconds: Histogram = Histogram()
     detection_latency_seconds: Histogram = Histogram()

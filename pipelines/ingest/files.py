@@ -13,6 +13,7 @@ import zstandard
 from pipelines.ingest.blocks import Blocks, FileBlocks, Lines, StreamBlocks
 from pipelines.ingest.source import Poll
 from schemas.record import Partition, Record
+from schemas.status import Loss
 
 STDIN = "-"
 """The path that means standard input."""
@@ -106,7 +107,7 @@ class FileSource:
         """Give 0 where nothing is left, else -1: lines are not counted before they are read."""
         return 0 if self.caught_up(partition) else -1
 
-    def gaps(self) -> Mapping[Partition, int]:
+    def gaps(self) -> Mapping[Partition, Loss]:
         """Give nothing: a file loses no lines, and one that has fewer than were read before is a failure."""
         return MappingProxyType({})
 

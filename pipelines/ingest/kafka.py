@@ -17,6 +17,7 @@ from pipelines.ingest.kafka_words import told, where
 from pipelines.ingest.source import WHOLE, Poll, Share
 from schemas import settings
 from schemas.record import Partition, Record
+from schemas.status import UNKNOWN, Loss
 
 CHECK_MS = 5_000
 """How often the broker is asked for the ends of the log, for lag and "caught up", and because a poll says nothing of a
@@ -25,7 +26,6 @@ LIST_MS = 60_000
 """How often the list of partitions is read again; partitions are added rarely and by hand."""
 ID_DIGITS = 8
 """Hexadecimal digits of a topic's id in the name of its log: enough to tell the topics of one name apart."""
-COUNT_UNKNOWN = -1
 
 
 class _TopicError(Exception):
@@ -43,7 +43,7 @@ class KafkaSource:
     transactions are not delivered. A position that the broker does not have is a gap: with `on_gap` "stop" every
     poll fails until that is changed, with "earliest" reading goes on at the first record there is, one failure says
     how many were lost, and `gaps` counts them. A batch that fails its checksum time and again is passed over; one
-    failure says so, and `gaps` counts its offsets too.
+    failure says so, and `gaps` counts its offsets as corrupt.
     """
 
     def __init__(self, config: settings.KafkaSource, share: Share = WHOLE) -> None:
@@ -55,7 +55,7 @@ class KafkaSource:
         self._positions: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._origins: dict[Partition, int] = {}
-        self._gaps: dict[Partition, int] = {}
+        self._gaps: dict[Partition, Loss] = {}
         self._strikes = Strikes()
         self._lost: set[tuple[Partition, int]] = set()
         self._assigned: tuple[Partition, ...] = ()
@@ -123,11 +123,11 @@ class KafkaSource:
     def lag(self, partition: Partition) -> int:
         """Give the number of offsets up to the end last confirmed, -1 while the broker cannot be reached."""
         if partition not in self._ends:
-            return COUNT_UNKNOWN
+            return UNKNOWN
         return max(0, self._ends[partition] - self._positions[partition])
 
-    def gaps(self) -> Mapping[Partition, int]:
-        """Give the number of lost records by partition, -1 where it cannot be known."""
+    def gaps(self) -> Mapping[Partition, Loss]:
+        """Give the number of lost records by partition."""
         return MappingProxyType(self._gaps)
 
     def hold(self, partitions: Collection[Partition]) -> None:
@@ -207,7 +207,7 @@ class KafkaSource:
             placed[partition] = max(begin, position)
             at = (partition, position)
             if remade:
-                lost[at] = COUNT_UNKNOWN
+                lost[at] = UNKNOWN
             elif position < begin:
                 lost[at] = begin - position
                 what = f"{lost[at]} records from offset {position} on were deleted unread; the next is {begin}"
@@ -222,15 +222,14 @@ class KafkaSource:
         for (partition, position), count in lost.items():
             if (partition, position) not in self._lost:  # a stop meets the same loss at every attempt
                 self._lost.add((partition, position))
-                self._count(partition, count)
+                self._lose(partition, Loss(gone=count))
         if notices and self._config.on_gap == "stop":
             raise _TopicError(f"{notices[0]}; to go on there, set source.kafka.on_gap to earliest")
         self._notices.extend(f"{notice}; reading goes on there" for notice in notices)
         self._positions = placed
 
-    def _count(self, partition: Partition, lost: int) -> None:
-        known = self._gaps.get(partition, 0)
-        self._gaps[partition] = COUNT_UNKNOWN if COUNT_UNKNOWN in (lost, known) else known + lost
+    def _lose(self, partition: Partition, lost: Loss) -> None:
+        self._gaps[partition] = self._gaps.get(partition, Loss()) + lost
 
     def _pass_over(self) -> str:
         """Count that reading failed where we stand; what fails time and again is passed over. Says what was done."""
@@ -242,7 +241,7 @@ class KafkaSource:
                 until = broken_until(self._library, self._config, partition, begin)
                 if until > begin:
                     self._positions[partition] = until
-                    self._count(partition, until - begin)
+                    self._lose(partition, Loss(corrupt=until - begin))
                     what = f"offsets {begin} to {until - 1} are broken in the log and were passed over"
                     done.append(f"{partition}: {what}: check the broker's disk")
         except Exception as error:  # noqa: BLE001 - same as in `poll`

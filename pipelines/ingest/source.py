@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.effects import StoredPartial
 from schemas.record import Partition, Record
+from schemas.status import Loss
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -110,11 +111,11 @@ class Source(Protocol):
         """Give the number of records that are there and not delivered yet, -1 where that is unknown."""
         ...
 
-    def gaps(self) -> Mapping[Partition, int]:
+    def gaps(self) -> Mapping[Partition, Loss]:
         """Give the number of records that can never be read, by partition, since the source was made.
 
-        They were deleted before their turn, or are broken where they lie, and a poll gave a failure that says so.
-        -1 stands for a number that cannot be known, as after a topic was made anew.
+        They were deleted before their turn, or are broken where they lie, and a poll gave a failure that says so. The
+        number cannot be known after a topic was made anew.
         """
         ...
 

@@ -196,7 +196,8 @@ def _records(status: Status) -> Iterator[Sample]:
             yield "limen_watermark_delay_seconds", labels, (status.heartbeat_ms - partition.watermark_ms) / 1_000
     for name, lost in sorted(status.gaps.items()):
         source, _, number = name.rpartition("/")
-        yield "limen_records_gone", (source, number), lost
+        yield "limen_records_gone", (source, number), lost.gone
+        yield "limen_records_corrupt", (source, number), lost.corrupt
     if status.closed_minute >= 0:
         closed_ms = (status.closed_minute + 1) * MINUTE_MS
         yield "limen_closed_timestamp_seconds", (), closed_ms / 1_000

@@ -64,6 +64,7 @@ FAMILIES = (
     Family("limen_rejects", "counter", ("reason",), "Records that are not an event, by reason."),
     Family("limen_consumer_lag_records", "gauge", _PARTITION, "Records not read yet; absent where unknown."),
     Family("limen_records_gone", "gauge", _PARTITION, "Records gone before they were read; -1: an unknown number."),
+    Family("limen_records_corrupt", "gauge", _PARTITION, "Records in broken batches that were passed over."),
     Family("limen_partition_position", "gauge", _PARTITION, "Offset of the next record to read."),
     Family("limen_partition_idle", "gauge", _PARTITION, "1 while the partition is read up and quiet."),
     Family("limen_watermark_timestamp_seconds", "gauge", _PARTITION, "Event time that the partition has reached."),

@@ -49,7 +49,8 @@ _FOOT = """
   default lateness; `le="0.0"` are events from clocks that run ahead.
 * What is near its limit: `limen_limit_used / limen_limit > 0.8`.
 * Limen is alive: `time() - limen_heartbeat_timestamp_seconds` stays below a minute.
-* Nothing is lost: `limen_events_read_total - sum(limen_events_total)` is 0, and `limen_records_gone` is absent.
+* Nothing is lost: `limen_events_read_total - sum(limen_events_total)` is 0, and `limen_records_gone` and
+  `limen_records_corrupt` are absent.
 """
 
 

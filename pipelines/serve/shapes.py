@@ -13,6 +13,7 @@ from schemas.alert import AlertState
 from schemas.breach import Breach
 from schemas.incident import IncidentState, Severity
 from schemas.signal import SignalKind
+from schemas.status import Loss
 
 StateName = Literal["starting", "quiet", "blind", "incidents"]
 RangeName = Literal["6h", "24h", "3d", "all"]
@@ -188,8 +189,8 @@ class Overview(msgspec.Struct, frozen=True):
     """Everything at a glance: what is open, what is unusual, and whether Limen itself is well.
 
     `judged_until` is the end of the last closed minute in event time; `started_at` and `heartbeat_at` are wall-clock
-    times. `gaps` counts records that were gone before they could be read, by partition, -1 where the number is
-    unknown. `incidents` are the open ones, worst first, at most 100 of `incidents_total`; `recent` the last few others.
+    times. `gaps` counts by partition the records that can never be read, -1 where the number is unknown. `incidents`
+    are the open ones, worst first, at most 100 of `incidents_total`; `recent` the last few others.
     """
 
     state: StateName
@@ -197,7 +198,7 @@ class Overview(msgspec.Struct, frozen=True):
     ready: bool
     source_failure: str
     store_failure: str
-    gaps: dict[str, int]
+    gaps: dict[str, Loss]
     judged_until: str | None
     started_at: str | None
     heartbeat_at: str | None

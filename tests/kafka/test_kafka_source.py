@@ -15,6 +15,7 @@ from pipelines.ingest.decode import Decoder
 from pipelines.ingest.kafka import CHECK_MS, LIST_MS
 from schemas.event import Event, Reject
 from schemas.record import Partition, Record
+from schemas.status import Loss
 from tests.support.kafka import TIME_MS, administrate, make_anew, produce, read, values
 
 pytestmark = [
@@ -194,10 +195,10 @@ def test_deleted_records_are_a_gap(kafka_broker, source, named):
     for _ in range(2):
         assert stopping.open({partition: 2}) == f"{gone}; to go on there, set source.kafka.on_gap to earliest"
     assert stopping.poll(0.1, 0).failure == f"{gone}; to go on there, set source.kafka.on_gap to earliest"
-    assert dict(stopping.gaps()) == {partition: 4}
+    assert dict(stopping.gaps()) == {partition: Loss(gone=4)}
     assert running.poll(0.2, 0).failure == f"{gone}; reading goes on there"
     assert values(read(running, 4)) == [b"6", b"7", b"8", b"9"]
-    assert dict(running.gaps()) == {partition: 4}
+    assert dict(running.gaps()) == {partition: Loss(gone=4)}
 
 
 def test_an_offset_refused_while_reading_ends_the_consumer_only(kafka_broker, source, named):
@@ -245,7 +246,7 @@ def test_a_topic_made_anew_is_another_log_and_a_gap_of_unknown_size(kafka_broker
         assert set(told[:-1]) <= {behind}  # a client may see by itself that its offset is not there
         (new,) = source_.partitions()
         assert (new.source.partition("@")[0], new == old) == (f"kafka:{topic}", False)
-        assert dict(source_.gaps()) == {new: -1}
+        assert dict(source_.gaps()) == {new: Loss(gone=-1)}
         assert source_.open({old: 3, new: 0}) == ""
         assert values(read(source_, 5)) == [b"0", b"1", b"2", b"3", b"4"]
 
@@ -266,10 +267,10 @@ def test_a_log_that_was_cut_goes_on_where_it_was_read_to(kafka_broker, source, n
     told = [reading.poll(0.1, 0).failure for _ in range(2)]
     cut = f"{partition}: the log was cut at 5; what is written there anew counts as read up to 7"
     assert told == [f"{cut}; reading goes on there", ""]
-    assert dict(reading.gaps()) == {partition: 2}
+    assert dict(reading.gaps()) == {partition: Loss(gone=2)}
     produce(kafka_broker.bootstrap, topic, [b"5", b"6", b"7"])
     assert values(read(reading, 1, CHECK_MS)) == [b"7"]
-    assert dict(reading.gaps()) == {partition: 2}
+    assert dict(reading.gaps()) == {partition: Loss(gone=2)}
 
 
 def test_any_exception_of_the_library_is_a_failure_and_a_new_consumer(kafka_broker, source, named, monkeypatch):

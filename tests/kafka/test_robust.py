@@ -15,6 +15,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import ConfigResource
 
+from pipelines.store import Store
+from schemas.status import Loss
 from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen
 from tests.support.kafka import administrate, make_anew, produce, read, values
 from tests.support.processes import until
@@ -195,12 +197,41 @@ def test_a_broken_batch_is_passed_over_and_counted(kafka_broker, source, named, 
     whole = [b"%d:%d" % (batch, at) for batch in read_of for at in range(10)]
     assert values([each for each in found if each.partition == zero]) == whole
     assert values([each for each in found if each.partition == one]) == [b"other"]
-    assert dict(reading.gaps()) == {zero: 60 - 10 * len(read_of)}
+    assert dict(reading.gaps()) == {zero: Loss(corrupt=60 - 10 * len(read_of))}
     first = f"{zero}: offsets {10 * broken[0]} to "
     assert [line for line in told if line.startswith(first)]
     where = f"kafka {kafka_broker.bootstrap}, topic {topic}"
     assert told[:2] == [f"{where}: a batch of records fails its checksum: check the broker's disk"] * 2
     soak_count(31, len(broken), "broken batches")
+
+
+@pytest.mark.parametrize("client", ["kafka-python"], indirect=True)
+def test_a_broken_batch_is_told_by_its_own_name(kafka_broker, tmp_path, named, soak_count):
+    """Case 31: an incident and the journal say where it lies and how many records it had, and neither says "lost"."""
+    topic = named("told")
+    kafka_broker.create_topic(topic, 1)
+    for batch in range(3):
+        produce(kafka_broker.bootstrap, topic, turns(10 * batch, 10), **PLAIN)
+    flip(kafka_broker, topic, b"e15")
+    limen = Robust(tmp_path, kafka_broker.bootstrap, topic, "kafka-python")
+    process = limen.start()
+    try:
+        until(lambda: limen.read() == 20, process)
+        limen.end(process)
+    finally:
+        process.kill()
+        process.wait()
+    (incident,) = limen.incidents()
+    assert (incident.lead_signal, incident.severity) == ("corrupt_batch", "sev3")
+    assert incident.title.startswith(f"Corrupt batch passed over: 10 records of kafka:{topic}@")
+    assert (incident.breach.first, incident.breach.until) == (10, 20)
+    store = Store.open(f"sqlite:///{tmp_path / 'limen.db'}", create=False)
+    lines = [what for _, what in store.journal(100) if "from offset" in what]
+    store.close()
+    assert lines == [
+        f"{incident.breach.partition}: 10 records from offset 10 on are broken in the log and were passed over"
+    ]
+    soak_count(31, 1, "broken batches")
 
 
 @pytest.mark.parametrize("client", ["confluent"], indirect=True)

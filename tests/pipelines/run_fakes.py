@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from pipelines.ingest.source import Poll
 from schemas.record import Partition, Record
+from schemas.status import Loss
 
 
 class FakeClock:
@@ -107,7 +108,7 @@ class ScriptedSource:
         """Count what is left of a stuck partition."""
         return len(self.script[partition]) - self.position(partition) if partition in self._stuck else 0
 
-    def gaps(self) -> Mapping[Partition, int]:
+    def gaps(self) -> Mapping[Partition, Loss]:
         """Lose nothing."""
         return {}
 

@@ -1,4 +1,4 @@
-"""What a source says it has lost opens an incident and is written into the journal, once, whatever crashes."""
+"""What a source says it cannot read opens an incident and is written into the journal, once, whatever crashes."""
 
 from random import Random
 
@@ -12,11 +12,13 @@ from pipelines.store import Store
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSource, Settings, Source
 from schemas.situation import Situation
+from schemas.status import Loss
 from tests.pipelines.run_fakes import FakeClock, ScriptedSource
 from tests.simulation.plain import plain_parts
 
 P = Partition("kafka:t", 0)
 START_MS = 1_767_571_200_000
+GONE = Loss(gone=50)
 GAP_LINE = "kafka:t/0: 50 records from offset 20 on were deleted unread"
 
 
@@ -26,17 +28,18 @@ def turn(offset: int) -> bytes:
 
 
 class Shortened(ScriptedSource):
-    """A log whose offsets 20 to 69 are gone; with `stops` it is not read behind them."""
+    """A log whose offsets 20 to 69 cannot be read; with `stops` it is not read behind them."""
 
-    def __init__(self, clock: FakeClock, *, stops: bool) -> None:
+    def __init__(self, clock: FakeClock, lost: Loss, *, stops: bool) -> None:
         super().__init__(clock, {P: [(float(k) / 10, turn(k)) for k in range(120)]}, ends=False)
         self._stops = stops
-        self._lost = 0
+        self._gaps = {}
+        self._lost = lost
 
     def poll(self, timeout_seconds, now_ms):
         """Find the gap before what comes behind it."""
         if 20 <= self.position(P) < 70:
-            self._lost = 50
+            self._gaps = {P: self._lost}
             if self._stops:
                 self.clock.sleep(timeout_seconds)
                 return Poll(failure=GAP_LINE)
@@ -50,13 +53,13 @@ class Shortened(ScriptedSource):
 
     def gaps(self):
         """Count what is gone."""
-        return {P: self._lost} if self._lost else {}
+        return self._gaps
 
 
-def run(store: Store, *, stops: bool, until: float) -> FakeClock:
+def run(store: Store, lost: Loss = GONE, *, stops: bool, until: float) -> FakeClock:
     """Let one life of the process read until this second of its clock."""
     clock = FakeClock(START_MS)
-    source = Shortened(clock, stops=stops)
+    source = Shortened(clock, lost, stops=stops)
     settings = Settings(source=Source(kafka=KafkaSource(on_gap="stop" if stops else "earliest")))
     line = Line(
         Engine(plain_parts(), store.load()), store, clock, Random(1), Hooks(stopping=lambda: clock.seconds >= until)
@@ -80,6 +83,20 @@ def test_a_gap_opens_one_incident_however_often_it_is_found(stops):
     run(store, stops=stops, until=20.0)
     assert store.incidents(None, 10) == [incident]
     assert store.deliveries(10) == messages
+
+
+def test_a_broken_batch_is_told_by_its_own_name():
+    """It is no loss by retention: another incident, another line, and the same number."""
+    store = Store.open("sqlite://")
+    run(store, Loss(corrupt=50), stops=False, until=20.0)
+    (incident,) = store.incidents(None, 10)
+    assert (incident.lead_signal, incident.category, incident.severity) == ("corrupt_batch", "ingest", "sev3")
+    assert incident.title == "Corrupt batch passed over: 50 records of kafka:t/0"
+    assert (incident.breach.first, incident.breach.until) == (20, 70)
+    lines = [what for _, what in store.journal(10) if "offset" in what]
+    assert lines == ["kafka:t/0: 50 records from offset 20 on are broken in the log and were passed over"]
+    run(store, Loss(corrupt=50), stops=False, until=20.0)
+    assert store.incidents(None, 10) == [incident]
 
 
 def test_what_is_lost_is_passed_over_for_good():

@@ -31,7 +31,7 @@ from schemas.partial import Counters
 from schemas.record import Partition
 from schemas.settings import Settings
 from schemas.situation import Situation
-from schemas.status import PartitionStatus, StageSeconds, Status
+from schemas.status import Loss, PartitionStatus, StageSeconds, Status
 from tests.pipelines.worker_log import LogSource, make, written
 from tests.simulation.log import Log, make_log
 from tests.simulation.plain import plain_parts, undisturbed
@@ -257,7 +257,7 @@ def test_each_partition_belongs_to_one_worker_and_begins_where_its_source_says(s
     source.close()
 
 
-def told(failure: str = "", gaps: dict[str, int] | None = None) -> Status:
+def told(failure: str = "", gaps: dict[str, Loss] | None = None) -> Status:
     """Give the status of a line that has one partition and has done nothing."""
     return Status(
         started_ms=0, heartbeat_ms=0, ready=not failure, counters=Counters(), partitions=(AT_0,), closed_minute=-1,
@@ -327,7 +327,7 @@ def test_a_worker_that_says_nothing_is_ended_and_replaced_until_that_is_no_cure(
 
 def test_what_one_worker_has_lost_stays_told_when_another_takes_its_place(stand):
     """The losses of all that read a share add up; an unknown number makes the sum unknown."""
-    found = [told(gaps={"kafka:events/0": lost}) for lost in (3, 4, -1)]
+    found = [told(gaps={"kafka:events/0": Loss(gone=lost)}) for lost in (3, 4, -1)]
     one = stand(make_log(9, 1), 1, start=lambda work: muted(found.pop(0), work))
     source = opened(one)
     one.store.commit(BEGUN)
@@ -339,7 +339,7 @@ def test_what_one_worker_has_lost_stays_told_when_another_takes_its_place(stand)
         if not found and len(seen) == 3:
             break
         threading.Event().wait(0.01)
-    assert seen == [{AT_0.partition: lost} for lost in (3, 7, -1)]
+    assert seen == [{AT_0.partition: Loss(gone=lost)} for lost in (3, 7, -1)]
     source.close()
 
 

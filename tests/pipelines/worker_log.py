@@ -13,6 +13,7 @@ from pipelines.ingest.source import Poll, Share
 from pipelines.workers_process import Made
 from schemas.record import Partition, Record
 from schemas.settings import FileSource, Settings, Source, Storage
+from schemas.status import Loss
 from tests.simulation.log import Log
 from tests.simulation.settings import KNOWN, SETTINGS
 
@@ -83,7 +84,7 @@ class LogSource:
         """Count what is left."""
         return len(self._values[partition]) - self._next[partition]
 
-    def gaps(self) -> Mapping[Partition, int]:
+    def gaps(self) -> Mapping[Partition, Loss]:
         """Lose nothing."""
         return {}
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pipelines.ingest.source import Poll
 from schemas.record import Partition, Record
+from schemas.status import Loss
 from tests.simulation.log import Log
 from tests.simulation.wall import Wall
 
@@ -61,7 +62,7 @@ class FakeSource:
         self._beside = beside
         self._positions: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
-        self._gaps: dict[Partition, int] = {}
+        self._gaps: dict[Partition, Loss] = {}
         self._notices: list[str] = []
         self._held: frozenset[Partition] = frozenset()
         self._opened_ms = self._listed_ms = self._confirmed_ms = -1.0
@@ -97,7 +98,7 @@ class FakeSource:
             if position < begin:
                 self._log.skip(partition, position, begin)
                 self._positions[partition] = begin
-                self._gaps[partition] = self._gaps.get(partition, 0) + begin - position
+                self._gaps[partition] = self._gaps.get(partition, Loss()) + Loss(gone=begin - position)
                 self._notices.append(f"{partition}: {begin - position} records were deleted unread")
                 self._wall.counts["gaps passed over"] += 1
 
@@ -164,7 +165,7 @@ class FakeSource:
         """Count what is there and not delivered, -1 while the broker is down."""
         return max(0, self._ends[partition] - self._positions[partition]) if partition in self._ends else -1
 
-    def gaps(self) -> Mapping[Partition, int]:
+    def gaps(self) -> Mapping[Partition, Loss]:
         """Give what was gone before it could be read."""
         return self._gaps
 

@@ -13,7 +13,7 @@ from pipelines.serve.metrics_page import page
 from schemas.effects import Commit, Effects
 from schemas.history import SeriesInfo
 from schemas.settings import Cohorts, Settings
-from schemas.status import Exemplar, Histogram
+from schemas.status import Exemplar, Histogram, Loss
 from tests.pipelines.serve.made_up import EVIL, FIRST_MINUTE, FIRST_MS, alert, history_row
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -131,11 +131,15 @@ def test_alerts_are_counted_however_many_there_are(world, ask):
 
 def test_a_store_that_cannot_be_written_and_lost_records_are_metrics(world, ask):
     """The engine's own trouble with the store counts as much as the scrape's, and so do records that were gone."""
-    troubled = world.with_status(store_failure="limen.db: the disk is full", gaps={"kafka:a/b/3": 4, "stdin/0": -1})
+    troubled = world.with_status(
+        store_failure="limen.db: the disk is full", gaps={"kafka:a/b/3": Loss(4, 10), "stdin/0": Loss(-1)}
+    )
     found = samples(ask(troubled).get("/metrics").text)
     assert found["limen_store_failing"] == 1
     assert found['limen_records_gone{partition="3",source="kafka:a/b"}'] == 4
     assert found['limen_records_gone{partition="0",source="stdin"}'] == -1
+    assert found['limen_records_corrupt{partition="3",source="kafka:a/b"}'] == 10
+    assert found['limen_records_corrupt{partition="0",source="stdin"}'] == 0
 
 
 def test_series_carry_value_expectation_band_and_return_period(client):

@@ -11,6 +11,7 @@ from schemas.account import Account, Composition, Moved, Part, Rest, Shape
 from schemas.breach import Burn
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect
+from schemas.status import Loss
 from tests.pipelines.serve.made_up import EVIL, FIRST_MS, alert
 from tests.pipelines.serve.made_up_days import busy
 
@@ -61,11 +62,14 @@ def test_troubles_of_limen_itself_are_said_on_top(world, ask):
 def test_a_limen_that_sees_nothing_is_never_called_quiet(tmp_path, ask):
     """With a store that cannot be written, or a source that cannot be read, the title says so, and why."""
     quiet = busy(tmp_path, quiet=True)
-    page = ask(quiet.with_status(ready=False, store_failure="limen.db: <full>", gaps={"kafka:e/0": 1200})).get("/").text
+    gaps = {"kafka:e/0": Loss(1200, 10), "kafka:e/1": Loss(corrupt=1)}
+    page = ask(quiet.with_status(ready=False, store_failure="limen.db: <full>", gaps=gaps)).get("/").text
     assert "All quiet" not in page
     assert "Nothing is judged at the moment" in page
     assert "Store: limen.db: &lt;full&gt;." in page
     assert "kafka:e/0: 1,200 records were gone before they could be read." in page
+    assert "kafka:e/0: 10 records are broken in the log and were passed over." in page
+    assert "kafka:e/1: 1 record is broken in the log and was passed over." in page
     blind = ask(quiet.with_status(source_failure="kafka: no broker")).get("/api/v1/overview").json()
     assert (blind["state"], blind["title"]) == ("blind", "Nothing is judged at the moment")
 

@@ -46,7 +46,8 @@ class Trouble(msgspec.Struct, frozen=True, tag="trouble"):
     """Something wrong with the input itself: with `records` of the `of` that came, -1 where the number is unknown.
 
     `partition` is "" where all of the input is meant, else the records lie from offset `first` on and before `until`
-    (-1: not known). `counts` says of what kind they are. It is `lasting` while nothing has shown its end.
+    (-1: not known). `counts` says of what kind they are. It is `lasting` while nothing has shown its end. Those of one
+    incident may lie in several `places`, of which the first is named.
     """
 
     partition: str
@@ -56,6 +57,7 @@ class Trouble(msgspec.Struct, frozen=True, tag="trouble"):
     of: int
     counts: dict[str, int]
     lasting: bool = False
+    places: int = 1
 
 
 Breach = Burn | Gap | Trouble

@@ -36,7 +36,7 @@ class Loss(msgspec.Struct, frozen=True):
         >>> Loss(gone=3) + Loss(gone=-1, corrupt=2)
         Loss(gone=-1, corrupt=2)
         """
-        return Loss(_sum(self.gone, more.gone), _sum(self.corrupt, more.corrupt))
+        return Loss(added(self.gone, more.gone), added(self.corrupt, more.corrupt))
 
     def since(self, before: "Loss") -> "Loss":
         """Give what was lost since it was so much.
@@ -47,7 +47,8 @@ class Loss(msgspec.Struct, frozen=True):
         return Loss(_since(self.gone, before.gone), _since(self.corrupt, before.corrupt))
 
 
-def _sum(one: int, other: int) -> int:
+def added(one: int, other: int) -> int:
+    """Add two numbers of records; where one cannot be known, the sum cannot either."""
     return UNKNOWN if UNKNOWN in (one, other) else one + other
 
 

@@ -30,6 +30,8 @@ def trouble_title(signal: str, trouble: Trouble) -> str:
     'Records lost: 120 of kafka:t/0 were gone before they could be read'
     >>> trouble_title(LOST, Trouble("kafka:t/0", 7, 0, -1, -1, {}))
     'Records lost: an unknown number of kafka:t/0 were gone before they could be read'
+    >>> trouble_title(LOST, Trouble("kafka:t/0", 7, 127, 220, 220, {}, places=2))
+    'Records lost: 220 of kafka:t/0 and 1 more place were gone before they could be read'
     >>> trouble_title(CORRUPT, Trouble("kafka:t/0", 7, 17, 10, 10, {}))
     'Corrupt batch passed over: 10 records of kafka:t/0'
     >>> trouble_title(CAPPED, Trouble("", -1, -1, 950, 1_000, {"tenant": 900, "leaf": 50}))
@@ -37,12 +39,14 @@ def trouble_title(signal: str, trouble: Trouble) -> str:
     """
     counts, share = _counts(trouble), number(100 * trouble.records / max(1, trouble.of))
     lost = "an unknown number" if trouble.records < 0 else f"{trouble.records:,}"
+    others = trouble.places - 1
+    where = trouble.partition + (f" and {others:,} more place{'' if others == 1 else 's'}" if others else "")
     titles = {
         BROKEN: f"Ingest broken: none of {trouble.records:,} records in a row of {trouble.partition} is of use{counts}",
         DRIFT: f"Schema drift: {share} % of {trouble.of:,} records do not fit{counts}",
         UNREADABLE: f"Unreadable records: {share} % of {trouble.of:,}{counts}",
-        LOST: f"Records lost: {lost} of {trouble.partition} were gone before they could be read",
-        CORRUPT: f"Corrupt batch passed over: {lost} records of {trouble.partition}",
+        LOST: f"Records lost: {lost} of {where} were gone before they could be read",
+        CORRUPT: f"Corrupt batch passed over: {lost} records of {where}",
         CAPPED: f"Caps met: not told apart any more{counts}",
     }
     return titles[signal]
@@ -58,7 +62,8 @@ def trouble_in_words(signal: str, trouble: Trouble) -> str:
     said = [f"{trouble_title(signal, trouble)}."]
     if trouble.first >= 0:
         before = f", before {trouble.until}" if trouble.until > trouble.first else ""
-        said.append(f"They lie from offset {trouble.first} on{before}.")
+        which = "They" if trouble.places == 1 else "The first of them"
+        said.append(f"{which} lie from offset {trouble.first} on{before}.")
     return " ".join([*said, _TO_DO[signal]])
 
 

@@ -38,13 +38,17 @@ _ONSET_ERROR = 1 / 3
 
 
 class Case(msgspec.Struct):
-    """An incident while a minute is worked on: as it was, as it is now, what fires in it, what joined, what is back."""
+    """An incident while a minute is worked on: as it was, as it is now, what fires in it, what joined, what is back.
+
+    `said` is what else its timeline is to tell.
+    """
 
     base: Incident
     incident: Incident
     members: list[Alert]
     joined: list[Alert]
     back: list[Alert] = []
+    said: list[str] = []
 
 
 def order(triage: Triage, alert: Alert) -> tuple[int, float, str]:

@@ -231,6 +231,7 @@ class Reviewer:
         joined = [(a.signal, dict(a.cohort)) for a in case.joined if before.version or a.id != after.lead_alert]
         if joined:
             said.append(f"joined by {joined_in_words(joined)}")
+        said += case.said
         if case.back:
             said.append(back_in_words(case.back, self._triage.signal_of))
         if not case.members:

@@ -18,10 +18,14 @@ from schemas.alert import Alert
 from schemas.breach import Trouble
 from schemas.effects import Effects
 from schemas.incident import Incident, Notification
-from schemas.operations import BROKEN, DRIFT, UNREADABLE, Sign
+from schemas.operations import BROKEN, CORRUPT, DRIFT, LOST, UNREADABLE, Sign
 from schemas.score import Finding, Level, Reason
 from schemas.settings import Settings
+from schemas.status import UNKNOWN, added
+from schemas.trouble_words import trouble_title
 
+COUNTED = (LOST, CORRUPT)
+"""Signals whose records an incident adds up: each of their places is told once, and nothing is found there again."""
 REJECTED = (DRIFT, UNREADABLE)
 """Signals of rejects among events; where there is nothing but rejects, that alone is told."""
 
@@ -74,14 +78,15 @@ class Operations:
         if alert is None and sign.signal in REJECTED and self._is_broken(sign.at_ms):
             return []  # the same rejects, told twice
         moved = advance(alert, finding, self._policy(sign.signal), sign.began, sign.at_ms)
-        return [self._changed(key, each, sign.at_ms) for each in moved]
+        more = sign.trouble if sign.signal in COUNTED else None
+        return [self._changed(key, each, sign.at_ms, more) for each in moved]
 
     def _is_broken(self, at_ms: int) -> bool:
         """Say whether an ingest was broken by then; another partition may be read further, and say more already."""
         return any(alert.rule == BROKEN and alert.firing_ms <= at_ms for alert in self._alerts.values())
 
-    def _changed(self, key: Key, alert: Alert, now_ms: int) -> Effects:
-        """Keep a changed alert, and give it with what it changes of its incident."""
+    def _changed(self, key: Key, alert: Alert, now_ms: int, more: Trouble | None = None) -> Effects:
+        """Keep a changed alert, and give it with what it changes of its incident; `more` adds to what that counts."""
         alert = msgspec.structs.replace(alert, severity=stricter(alert.severity, self._triage.severity(alert)))
         self._alerts[key] = alert
         if alert.state == "resolved":
@@ -95,6 +100,8 @@ class Operations:
             self._alerts[key] = alert
         if case.members:
             reviewer.review(case)
+        if more is not None and case.base.version:
+            _add(case, more)
         incidents, messages = self._sealed(case, reviewer)
         return Effects((alert,), incidents, messages)
 
@@ -118,6 +125,19 @@ class Operations:
             del self.incidents[incident.lead_signal]
         sinks, public_url = self._settings.notifiers, self._settings.serve.public_url
         return (incident,), tuple(notices(before, incident, self._triage.signal_of, sinks, public_url))
+
+
+def _add(case: Case, more: Trouble) -> None:
+    """Add to an incident what was found in one more place."""
+    known = case.base.breach
+    assert isinstance(known, Trouble), f"{case.base.lead_signal} counts nothing"
+    total = msgspec.structs.replace(
+        known, records=added(known.records, more.records), of=added(known.of, more.of), places=known.places + 1
+    )
+    title = trouble_title(case.base.lead_signal, total)
+    case.incident = msgspec.structs.replace(case.incident, breach=total, title=title)
+    number = "an unknown number" if more.records == UNKNOWN else f"{more.records:,}"
+    case.said.append(f"again: {number} of {more.partition} from offset {more.first} on; {title}")
 
 
 def _place(finding: Finding) -> tuple[object, ...]:

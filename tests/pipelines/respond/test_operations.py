@@ -141,9 +141,34 @@ def test_a_second_loss_joins_the_first():
     opened = only(wing.operate([first]))
     assert wing.operate([first]) == []
     (effects,) = wing.operate([lost(P, 500, 600, 100, at_ms(7), stopped=False)])
-    assert effects.alerts[0].id == merged([effects]).alerts[0].id
     assert effects.alerts[0].incident_id == opened.id
     assert effects.notifications == ()
+
+
+def test_an_incident_counts_all_that_was_lost_while_it_is_open():
+    """Each place stands in the timeline, of the same partition or another; the title has the total, also later."""
+    wing = respond()
+    wing.operate([lost(P, 7, 127, 120, at_ms(5), stopped=False)])
+    second = only(wing.operate([lost(P, 500, 600, 100, at_ms(7), stopped=False)]))
+    assert second.title == "Records lost: 220 of kafka:t/0 and 1 more place were gone before they could be read"
+    assert second.timeline[-1].what == f"again: 100 of kafka:t/0 from offset 500 on; {second.title}"
+    assert "The first of them lie from offset 7 on, before 127" in explain(second, OPERATIONAL["records_lost"])
+    third = only(wing.operate([lost(Q, 50, 1_050, 1_000, at_ms(8), stopped=False)]))
+    assert third.title == "Records lost: 1,220 of kafka:t/0 and 2 more places were gone before they could be read"
+    assert wing.operate([lost(Q, 50, 1_050, 1_000, at_ms(8), stopped=False)]) == []
+    unknown = only(wing.operate([lost(P, 700, 700, -1, at_ms(9), stopped=False)]))
+    assert unknown.title.startswith("Records lost: an unknown number of kafka:t/0 and 3 more places were gone")
+    assert only([look(wing, 40)]).title == unknown.title
+
+
+def test_corrupt_batches_are_added_up_too():
+    """They are one incident, apart from what was gone."""
+    wing = respond()
+    wing.operate([corrupt(P, 7, 17, 10, at_ms(5))])
+    assert only(wing.operate([corrupt(P, 30, 50, 20, at_ms(6))])).title == (
+        "Corrupt batch passed over: 30 records of kafka:t/0 and 1 more place"
+    )
+    assert only(wing.operate([lost(P, 70, 80, 10, at_ms(7), stopped=False)])).title.startswith("Records lost: 10 of")
 
 
 def test_a_corrupt_batch_is_a_ticket():

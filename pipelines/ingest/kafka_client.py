@@ -51,6 +51,22 @@ class Listing(msgspec.Struct, frozen=True):
     numbers: tuple[int, ...]
 
 
+class Login(Protocol):
+    """One login, as the library speaks it: bytes to the broker and bytes from it, in turns, until it is done."""
+
+    def auth_bytes(self) -> bytes:
+        """Give what is sent next."""
+        ...
+
+    def receive(self, auth_bytes: bytes) -> None:
+        """Take what the broker answered; raises where it is wrong."""
+        ...
+
+    def is_done(self) -> bool:
+        """Say whether nothing is left to be said."""
+        ...
+
+
 class Client(Protocol):
     """A connection to the brokers of one topic. Every method may raise; what that means, `Library.trouble` says.
 

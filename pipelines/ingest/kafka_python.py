@@ -1,22 +1,29 @@
 """The adapter of kafka-python, written in Python alone: the default client, and the only file that knows the library.
 
 After any exception its fetch buffers are unusable (a later poll may never return), so a client that failed is closed.
+The library would make two objects of every record. It is given other classes for a fetched partition and for a batch:
+all else it goes on to do (checksums, transactions, compression), but `kafka_records` reads the bytes of a batch.
 """
 
 import contextlib
 import gc
 import importlib
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.consumer.fetcher import Fetcher
 from kafka.net.compat import KafkaNetClient
 from kafka.net.sasl import get_sasl_mechanism
 from kafka.net.sasl.oauth import AbstractTokenProvider
+from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 
-from pipelines.ingest.kafka_client import FETCH_PARTITION_BYTES, FETCH_WAIT_MS, Listing, Trouble, UnusableError
+from pipelines.ingest import kafka_client
+from pipelines.ingest.kafka_client import Listing, Login, Trouble, UnusableError
+from pipelines.ingest.kafka_records import MalformedError, unpacked
 from pipelines.ingest.kafka_security import text_of, tls_context
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSecurity, KafkaSource
@@ -31,6 +38,7 @@ _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (kafka_errors.OffsetOutOfRangeError, "out_of_range"),
     (kafka_errors.LogTruncationError, "cut"),
     (kafka_errors.CorruptRecordError, "corrupt"),
+    (MalformedError, "corrupt"),
     (kafka_errors.UnsupportedCodecError, "codec"),
     (kafka_errors.KafkaTimeoutError, "no_answer"),
     (kafka_errors.KafkaConnectionError, "no_answer"),
@@ -58,22 +66,6 @@ def trouble(error: Exception) -> Trouble:
     return next((found for kind, found in _TROUBLES if isinstance(error, kind)), "unknown")
 
 
-class Login(Protocol):
-    """One login, as the library speaks it: bytes to the broker and bytes from it, in turns, until it is done."""
-
-    def auth_bytes(self) -> bytes:
-        """Give what is sent next."""
-        ...
-
-    def receive(self, auth_bytes: bytes) -> None:
-        """Take what the broker answered; raises where it is wrong."""
-        ...
-
-    def is_done(self) -> bool:
-        """Say whether nothing is left to be said."""
-        ...
-
-
 def login(security: KafkaSecurity, host: str) -> Login:
     """Begin a login of this user at a host; raises `UnusableError`."""
     made: Login = get_sasl_mechanism(security.mechanism)(host=host, security_protocol="", **_credentials(security))
@@ -94,10 +86,11 @@ class Client:
             isolation_level="read_committed",
             allow_auto_create_topics=False,
             max_poll_records=config.poll_records_max,
-            max_partition_fetch_bytes=FETCH_PARTITION_BYTES,
+            max_partition_fetch_bytes=kafka_client.FETCH_PARTITION_BYTES,
             fetch_max_bytes=config.fetch_bytes_max,
-            fetch_max_wait_ms=min(FETCH_WAIT_MS, self._timeout_ms // 2),
+            fetch_max_wait_ms=min(kafka_client.FETCH_WAIT_MS, self._timeout_ms // 2),
         )
+        self._consumer._fetcher.PartitionRecords = partial(_Fetched, self._partitions)  # noqa: SLF001 - see decision 0013
 
     def listing(self) -> Listing:
         """Ask for the topic's id and partitions."""
@@ -121,21 +114,15 @@ class Client:
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Read these partitions from these offsets."""
-        self._partitions = {partition.number: partition for partition in positions}
-        self._consumer.assign(self._logs(list(self._partitions)))
+        self._partitions.update({partition.number: partition for partition in positions})
+        self._consumer.assign(self._logs([partition.number for partition in positions]))
         for partition, offset in positions.items():
             self._consumer.seek(self._log(partition.number), offset)
 
     def poll(self, timeout_seconds: float) -> dict[Partition, list[Record]]:
         """Give the next records."""
         fetched = self._consumer.poll(timeout_ms=round(timeout_seconds * 1000))
-        found: dict[Partition, list[Record]] = {}
-        for log, batch in fetched.items():
-            partition = self._partitions[log.partition]
-            found[partition] = [
-                Record(each.value or b"", partition, each.offset, max(each.timestamp, 0)) for each in batch
-            ]
-        return found
+        return {self._partitions[log.partition]: records for log, records in fetched.items()}
 
     def position(self, partition: Partition) -> int:
         """Give the next offset, which markers of transactions move without a record."""
@@ -149,7 +136,7 @@ class Client:
     def close(self) -> None:
         """Drop the connection; what the library says to it no longer matters."""
         with contextlib.suppress(Exception):
-            self._consumer.close(autocommit=False, timeout_ms=FETCH_WAIT_MS)
+            self._consumer.close(autocommit=False, timeout_ms=kafka_client.FETCH_WAIT_MS)
 
     def _made(self, kind: type[Any], **options: Any) -> Any:
         """Make a client of the library; one that fails to connect would leave its thread behind, so close it."""
@@ -187,6 +174,85 @@ class Client:
     @staticmethod
     def _offsets(offsets: Mapping[Any, int]) -> dict[int, int]:
         return {log.partition: offset for log, offset in offsets.items()}
+
+
+class _Fetched(Fetcher.PartitionRecords):  # type: ignore[misc] # the library ships no types
+    """What was fetched of one partition, unpacked batch by batch."""
+
+    next_fetch_offset: int
+
+    def __init__(self, among: Mapping[int, Partition], offset: int, log: Any, records: Any, **options: Any) -> None:
+        super().__init__(offset, log, _Log(records), **options)
+        self._partition = among[log.partition]
+        self._rest: list[Record] = []
+        self._behind = offset
+
+    def __bool__(self) -> bool:
+        return bool(self._rest) or super().__bool__()
+
+    def drain(self) -> None:
+        """Let go of what is left."""
+        self._rest = []
+        super().drain()
+
+    def take(self, n: int) -> list[Record]:
+        """Give the next records, n at most; what is wrong behind some of them is raised by the next call."""
+        taken, self._rest = self._rest, []
+        try:
+            while len(taken) < n:
+                found = super().take(1)
+                taken += self._unpacked(found[0]) if found else []
+                self._behind = self.next_fetch_offset  # markers of transactions move it without a record
+                if not found:
+                    break
+        except Exception as error:
+            if not taken:
+                raise
+            self._next_inline_exception = error
+        taken, self._rest = taken[:n], taken[n:]
+        self.next_fetch_offset = taken[-1].offset + 1 if self._rest else self._behind
+        return taken
+
+    def _unpacked(self, one: Any) -> list[Record]:
+        """Give the records of a batch from where we stand on, or the one record of a batch of an older format."""
+        batch = one.value
+        if not isinstance(batch, _Batch):
+            return [Record(batch or b"", self._partition, one.offset, max(one.timestamp, 0))]
+        first_ms, appended_ms = batch.first_timestamp, batch.max_timestamp if batch.timestamp_type else -1
+        records = unpacked(batch.body, len(batch), self._partition, batch.base_offset, first_ms, appended_ms)
+        return [each for each in records if each.offset >= self.fetch_offset]
+
+
+class _Log:
+    """The batches of a partition."""
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+
+    def next_batch(self) -> Any:
+        """Give the next batch as it was fetched, None behind the last."""
+        batch = self._records.next_batch()
+        if type(batch) is DefaultRecordBatch:
+            batch.__class__ = _Batch
+        return batch
+
+
+class _Batch(DefaultRecordBatch):  # type: ignore[misc] # the library ships no types
+    """A batch that gives one record, whose value is the batch itself."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        yield DefaultRecord(0, self.last_offset, self.max_timestamp, self.timestamp_type, None, self, [])
+
+    def __len__(self) -> int:
+        return int(self.records_count)
+
+    @property
+    def body(self) -> bytes:
+        """Give the bytes behind the header, without compression."""
+        self._maybe_uncompress()
+        return bytes(memoryview(self._buffer)[self._pos :])
 
 
 def forget() -> None:

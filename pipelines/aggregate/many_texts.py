@@ -5,7 +5,7 @@ of adding and no machine rounds another way.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,14 +20,16 @@ GRAM_WORDS = 4
 TEXTS_MAX = 128
 """Texts counted at a time: enough to be quick, and few enough that their characters stay in the processor's cache."""
 
-_NARROW = 256
-"""Characters below this are counted in a table; the few others are sorted."""
+_ASCII, _NARROW = 128, 256
+"""Characters below these are counted in a table; the few others are sorted."""
 _BITS = 46
 """Bits behind the point of `c log2 c`: with 4,096 characters their sum takes 16 bits before it."""
 _counts = np.arange(ENTROPY_CHARS_MAX + 1, dtype=np.float64)
 _COUNT_LOGS = np.rint(_counts * np.log2(np.maximum(_counts, 1.0)) * 2.0**_BITS).astype(np.int64)
 
 _WIDE_SPACE = re.compile(f"[{''.join(chr(code) for code in range(128, 0x3001) if chr(code).isspace())}]").search
+_SPACES = bytes(9 <= byte <= 13 or 28 <= byte <= 32 for byte in range(256))
+"""Which bytes are white space: tab to carriage return, and 28 to the space itself."""
 _LOAD = 8
 """Bytes that are read at once, as one number."""
 _WORD_BYTES_MAX = 3 * _LOAD
@@ -47,28 +49,41 @@ def entropies(texts: Sequence[str]) -> Floats:
     >>> entropies(["aabb", "aaaa", ""]).tolist()
     [1.0, 0.0, 0.0]
     """
-    parts = [_entropies(texts[at : at + TEXTS_MAX]) for at in range(0, len(texts), TEXTS_MAX)]
-    return np.concatenate([np.zeros(0), *parts])
+    return _measured(_entropies, texts)
+
+
+def _measured(measure: Callable[[Sequence[str]], Floats], texts: Sequence[str]) -> Floats:
+    """Measure a few texts at a time, those in ASCII apart: most are, and then a character is a byte."""
+    found = np.zeros(len(texts))
+    plain = np.array([text.isascii() for text in texts], dtype=np.bool_)
+    for places in (np.flatnonzero(plain), np.flatnonzero(~plain)):
+        for at in range(0, len(places), TEXTS_MAX):
+            some = places[at : at + TEXTS_MAX]
+            found[some] = measure([texts[place] for place in some.tolist()])
+    return found
 
 
 def _entropies(texts: Sequence[str]) -> Floats:
     heads = [text[:ENTROPY_CHARS_MAX] for text in texts]
     sizes = np.array(list(map(len, heads)), dtype=np.int64)
-    row = np.repeat(np.arange(len(texts)) * _NARROW, sizes)
     joined = "".join(heads)
     total = np.zeros(len(texts), dtype=np.int64)
     if joined.isascii():
+        width = _ASCII
+        row = np.repeat(np.arange(len(texts)) * width, sizes)
         row += np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
     else:
+        width = _NARROW
+        row = np.repeat(np.arange(len(texts)) * width, sizes)
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        wide = np.flatnonzero(codes >= _NARROW)
+        wide = np.flatnonzero(codes >= width)
         if len(wide):
             pairs, count = np.unique(row[wide] << 32 | codes[wide], return_counts=True)
-            np.add.at(total, (pairs >> 32) // _NARROW, _COUNT_LOGS[count])
+            np.add.at(total, (pairs >> 32) // width, _COUNT_LOGS[count])
         row += codes
-        row[wide] = len(texts) * _NARROW
-    table = np.bincount(row, minlength=len(texts) * _NARROW + 1)[:-1]
-    total += _COUNT_LOGS[table].reshape(len(texts), _NARROW).sum(axis=1)
+        row[wide] = len(texts) * width
+    table = np.bincount(row, minlength=len(texts) * width + 1)[:-1]
+    total += _COUNT_LOGS[table].reshape(len(texts), width).sum(axis=1)
     known = np.maximum(sizes, 1)
     return np.maximum(np.log2(known) - total * 2.0**-_BITS / known, 0.0)
 
@@ -93,55 +108,55 @@ def repetitions(texts: Sequence[str]) -> Floats:
     >>> repetitions(["a b c d a b c d a b c d", "one two three four five six"]).tolist()
     [0.5555555555555556, 0.0]
     """
-    parts = [_repetitions(texts[at : at + TEXTS_MAX]) for at in range(0, len(texts), TEXTS_MAX)]
-    return np.concatenate([np.zeros(0), *parts])
+    return _measured(_repetitions, texts)
 
 
 def _repetitions(texts: Sequence[str]) -> Floats:
     """Count the grams of each text, and how many of them have come before."""
     tails = [text[-REPETITION_CHARS_MAX:] for text in texts]
-    row, word, unread = _words([tail.encode("utf-8", "surrogatepass") for tail in tails])
-    count = max(0, len(word) - GRAM_WORDS + 1)
-    whole = row[:count] == row[len(row) - count :]
-    gram_row = row[:count][whole].astype(np.uint64)
-    hashes = sum((word[k : k + count] * odd for k, odd in enumerate(_MIX)), np.zeros(count, dtype=np.uint64))[whole]
-    hashes = np.sort(hashes >> np.uint64(64 - _HASH_BITS) | gram_row << np.uint64(_HASH_BITS))
-    again = hashes[1:][hashes[1:] == hashes[:-1]] >> np.uint64(_HASH_BITS)
-    grams = np.bincount(gram_row.astype(np.int64), minlength=len(texts))
+    words, hashes, long = _words([tail.encode("utf-8", "surrogatepass") for tail in tails])
+    grams = np.maximum(words - (GRAM_WORDS - 1), 0)
+    # A gram begins at every word but the last three of a text.
+    begun = np.ones(len(hashes), dtype=np.bool_)
+    behind = np.cumsum(words)
+    for k in range(1, GRAM_WORDS):
+        begun[np.maximum(behind - k, behind - words)[words >= k]] = False
+    count = max(0, len(hashes) - GRAM_WORDS + 1)
+    gram = hashes[:count] * _MIX[0]
+    for k in range(1, GRAM_WORDS):
+        gram += hashes[k : k + count] * _MIX[k]
+    gram >>= np.uint64(64 - _HASH_BITS)
+    gram = gram[begun[:count]]
+    gram |= np.repeat(np.arange(len(texts), dtype=np.uint64) << np.uint64(_HASH_BITS), grams)
+    gram.sort()
+    again = gram[1:][gram[1:] == gram[:-1]] >> np.uint64(_HASH_BITS)
     before = np.bincount(again.astype(np.int64), minlength=len(texts))
     found = np.where(grams > 1, 1.0 - (grams - before) / np.maximum(grams, 1), 0.0)
+    unread = set(long[grams[long] > 1].tolist())
     for at, tail in enumerate(tails):
         if at in unread or (not tail.isascii() and _WIDE_SPACE(tail)):
             found[at] = repetition(tail)
     return found
 
 
-def _words(texts: list[bytes]) -> tuple[Ints, Hashes, set[int]]:
-    """Give for each word, in order, the text that it is of and a hash; and the texts with words too long for that."""
+def _words(texts: list[bytes]) -> tuple[Ints, Hashes, Ints]:
+    """Give the number of words of each text, the hashes of all in order, and which texts hold words too long for it."""
     margin = b" " * _LOAD  # so that the bytes around a word can be read as well
     buffer = b" ".join([margin, *texts, margin * 2])
-    raw = np.frombuffer(buffer, dtype=np.uint8)
-    space = (raw - np.uint8(9) < 5) | (raw - np.uint8(28) < 5)  # tab to carriage return, and 28 to the space itself
+    space = np.frombuffer(buffer.translate(_SPACES), dtype=np.bool_)
     edges = np.flatnonzero(space[1:] != space[:-1]) + 1
     start, until = edges[::2], edges[1::2]
     behind = len(margin) + 1 + np.cumsum(np.array(list(map(len, texts)), dtype=np.int64) + 1)
-    words = np.searchsorted(start, behind)
-    row = np.repeat(np.arange(len(texts)), np.diff(words, prepend=0))
+    words = np.diff(np.searchsorted(start, behind), prepend=0)
     size = until - start
-    loads = _loads(buffer)
-    long = (size > _LOAD).astype(np.uint64)
+    # The eight bytes from every place on, as a number.
+    loads = np.ascontiguousarray(np.ndarray((len(buffer) - _LOAD + 1,), dtype="<u8", buffer=buffer, strides=(1,)))
     hashes = (loads[start] & _FIRST[np.minimum(size, _LOAD)]) * _MIX[0]
-    hashes += loads[until - _LOAD] * long * _MIX[1]
-    hashes += loads[(start + until) // 2 - _LOAD // 2] * long * _MIX[2]
+    long = np.flatnonzero(size > _LOAD)
+    ends = until[long]
+    hashes[long] += loads[ends - _LOAD] * _MIX[1] + loads[(start[long] + ends) // 2 - _LOAD // 2] * _MIX[2]
     hashes += size.astype(np.uint64) * _MIX[3]
     hashes ^= hashes >> _FOLD
-    return row, hashes * _MIX[0], set(row[size > _WORD_BYTES_MAX].tolist())
-
-
-def _loads(buffer: bytes) -> Hashes:
-    """Give the eight bytes from every place on as a number."""
-    size = len(buffer) // _LOAD - 1
-    loads = np.empty((size, _LOAD), dtype=np.uint64)
-    for shift in range(_LOAD):
-        loads[:, shift] = np.frombuffer(buffer, dtype="<u8", count=size, offset=shift)
-    return loads.reshape(-1)
+    hashes *= _MIX[0]
+    longest = np.flatnonzero(size > _WORD_BYTES_MAX)
+    return words, hashes, np.unique(np.searchsorted(np.cumsum(words), longest, side="right"))

@@ -220,11 +220,11 @@ class Store:
         Of one incident and sink it is only the next in order. The limit is each sink's own, so that one that fails
         and piles up keeps nobody else waiting.
         """
-        return self._bodies(store_outbox.due(now_ms, limit), _delivery)
+        return self._bodies(store_outbox.DUE, _delivery, now_ms=now_ms, limit=limit)
 
     def deliveries_over(self, sink: str, waiting_max: int) -> list[Delivery]:
         """Give the waiting messages of a sink beyond so many, those that matter least."""
-        return self._bodies(store_outbox.over(sink, waiting_max), _delivery)
+        return self._bodies(store_outbox.OVER, _delivery, sink=sink, waiting_max=waiting_max)
 
     def record_delivery(self, delivery: Delivery) -> None:
         """Write what became of a message."""
@@ -256,9 +256,9 @@ class Store:
             free_pages(connection)
         return told
 
-    def _bodies(self, query: Any, decode: Callable[[bytes], T]) -> list[T]:
+    def _bodies(self, query: Any, decode: Callable[[bytes], T], **parameters: Any) -> list[T]:
         with self._reading() as connection:
-            return [decode(body) for body in connection.execute(query).scalars()]
+            return [decode(body) for body in connection.execute(query, parameters).scalars()]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, select
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, select
 
 from pipelines.store_tables import DELIVERIES, INCIDENTS
-from schemas.incident import OVER
+from schemas.incident import OVER as INCIDENTS_OVER
 
 
-def due(now_ms: int, limit: int) -> Any:
-    """Ask for the bodies of waiting messages whose time has come, as `Store.deliveries_due` promises."""
+def _due() -> Any:
     columns, before = DELIVERIES.c, DELIVERIES.alias("before")
     earlier = exists().where(
         before.c.incident_id == columns.incident_id,
@@ -19,22 +18,29 @@ def due(now_ms: int, limit: int) -> Any:
     )
     order = (columns.created_ms, columns.incident_id, columns.sequence)
     place = func.row_number().over(partition_by=columns.sink, order_by=order)
-    waiting = and_(columns.state == "waiting", columns.next_attempt_ms <= now_ms, ~earlier)
+    waiting = and_(columns.state == "waiting", columns.next_attempt_ms <= bindparam("now_ms"), ~earlier)
     found = select(DELIVERIES, place.label("place")).where(waiting).subquery()
-    query = select(found.c.body).where(found.c.place <= limit)
+    query = select(found.c.body).where(found.c.place <= bindparam("limit"))
     return query.order_by(found.c.created_ms, found.c.incident_id, found.c.sequence, found.c.sink)
 
 
-def over(sink: str, waiting_max: int) -> Any:
-    """Ask for the bodies of a sink's waiting messages beyond so many, those that matter least.
-
-    Messages of open incidents stay before those of incidents that are over, newer incidents before older ones, and of
-    one incident the first messages, because the later ones say nothing without them.
-    """
+def _over() -> Any:
     columns, incidents = DELIVERIES.c, INCIDENTS.c
-    order = (incidents.state.in_(OVER), incidents.updated_ms.desc(), columns.incident_id, columns.sequence)
+    order = (incidents.state.in_(INCIDENTS_OVER), incidents.updated_ms.desc(), columns.incident_id, columns.sequence)
     query = select(columns.body).join(INCIDENTS, incidents.id == columns.incident_id)
-    return query.where(columns.state == "waiting", columns.sink == sink).order_by(*order).limit(-1).offset(waiting_max)
+    waiting = query.where(columns.state == "waiting", columns.sink == bindparam("sink"))
+    return waiting.order_by(*order).limit(-1).offset(bindparam("waiting_max"))
+
+
+DUE = _due()
+"""Asks for the bodies of waiting messages whose time has come, as `Store.deliveries_due` promises.
+
+The outbox asks every second, and to put such a question together costs more than to answer it: it is made once."""
+OVER = _over()
+"""Asks for the bodies of a sink's waiting messages beyond so many, those that matter least.
+
+Messages of open incidents stay before those of incidents that are over, newer incidents before older ones, and of one
+incident the first messages, because the later ones say nothing without them."""
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:

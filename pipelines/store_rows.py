@@ -1,10 +1,11 @@
 """Rows of the store: every struct beside the columns it is asked for by."""
 
+from functools import cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, Table
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from schemas.alert import Alert
 from schemas.effects import Position, StoredPartial
@@ -25,12 +26,17 @@ _streak = msgspec.msgpack.Decoder(Streak | None).decode
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Write rows by primary key, replacing what is there."""
-    if not rows:
-        return
+    if rows:
+        connection.execute(_upsert(table), rows)
+
+
+@cache
+def _upsert(table: Table) -> Insert:
+    """Make the statement of a table once: every commit uses most of them."""
     keys = [column.name for column in table.primary_key]
     statement = insert(table)
     others = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 def position_row(position: Position) -> Row:

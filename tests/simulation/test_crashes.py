@@ -73,11 +73,13 @@ def count(world: World, soak_count) -> None:
 
 
 def test_the_worlds_are_as_rough_as_they_say():
-    """A handful of worlds has every kind of trouble, and processes are killed in most of their places."""
-    worlds = [World(seed) for seed in range(900, 906)]
-    for world in worlds:
-        check(world)
-    counts = sum((world.counts for world in worlds), Counter())
+    """Three of the worlds below have every kind of trouble, and processes are killed in most of their places."""
+    counts: Counter[str] = Counter()
+    for seed in (20, 22, 36):
+        world = World(seed)
+        world.run()
+        world.store.close()
+        counts += world.counts
     assert [name for name in CASES if not any(key.startswith(name) for key in counts)] == []
     assert sum(name.startswith("killed at") for name in counts) > 6
 

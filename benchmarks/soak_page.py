@@ -58,6 +58,7 @@ class Result(msgspec.Struct, frozen=True):
     command: str
     commit: str
     minutes: float
+    finished: bool
     passed: int
     skipped: int
     failed: tuple[str, ...]
@@ -71,14 +72,17 @@ def page(result: Result) -> str:
         (str(case), CASES.get(case, ""), ", ".join(map(_said, counts)))
         for case, counts in groupby(sorted(result.counts, key=_place), key=lambda count: count.case)
     ]
+    others = ", ".join(str(case) for case in CASES if case not in {count.case for count in result.counts})
+    early = "" if result.finished else "It was ended before it was over, so what came last was not run. "
     return f"""## Soak: faults that were met
 
     {result.command}
 
-Every test with the mark `soak`, at commit `{result.commit}`, in {result.minutes:.0f} minutes: {result.passed:,} passed,
-{len(result.failed)} failed, {result.skipped} skipped. The tests say how often they went through each case of the fault
-table and what they measured; each of them asserts what is expected there. What is simulated happens in the worlds of
-`tests/simulation`, the rest to real processes.
+Every test of a fault, quick or long, at commit `{result.commit}`, in {result.minutes:.0f} minutes: {result.passed:,}
+passed, {len(result.failed)} failed, {result.skipped} skipped. {early}The tests say how often they went through each
+case of the fault table and what they measured; each of them asserts what is expected there. What is simulated happens
+in the worlds of `tests/simulation`, the rest to real processes or to the real line. Not counted here, because the suite
+goes through them once or they cannot happen to a process that takes no part in groups: {others or "none"}.
 
 {failed}{markdown(("case", "what happens", "met"), lines)}"""
 

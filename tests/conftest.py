@@ -28,10 +28,12 @@ settings.load_profile("limen")
 ONE_AT_A_TIME = ("kafka", "stack", "browser")  # their programs are heavy: one worker runs all tests of such a mark
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups, and before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a heavy program on one worker, so that it is started once."""
+    """Keep tests that share a heavy program on one worker, so that it is started once; mark what counts faults."""
     for item in items:
+        if "soak_count" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.fault)
         for name in ONE_AT_A_TIME:
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.xdist_group(name))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -72,31 +73,36 @@ class Robust(Limen):
         return self.said()
 
 
-RESTARTS = [
-    pytest.param(2, (0.0, 1.0), id="a-few"),
-    pytest.param(20, (5.0, 120.0), id="soak", marks=pytest.mark.soak),
+OUTAGES_SECONDS = [5.0 * 24.0 ** (at / 9) for at in range(10)]
+"""Outages of 5 to 120 s, each longer than the one before by the same factor; two clients make them twenty."""
+AWAY_SECONDS = [
+    pytest.param([0.0, 1.0], id="a-few"),
+    pytest.param(random.Random(7).sample(OUTAGES_SECONDS, 10), id="soak", marks=pytest.mark.soak),
 ]
 
 
-@pytest.mark.parametrize(("restarts", "away_seconds"), RESTARTS)
-def test_a_broker_that_restarts_again_and_again(
-    kafka_broker, tmp_path, named, client, soak_count, restarts, away_seconds
-):
+@pytest.mark.parametrize("away_seconds", AWAY_SECONDS)
+def test_a_broker_that_restarts_again_and_again(kafka_broker, tmp_path, named, client, soak_count, away_seconds):
     """Case 2: the process lives through every outage, nothing is lost or read twice, and it ends while one lasts."""
-    topic = named(f"restarts-{restarts}")
+    topic = named(f"restarts-{len(away_seconds)}")
     kafka_broker.create_topic(topic, 1)
-    limen = Robust(tmp_path, kafka_broker.bootstrap, topic, client)
-    chance, pause = random.Random(7), threading.Event()
+    limen, pause = Robust(tmp_path, kafka_broker.bootstrap, topic, client), threading.Event()
+
+    def go_on(at: int) -> float:
+        """Write some more, wait until it is read, and give the seconds from the first write on."""
+        began = time.monotonic()
+        produce(kafka_broker.bootstrap, topic, turns(100 * at, 100))
+        until(lambda: limen.read() == 100 * (at + 1), process)
+        return time.monotonic() - began
+
     process = limen.start()
     try:
-        for at in range(restarts):
-            produce(kafka_broker.bootstrap, topic, turns(100 * at, 100))
-            until(lambda total=100 * (at + 1): limen.read() == total, process)
+        go_on(0)
+        for at, seconds in enumerate(away_seconds, 1):
             kafka_broker.stop()
-            pause.wait(chance.uniform(*away_seconds))
+            pause.wait(seconds)
             kafka_broker.start()
-        produce(kafka_broker.bootstrap, topic, turns(100 * restarts, 100))
-        until(lambda: limen.read() == 100 * (restarts + 1), process)
+            soak_count.most(2, go_on(at), "s from a broker's return to what was written then being durable")
         kafka_broker.stop()
         until(lambda: "nobody listens there: start the broker" in limen.said(), process)
         limen.end(process)
@@ -104,7 +110,9 @@ def test_a_broker_that_restarts_again_and_again(
         process.kill()
         process.wait()
         kafka_broker.start()
-    soak_count(2, restarts, "broker restarts")
+    soak_count(2, len(away_seconds), "broker restarts")
+    soak_count(2, int(sum(away_seconds)), "s that brokers were away on purpose")
+    soak_count.most(2, max(away_seconds), "s away at once")
 
 
 @pytest.mark.parametrize("count", [pytest.param(2, id="a-few"), pytest.param(20, id="soak", marks=pytest.mark.soak)])

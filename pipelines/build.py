@@ -19,12 +19,14 @@ from pipelines.engine_parts import Codec, Parts, Reading
 from pipelines.ingest.decode import Decoder
 from pipelines.ingest.files import FileSource
 from pipelines.ingest.kafka import KafkaSource
+from pipelines.ingest.kafka_writer import KafkaWriter
 from pipelines.ingest.source import Share, Source
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
 from pipelines.run import SystemClock
+from pipelines.run_letters import Letters
 from pipelines.run_line import unchanged
 from pipelines.serve.http import app
 from pipelines.store import Store, StoreError
@@ -65,7 +67,13 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
         respond=Respond(settings, known.signal, kind),
         codec=CODEC,
         rejects_max=settings.storage.rejects_max,
+        dead_letters=bool(_dead_letter_topic(settings)),
     )
+
+
+def _dead_letter_topic(settings: Settings) -> str:
+    """Give the topic that kept rejects go to, "" for none; there is none for files."""
+    return (settings.source.kafka.dead_letter_topic or "") if settings.source.kind == "kafka" else ""
 
 
 def reading(settings: Settings, known: Catalogue) -> Reading:
@@ -114,7 +122,8 @@ class Board:
 class Live:
     """Everything of one running Limen.
 
-    `pump` sends what is due at a time of day in epoch milliseconds, `beat` calls the dead-man's switch if there is one.
+    `pump` sends what is due at a time of day in epoch milliseconds, `beat` calls the dead-man's switch if there is one,
+    and `letters` sends rejects to their topic if there is one.
     """
 
     settings: Settings
@@ -125,6 +134,7 @@ class Live:
     app: Any
     pump: Callable[[int], object]
     beat: Callable[[int], object] | None
+    letters: Letters | None
 
 
 def restart_problem(settings: Settings) -> str:
@@ -170,6 +180,9 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
     board = Board(settings, heartbeat.counts if heartbeat else {})
     outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
 
+    topic = _dead_letter_topic(settings)
+    writer = KafkaWriter(settings.source.kafka)
+
     def pump(now_ms: int) -> None:
         # The next message of an incident becomes due when the one before it is through.
         for _ in range(ROUNDS_MAX):
@@ -185,6 +198,7 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
         app=app(store, board.status, settings, known.signal),
         pump=pump,
         beat=(lambda now_ms: heartbeat.beat(board.status(), now_ms)) if heartbeat else None,
+        letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
     )
 
 

@@ -90,6 +90,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
             complete=feed.complete,
             pump=limen.pump,
             beat=limen.beat,
+            letters=limen.letters,
             app=limen.app,
         )
         undelivered = "" if stopper() or not ended.reached else _undelivered(limen.store, dead_before)

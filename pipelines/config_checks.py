@@ -66,6 +66,17 @@ def _source(settings: Settings, report: Report) -> None:
         report(("source", "files", "paths"), "source.files.paths is empty, and source.kind is files; name a file")
     for name, message in problems(settings.source.kafka.security):
         report(("source", "kafka", "security", name), message)
+    _letters(settings, report)
+
+
+def _letters(settings: Settings, report: Report) -> None:
+    topic, name = settings.source.kafka.dead_letter_topic, "source.kafka.dead_letter_topic"
+    if topic == settings.source.kafka.topic:
+        said = f"{name} is the topic that is read, and letters would be rejected again and again; name another topic"
+        report(("source", "kafka", "dead_letter_topic"), said)
+    if topic and not settings.storage.rejects_max:
+        said = f"storage.rejects_max is 0, so that no reject is kept, and none goes to {name}; set it to 1 or more"
+        report(("storage", "rejects_max"), said)
 
 
 def _signals(settings: Settings, report: Report) -> None:

@@ -279,4 +279,5 @@ class Engine:
             rejects=rejects,
             rejects_max=self._parts.rejects_max,
             heard=self._heard,
+            dead_letters=self._parts.dead_letters,
         )

@@ -180,7 +180,7 @@ class Reading:
     """What turns records into partials.
 
     `reader` makes the reader of one partition from its stored position (None: never read), the partials of it whose
-    minutes are still open, and the latest closed minute (-1: none). `rejects_max` are kept of each partition.
+    minutes are still open, and the latest closed minute (-1: none).
     """
 
     decode: Callable[[bytes], Event | Reject]
@@ -190,10 +190,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Parts(Reading):
-    """Everything an engine is made of, fresh and without a past."""
+    """Everything an engine is made of, fresh and without a past.
+
+    `rejects_max` rejects are kept of each partition, and with `dead_letters` each waits for the dead-letter topic.
+    """
 
     minutes: Minutes
     detect: Detect
     respond: Respond
     codec: Codec
     rejects_max: int = 1_000
+    dead_letters: bool = False

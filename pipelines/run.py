@@ -14,10 +14,11 @@ import msgspec
 from pipelines.engine import Engine
 from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
+from pipelines.run_letters import Letters
 from pipelines.run_line import Clock, Hooks, Line, unchanged
 from pipelines.run_loop import Ended, Loop
 from pipelines.run_process import process_use
-from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
+from pipelines.run_threads import JOIN_SECONDS, WATCH_SECONDS, Repeating, Watchdog, WebServer
 from pipelines.run_words import in_words
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
@@ -127,13 +128,15 @@ def run(
     serving: Callable[[], None] = lambda: None,
     pump: Callable[[int], object] | None = None,
     beat: Callable[[int], object] | None = None,
+    letters: Letters | None = None,
     app: Any = None,
 ) -> Ended:
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
     what is due at a time of day (epoch ms), once more after a source that ended; `beat` calls the dead-man's switch;
-    `app` is served where the settings say, and `serving` is called when it is. `complete` adds to each status what the
+    `letters` sends rejects to their topic, and what is left waits for the next start; `app` is served where the
+    settings say, and `serving` is called when it is. `complete` adds to each status what the
     line does not know. Never raises for what the outside world does: the failures are in the result.
     """
     clock = clock or SystemClock()
@@ -158,9 +161,13 @@ def run(
             threads.append(Repeating("outbox", OUTBOX_SECONDS, _at_real_time(pump), say, stopper.stop))
         if beat is not None:
             threads.append(Repeating("heartbeat", settings.heartbeat.seconds, _at_real_time(beat), say, stopper.stop))
+        if letters is not None:
+            stack.callback(letters.close)
+            send = _at_steady_time(letters.work)
+            threads.append(Repeating("letters", OUTBOX_SECONDS, send, say, stopper.stop))
+        stack.callback(_end, threads)
         for thread in threads:
             thread.start()
-            stack.callback(thread.stop)
         ended = Loop(source, line, settings, clock, random, guard=watchdog.guard).run()
     if pump is not None and not stopper():
         ended = _sent(pump, ended)
@@ -185,6 +192,15 @@ def stand_by(lease: Lease, app: Any, serve: Serve, *, clock: Clock | None = None
     return ""
 
 
+def _end(threads: Sequence[Repeating]) -> None:
+    """End all threads at once, so that however many take too long, the wait is that for one."""
+    for thread in threads:
+        thread.ask()
+    until = time.monotonic() + JOIN_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
 def _at_real_time(action: Callable[[int], object]) -> Callable[[], object]:
     """Give an action that is timed by the real time of day, whatever clock the events follow."""
     return lambda: action(SystemClock().now_ms())
@@ -198,6 +214,11 @@ def _heard(engine: Engine, store: Store) -> bool:
         return False
     engine.hear(place, found)
     return bool(found)
+
+
+def _at_steady_time(action: Callable[[float], object]) -> Callable[[], object]:
+    """Give an action that is timed by seconds that never go back."""
+    return lambda: action(time.monotonic())
 
 
 def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:

@@ -50,10 +50,13 @@ class Repeating:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the action that is under way, or leave it behind if it takes too long."""
+    def ask(self) -> None:
+        """Ask it to end after the action that is under way."""
         self._stop.set()
-        self._thread.join(JOIN_SECONDS)
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, and leave it behind if it takes longer."""
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):

@@ -22,7 +22,7 @@ from pipelines.store_acts import Acts, read_response, standing_incidents
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
 from pipelines.store_prune import ACTIVE, Retention, free_pages, prune
-from pipelines.store_rejects import asked, keep
+from pipelines.store_rejects import Letters, asked, keep, letter_counts, settle, waiting
 from pipelines.store_rows import (
     Rows,
     alert_row,
@@ -198,6 +198,21 @@ class Store:
         with self._reading() as connection:
             return [reject_of(row) for row in connection.execute(asked(limit, **filters)).mappings()]
 
+    def letters_waiting(self, limit: int) -> list[tuple[Partition, Rejected]]:
+        """Give the kept rejects that wait for the dead-letter topic, the oldest by event time first."""
+        with self._reading() as connection:
+            return [reject_of(row) for row in connection.execute(waiting(limit)).mappings()]
+
+    def settle_letters(self, became: Letters) -> None:
+        """Note what became of letters: those that are sent or refused wait no longer."""
+        with self._writing() as connection:
+            settle(connection, became)
+
+    def letter_counts(self) -> dict[str, int]:
+        """Give how many rejects wait for the dead-letter topic, and how many were ever sent, refused and dropped."""
+        with self._reading() as connection:
+            return letter_counts(connection)
+
     def series(self) -> list[SeriesInfo]:
         """Give all series by number."""
         return self._bodies(select(t.SERIES.c.body).order_by(t.SERIES.c.number), _series)
@@ -260,15 +275,11 @@ class Store:
         with self._reading() as connection:
             return [decode(body) for body in connection.execute(query, parameters).scalars()]
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._transaction(writes=False) as connection:
-            yield connection
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=False)
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._transaction(writes=True) as connection:
-            yield connection
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=True)
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, func, select
 
 from pipelines import store_tables as t
+from pipelines.store_rejects import drop
 from schemas.incident import OVER
 from schemas.minutes import MINUTE_MS
 
@@ -37,7 +38,7 @@ def prune(connection: Connection, keep: Retention) -> str:
     incidents, alerts, deliveries, journal = t.INCIDENTS.c, t.ALERTS.c, t.DELIVERIES.c, t.JOURNAL.c
     connection.execute(delete(t.HISTORY).where(t.HISTORY.c.minute < keep.history_from_minute))
     at_ms = t.REJECTS.c.at_ms
-    connection.execute(delete(t.REJECTS).where(at_ms >= 0, at_ms < keep.history_from_minute * MINUTE_MS))
+    drop(connection, and_(at_ms >= 0, at_ms < keep.history_from_minute * MINUTE_MS))
     told = _shorten(connection, keep.history_bytes_max)
     old = and_(incidents.state.in_(OVER), incidents.updated_ms < keep.finished_from_ms)
     gone = select(incidents.id).where(old)

@@ -120,9 +120,10 @@ def delivery_row(delivery: Delivery) -> Row:
     }
 
 
-def reject_row(partition: Partition, reject: Rejected) -> Row:
-    """Give the row of a kept reject."""
-    return {"source": partition.source, "number": partition.number, **msgspec.structs.asdict(reject)}
+def reject_row(partition: Partition, reject: Rejected, *, waiting: bool) -> Row:
+    """Give the row of a kept reject, `waiting` if it is to go to the dead-letter topic."""
+    place = {"source": partition.source, "number": partition.number}
+    return {**place, **msgspec.structs.asdict(reject), "waiting": int(waiting)}
 
 
 def reject_of(row: RowMapping) -> tuple[Partition, Rejected]:

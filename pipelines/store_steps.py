@@ -47,7 +47,16 @@ def _acts(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE deliveries SET sequence = sequence * 10000")
 
 
-STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts)
+def _letters(connection: Connection) -> None:
+    """Make room for what waits for the dead-letter topic, and for counts of what became of it."""
+    connection.exec_driver_sql("ALTER TABLE rejects ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("CREATE INDEX rejects_waiting ON rejects (waiting, at_ms)")
+    connection.exec_driver_sql(
+        "CREATE TABLE letters (result VARCHAR(16) NOT NULL, total BIGINT NOT NULL, PRIMARY KEY (result))"
+    )
+
+
+STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts, _letters)
 """The first takes format 1 to 2, and so on; there is one fewer than there are formats."""
 
 

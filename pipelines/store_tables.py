@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-FORMAT = 4
+FORMAT = 5
 """Version of the tables; a store of a newer version is refused, because an older Limen would misread it."""
 ONLY = 1
 """The id of the one row that a table for a single value has."""
@@ -150,7 +150,15 @@ REJECTS = Table(
     Column("sha256", String(64), nullable=False),
     Column("sample", String(256), nullable=False),
     Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("waiting", Integer, nullable=False),
     PrimaryKeyConstraint("source", "number", "offset"),
+    Index("rejects_waiting", "waiting", "at_ms"),
+)
+LETTERS = Table(
+    "letters",
+    METADATA,
+    Column("result", String(16), primary_key=True),
+    Column("total", BigInteger, nullable=False),
 )
 JOURNAL = Table(
     "journal",

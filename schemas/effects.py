@@ -66,8 +66,8 @@ class Commit(msgspec.Struct, frozen=True):
     dropped. `minutes` are encoded closed minutes since the last snapshot; a `snapshot` (minute, body) replaces the
     older one and drops the minutes up to it. `history` rows and `series` are for charts. `journal` notes decisions
     that came from the clock (a partition declared idle) or from the source. `rejects` are the records of each partition
-    that were no events; of each partition the newest `rejects_max` stay. `heard` is the place of the latest act of
-    people that incidents go by.
+    that were no events; of each partition the newest `rejects_max` stay, and with `dead_letters` wait for
+    their topic. `heard` is the place of the latest act of people that incidents go by.
     """
 
     positions: tuple[Position, ...]
@@ -82,6 +82,7 @@ class Commit(msgspec.Struct, frozen=True):
     rejects: tuple[tuple[Partition, tuple[Rejected, ...]], ...] = ()
     rejects_max: int = 0
     heard: int = 0
+    dead_letters: bool = False
 
 
 class Saved(msgspec.Struct, frozen=True):

@@ -70,6 +70,7 @@ class KafkaSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_records_max: Annotated[int, Meta(ge=1, le=50_000)] = 5_000
     fetch_bytes_max: Annotated[int, Meta(ge=1_048_576, le=1_073_741_824)] = 33_554_432
     request_timeout_seconds: Positive = 5.0
+    dead_letter_topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
     security: KafkaSecurity = KafkaSecurity()
 
 

@@ -1,4 +1,4 @@
-"""What the Kafka source needs of a client library; each adapter gives it in its own file.
+"""What reading and writing Kafka need of a client library; each adapter gives it in its own file.
 
 The source works with raw bytes and positions of its own. It knows no class and no error of any library: what a library
 raises, its adapter sorts into one of a few troubles.
@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from schemas.message import Message
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSource
 
@@ -16,6 +17,8 @@ FETCH_WAIT_MS = 200
 """Longest wait of a fetch for data: a broker answers one request after another, so a check waits behind it."""
 FETCH_PARTITION_BYTES = 1 << 20
 """Most bytes of one partition in one fetch, the default of Kafka; a longer record still comes, alone."""
+FLUSHES = 3
+"""Request timeouts after which messages that should have ended by themselves are waited for no longer."""
 
 Trouble = Literal[
     "no_answer",
@@ -27,16 +30,17 @@ Trouble = Literal[
     "cut",
     "corrupt",
     "codec",
+    "too_large",
     "unusable",
     "unknown",
 ]
 """What kept a library from doing what it was asked.
 
 no_answer: no broker answered in time, for whatever reason. no_leader: no broker has the partition at the moment.
-login: the broker refused who we say we are. forbidden: the topic may not be read. no_topic: there is none of this name.
-out_of_range: the broker has no record of the offset. cut: the log lost records that were read. corrupt: a batch fails
-its checksum. codec: a compression that is not installed. unusable: a setting or a file of it cannot be used, and the
-exception says why. unknown: anything else.
+login: the broker refused who we say we are. forbidden: the topic may not be read, or written. no_topic: there is none
+of this name. out_of_range: the broker has no record of the offset. cut: the log lost records that were read. corrupt: a
+batch fails its checksum. codec: a compression that is not installed. too_large: the topic takes no message of this
+size. unusable: a setting or a file of it cannot be used, and the exception says why. unknown: anything else.
 """
 
 
@@ -106,11 +110,33 @@ class Client(Protocol):
         ...
 
 
+class Producer(Protocol):
+    """A connection to brokers for writing. What its exceptions mean, `Library.trouble` says.
+
+    After an exception, raised or returned, the producer is only good to be closed.
+    """
+
+    def send(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """Write messages and wait until every broker that keeps them has them; takes about one request timeout.
+
+        Gives for each in order what kept it from being written, None where it is. Raises what concerns all of them.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop the connection within a moment, and what was not written with it."""
+        ...
+
+
 class Library(Protocol):
     """An adapter: a module with these functions."""
 
     def connect(self, config: KafkaSource) -> Client:
         """Make a client that has spoken to a broker; raises what the library raises."""
+        ...
+
+    def producer(self, config: KafkaSource) -> Producer:
+        """Make a producer for the brokers that these settings name; raises what the library raises."""
         ...
 
     def trouble(self, error: Exception) -> Trouble:

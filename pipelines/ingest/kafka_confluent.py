@@ -4,14 +4,31 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitedError
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka import Producer as LibraryProducer
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from pipelines.ingest.kafka_client import FETCH_PARTITION_BYTES, FETCH_WAIT_MS, Listing, Trouble, UnusableError
+from pipelines.ingest.kafka_client import (
+    FETCH_PARTITION_BYTES,
+    FETCH_WAIT_MS,
+    FLUSHES,
+    Listing,
+    Trouble,
+    UnusableError,
+)
 from pipelines.ingest.kafka_security import expiry_s, text_of
+from schemas.message import Message
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSecurity, KafkaSource
 
@@ -36,6 +53,8 @@ _TROUBLES: dict[int, Trouble] = {
     KafkaError._BAD_COMPRESSION: "corrupt",
     KafkaError._UNDERFLOW: "corrupt",
     KafkaError._NOT_IMPLEMENTED: "codec",
+    KafkaError.MSG_SIZE_TOO_LARGE: "too_large",
+    KafkaError._MSG_TIMED_OUT: "no_answer",
     KafkaError._TIMED_OUT: "no_answer",
     KafkaError._TIMED_OUT_QUEUE: "no_answer",
     KafkaError._TRANSPORT: "no_answer",
@@ -55,6 +74,11 @@ def connect(config: KafkaSource) -> "Client":
     return Client(config)
 
 
+def producer(config: KafkaSource) -> "Producer":
+    """Make a producer; whether a broker answers, its first message tells. Raises `UnusableError`."""
+    return Producer(config)
+
+
 def trouble(error: Exception) -> Trouble:
     """Say what an exception means."""
     if isinstance(error, UnusableError):
@@ -70,15 +94,7 @@ class Client:
     """A consumer of the library, as `pipelines.ingest.kafka_client.Client` promises."""
 
     def __init__(self, config: KafkaSource) -> None:
-        timeout_ms = max(10, round(config.request_timeout_seconds * 1000))
-        common: dict[str, Any] = {
-            "bootstrap.servers": config.bootstrap,
-            "socket.timeout.ms": timeout_ms,
-            "socket.connection.setup.timeout.ms": max(1_000, timeout_ms),  # the least that the library takes
-            "error_cb": _ignored,  # what matters comes as an error of a request or of a poll
-            "log_level": 0,  # the library would write to standard error
-            **_security(config.security),
-        }
+        common = _common(config)
         self._topic = config.topic
         self._timeout_seconds = config.request_timeout_seconds
         self._records_max = config.poll_records_max
@@ -188,6 +204,65 @@ class Client:
             with contextlib.suppress(WaitedError):
                 return future.result(timeout=WAIT_SECONDS)
         raise WaitedError
+
+
+class Producer:
+    """A producer of the library, as `pipelines.ingest.kafka_client.Producer` promises."""
+
+    def __init__(self, config: KafkaSource) -> None:
+        timeout_ms = _timeout_ms(config)
+        self._timeout_seconds = timeout_ms / 1000
+        self._producer = LibraryProducer(
+            _common(config)
+            | {
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",  # as the other library and Kafka's own producers have it
+                "allow.auto.create.topics": False,
+                "topic.metadata.propagation.max.ms": 0,  # a topic that is not there is told at once
+                "request.timeout.ms": timeout_ms,
+                "message.timeout.ms": timeout_ms,
+            }
+        )
+
+    def send(self, messages: Sequence[Message]) -> list[Exception | None]:
+        """Write messages; one that the library itself finds too large leaves the others alone."""
+        became: list[Exception | None] = [WaitedError()] * len(messages)
+
+        def told(place: int, error: KafkaError | None, _: object) -> None:
+            became[place] = KafkaException(error) if error else None
+
+        for place, each in enumerate(messages):
+            try:
+                self._producer.produce(
+                    each.topic, each.value, each.key, headers=list(each.headers), on_delivery=partial(told, place)
+                )
+            except KafkaException as error:
+                became[place] = error
+        self._producer.flush(FLUSHES * self._timeout_seconds)
+        return became
+
+    def close(self) -> None:
+        """Drop the connection; what was not written is not waited for."""
+        with contextlib.suppress(Exception):
+            self._producer.purge()
+            self._producer.flush(0.0)
+
+
+def _common(config: KafkaSource) -> dict[str, Any]:
+    """Give the options that every client of the library takes; raises `UnusableError`."""
+    timeout_ms = _timeout_ms(config)
+    return {
+        "bootstrap.servers": config.bootstrap,
+        "socket.timeout.ms": timeout_ms,
+        "socket.connection.setup.timeout.ms": max(1_000, timeout_ms),  # the least that the library takes
+        "error_cb": _ignored,  # what matters comes as an error of a request, of a poll or of a message
+        "log_level": 0,  # the library would write to standard error
+        **_security(config.security),
+    }
+
+
+def _timeout_ms(config: KafkaSource) -> int:
+    return max(10, round(config.request_timeout_seconds * 1000))
 
 
 def forget() -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import Fetcher
 from kafka.net.compat import KafkaNetClient
@@ -23,12 +23,11 @@ from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 
 from pipelines.ingest import kafka_client
 from pipelines.ingest.kafka_client import Listing, Login, Trouble, UnusableError
+from pipelines.ingest.kafka_python_parts import Producer, credentials, made, timeout_ms
 from pipelines.ingest.kafka_records import MalformedError, unpacked
-from pipelines.ingest.kafka_security import text_of, tls_context
+from pipelines.ingest.kafka_security import text_of
 from schemas.record import Partition, Record
 from schemas.settings import KafkaSecurity, KafkaSource
-
-IDLE_CONNECTION_MS = 540_000  # the library's default; it must exceed the request timeout
 
 _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (UnusableError, "unusable"),
@@ -40,6 +39,8 @@ _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (kafka_errors.CorruptRecordError, "corrupt"),
     (MalformedError, "corrupt"),
     (kafka_errors.UnsupportedCodecError, "codec"),
+    (kafka_errors.MessageSizeTooLargeError, "too_large"),
+    (kafka_errors.RecordListTooLargeError, "too_large"),
     (kafka_errors.KafkaTimeoutError, "no_answer"),
     (kafka_errors.KafkaConnectionError, "no_answer"),
     (kafka_errors.NodeNotReadyError, "no_answer"),
@@ -61,6 +62,13 @@ def connect(config: KafkaSource) -> "Client":
     return Client(config)
 
 
+def producer(config: KafkaSource) -> Producer:
+    """Make a producer that has spoken to a broker; raises what the library raises, or `UnusableError`."""
+    time = {"max_block_ms": timeout_ms(config), "delivery_timeout_ms": timeout_ms(config)}
+    one = _made(KafkaProducer, config, acks="all", allow_auto_create_topics=False, **time)
+    return Producer(one, config.request_timeout_seconds, partial(_described, config), trouble)
+
+
 def trouble(error: Exception) -> Trouble:
     """Say what an exception means."""
     return next((found for kind, found in _TROUBLES if isinstance(error, kind)), "unknown")
@@ -68,8 +76,8 @@ def trouble(error: Exception) -> Trouble:
 
 def login(security: KafkaSecurity, host: str) -> Login:
     """Begin a login of this user at a host; raises `UnusableError`."""
-    made: Login = get_sasl_mechanism(security.mechanism)(host=host, security_protocol="", **_credentials(security))
-    return made
+    begun: Login = get_sasl_mechanism(security.mechanism)(host=host, security_protocol="", **_login(security))
+    return begun
 
 
 class Client:
@@ -78,8 +86,9 @@ class Client:
     def __init__(self, config: KafkaSource) -> None:
         self._config = config
         self._partitions: dict[int, Partition] = {}
-        self._consumer = self._made(
+        self._consumer = _made(
             KafkaConsumer,
+            config,
             enable_auto_commit=False,
             auto_offset_reset="none",
             check_crcs=True,
@@ -88,19 +97,13 @@ class Client:
             max_poll_records=config.poll_records_max,
             max_partition_fetch_bytes=kafka_client.FETCH_PARTITION_BYTES,
             fetch_max_bytes=config.fetch_bytes_max,
-            fetch_max_wait_ms=min(kafka_client.FETCH_WAIT_MS, self._timeout_ms // 2),
+            fetch_max_wait_ms=min(kafka_client.FETCH_WAIT_MS, timeout_ms(config) // 2),
         )
         self._consumer._fetcher.PartitionRecords = partial(_Fetched, self._partitions)  # noqa: SLF001 - see decision 0013
 
     def listing(self) -> Listing:
         """Ask for the topic's id and partitions."""
-        admin = self._made(KafkaAdminClient)
-        try:
-            topic = admin.describe_topics([self._config.topic])[0]
-        finally:
-            admin.close()
-        if topic["error_code"]:
-            raise kafka_errors.for_code(topic["error_code"])
+        topic = _described(self._config, self._config.topic)
         topic_id = UUID(str(topic["topic_id"]))
         return Listing(topic_id.hex, tuple(sorted(each["partition_index"] for each in topic["partitions"])))
 
@@ -137,33 +140,6 @@ class Client:
         """Drop the connection; what the library says to it no longer matters."""
         with contextlib.suppress(Exception):
             self._consumer.close(autocommit=False, timeout_ms=kafka_client.FETCH_WAIT_MS)
-
-    def _made(self, kind: type[Any], **options: Any) -> Any:
-        """Make a client of the library; one that fails to connect would leave its thread behind, so close it."""
-        networks: list[Any] = []
-
-        def network(**given: Any) -> Any:
-            networks.append(KafkaNetClient(**given))
-            return networks[-1]
-
-        try:
-            return kind(
-                bootstrap_servers=[each.strip() for each in self._config.bootstrap.split(",")],
-                bootstrap_timeout_ms=self._timeout_ms,
-                request_timeout_ms=self._timeout_ms,
-                connections_max_idle_ms=max(IDLE_CONNECTION_MS, 2 * self._timeout_ms),
-                kafka_client=network,
-                **_security(self._config.security),
-                **options,
-            )
-        except BaseException:
-            for each in networks:
-                each.close()
-            raise
-
-    @property
-    def _timeout_ms(self) -> int:
-        return max(2, round(self._config.request_timeout_seconds * 1000))
 
     def _log(self, number: int) -> Any:
         return TopicPartition(self._config.topic, number)
@@ -275,22 +251,23 @@ class _TokenFile(AbstractTokenProvider):  # type: ignore[misc] # the library shi
         return text_of(self._security, "token_file")
 
 
-def _security(security: KafkaSecurity) -> dict[str, Any]:
-    """Give the library's options for a connection."""
-    options: dict[str, Any] = {"security_protocol": security.protocol.upper()}
-    if security.tls:
-        options["ssl_context"] = tls_context(security)
-    if security.sasl:
-        options |= _credentials(security)
-    return options
-
-
-def _credentials(security: KafkaSecurity) -> dict[str, Any]:
+def _login(security: KafkaSecurity) -> dict[str, Any]:
     """Give the library's options for a login."""
-    if security.mechanism == "OAUTHBEARER":
-        return {"sasl_mechanism": security.mechanism, "sasl_oauth_token_provider": _TokenFile(security)}
-    return {
-        "sasl_mechanism": security.mechanism,
-        "sasl_plain_username": security.username,
-        "sasl_plain_password": text_of(security, "password_file"),
-    }
+    return credentials(security, _TokenFile)
+
+
+def _made(kind: type[Any], config: KafkaSource, **options: Any) -> Any:
+    """Make a client of the library."""
+    return made(kind, KafkaNetClient, _login(config.security) if config.security.sasl else {}, config, **options)
+
+
+def _described(config: KafkaSource, topic: str) -> Any:
+    """Ask the brokers about a topic; raises what the library has for their answer."""
+    admin = _made(KafkaAdminClient, config)
+    try:
+        found = admin.describe_topics([topic])[0]
+    finally:
+        admin.close()
+    if found["error_code"]:
+        raise kafka_errors.for_code(found["error_code"])
+    return found

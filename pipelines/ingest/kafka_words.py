@@ -17,6 +17,16 @@ _TOLD: dict[Trouble, str] = {
 """What to say of a trouble, and what to do; the texts of the libraries are for developers."""
 
 
+_UNKNOWN = "{error} while reading: look into the log of the broker"
+_OF_WRITING: dict[Trouble, str] = {
+    "forbidden": "writing is not allowed: grant WRITE and DESCRIBE on the topic{who}",
+    "no_topic": "the topic does not exist: create it, or correct its name in the settings",
+    "too_large": "the topic takes no message of this size: raise its max.message.bytes",
+    "unknown": "{error} while writing: look into the log of the broker",
+}
+"""What is said in another way, or alone, of a topic that is written to."""
+
+
 def where(config: KafkaSource) -> str:
     """Name the topic and its brokers for people."""
     return f"kafka {config.bootstrap}, topic {config.topic}"
@@ -26,9 +36,18 @@ def told(config: KafkaSource, trouble: Trouble, error: Exception) -> str:
     """Say in one line what failed, where, and what to do."""
     if trouble == "unusable":
         return str(error)
+    return f"{where(config)}: {_filled(_TOLD.get(trouble, _UNKNOWN), config, error)}"
+
+
+def told_of_writing(config: KafkaSource, topic: str, trouble: Trouble, error: Exception) -> str:
+    """Say the same of writing to a topic of these brokers."""
+    if trouble == "unusable":
+        return str(error)
+    words = (_TOLD | _OF_WRITING).get(trouble, _UNKNOWN)
+    return f"kafka {config.bootstrap}, topic {topic}: {_filled(words, config, error)}"
+
+
+def _filled(words: str, config: KafkaSource, error: Exception) -> str:
     user = config.security.username if config.security.sasl else None
-    words = _TOLD.get(trouble, "{error} while reading: look into the log of the broker")
-    what = words.format(
-        timeout=config.request_timeout_seconds, error=type(error).__name__, who=f" to {user}" if user else ""
-    )
-    return f"{where(config)}: {what}"
+    who = f" to {user}" if user else ""
+    return words.format(timeout=config.request_timeout_seconds, error=type(error).__name__, who=who)

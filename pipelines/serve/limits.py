@@ -52,7 +52,11 @@ LIMITS = (
     Limit("storage.history_hours", "hours of history", "dropped, the oldest first"),
     Limit("storage.history_bytes_max", "bytes of history", "dropped, the oldest first, and told"),
     Limit("storage.incidents_days", "days that finished incidents and alerts are kept", "dropped, the oldest first"),
-    Limit("storage.rejects_max", "rejected records kept for a look", "`limen_rejects_total` counts all"),
+    Limit(
+        "storage.rejects_max",
+        "rejected records kept for a look, and waiting for their topic",
+        '`limen_rejects_total` counts all, `limen_dead_letters_total{result="dropped"}` those not sent',
+    ),
     Limit("aggregate/caps.py NAMES_MAX", "names of a mix or of evaluations in a minute and partition", _NAMES),
     Limit("aggregate/signals.py NAMED_MAX", "guardrail categories, and evaluations, with an own signal", _NAMES),
     Limit("aggregate/windows.py TABLES_MAX", "partials of an open minute kept apart", "they are merged, exactly"),
@@ -78,6 +82,7 @@ LIMITS = (
     Limit("respond/incidents.py SIGNALS_MAX", "signals named by an incident", "its alerts name the others"),
     Limit("respond/incidents.py CHANGES_MAX", "changes named by an incident", "the closest to the onset are named"),
     Limit("engine.py COMMIT_MINUTES_MAX", "minutes closed by one commit", "the next commit follows at once"),
+    Limit("run_letters.py LETTERS_MAX", "rejects sent to their topic in one second", "the next second sends more"),
     Limit("store_prune.py JOURNAL_LINES_MAX", "lines of the journal", "dropped, the oldest first"),
     Limit("serve/http.py CONNECTIONS_MAX", "requests served at once", "answered 503"),
 )

@@ -264,6 +264,9 @@ def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
     for sink, created_ms in sorted(store.deliveries_oldest().items()):
         age_ms = 0 if created_ms is None else max(0, now_ms - created_ms)
         samples.append(("limen_notifications_oldest_seconds", (sink,), age_ms / 1_000))
+    letters = store.letter_counts()
+    samples.append(("limen_dead_letters_waiting", (), letters.pop("waiting")))
+    samples += _each("limen_dead_letters", letters)
     samples += _each("limen_store_bytes", file_bytes(store.where))
     return samples, {alert.cohort for alert in firing}
 

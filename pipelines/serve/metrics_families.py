@@ -103,6 +103,13 @@ FAMILIES = (
         ("sink",),
         "How long ago the oldest waiting notification was written; 0 where none waits.",
     ),
+    Family("limen_dead_letters_waiting", "gauge", (), "Rejects that wait to be sent to the dead-letter topic."),
+    Family(
+        "limen_dead_letters",
+        "counter",
+        ("result",),
+        "Rejects for that topic: sent, refused by it for good, or dropped before they were sent.",
+    ),
     Family("limen_stage_seconds", "counter", ("step",), "Seconds of work by step of the line."),
     Family("limen_commits", "counter", (), "Transactions written to the store."),
     Family("limen_commit_bytes", "counter", (), "Bytes written to the store."),

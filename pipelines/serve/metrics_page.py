@@ -26,6 +26,7 @@ _FOOT = """
 * `signal` is a name of the signal table; `cohort` is `all`, or pairs such as `region=eu,surface=chat`, in which a
   comma, an equals sign or a backslash inside a value is escaped by a backslash. `cohorts.metrics_max` caps the number
   of cohorts: all traffic first, then those with a firing alert, then those with the most traffic. The API has all.
+* `result` is `sent`, `failed` or `held` for a heartbeat, and `sent`, `refused` or `dropped` for a dead letter.
 * `outcome` is `aggregated`, `late`, `out_of_range`, `duplicate` or `rejected`; their sum is `limen_events_read_total`.
 * `reason` is one of the reasons for which a record is not an event.
 * `source` and `partition` name one ordered log: a Kafka partition, a file, or standard input.

@@ -44,6 +44,21 @@ WRONG = [
     ("serve:\n  port: 1\n  port: 2", "f.yaml:3: serve.port is set a second time; line 2 sets it first"),
     ("{[a]: 1}", "f.yaml:1: a name in the settings must be a plain word"),
     ("rules:\n  - name: a\n    above: 1", "f.yaml:2: rules[0] needs signal"),
+    # the dead-letter topic
+    (
+        "source:\n  kafka: {topic: a, dead_letter_topic: a}",
+        (
+            "f.yaml:2: source.kafka.dead_letter_topic is the topic that is read, and letters would be rejected again "
+            "and again; name another topic"
+        ),
+    ),
+    (
+        "source: {kafka: {dead_letter_topic: a}}\nstorage: {rejects_max: 0}",
+        (
+            "f.yaml:2: storage.rejects_max is 0, so that no reject is kept, and none goes to "
+            "source.kafka.dead_letter_topic; set it to 1 or more"
+        ),
+    ),
     # types and bounds
     ("- serve", "f.yaml:1: the configuration must be a section of `name: value` lines"),
     ("serve: 5", "f.yaml:1: serve must be a section of `name: value` lines"),

@@ -206,7 +206,8 @@ def test_a_repeated_action_survives_the_world_failing():
     thread = Repeating("outbox", 0.001, act, said.append, said.append)
     thread.start()
     assert done.wait(5)
-    thread.stop()
+    thread.ask()
+    thread.join(5.0)
     assert said == ["limen.db: another process is writing to it"]
 
 

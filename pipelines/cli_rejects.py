@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import msgspec
 
 from pipelines.cli_incidents import LIMIT_MAX, reading
 from pipelines.cli_print import JSON, JSONL, TABLE, Columns, output_option, show_rows
 from pipelines.cli_settings import config_option, settings_of
+from pipelines.serve.rejected import reject_shape
 from schemas.event import RejectReason
-from schemas.record import Partition
-from schemas.reject import Rejected
-from schemas.words import moment, rfc3339
+from schemas.words import moment
 
 EXPORT_MAX = 1_000_000
 """Most rejects of one export: a thousand partitions with the newest thousand of each, half a gigabyte of JSON."""
@@ -66,7 +66,8 @@ def rejects() -> None:
 
     The records themselves are not kept. Of each there is its place, the reason, the SHA-256 of what was read of it (a
     line of a file that is too long is not read to its end), and its shape in at most 256 bytes: the signs of JSON and
-    the names of Limen's own fields, with * for every text and # for every number.
+    the names of Limen's own fields, with * for every text and # for every number. The page /rejects of a running Limen
+    shows the same, and source.kafka.dead_letter_topic sends the same to a topic.
     """
 
 
@@ -100,19 +101,4 @@ def _found(config: str | None, limit: int, filters: dict[str, Any]) -> list[dict
             since_ms=filters["since"],
             until_ms=filters["until"],
         )
-    return [_json(partition, reject) for partition, reject in found]
-
-
-def _json(partition: Partition, reject: Rejected) -> dict[str, Any]:
-    """Give a reject as plain values."""
-    return {
-        "source": partition.source,
-        "partition": partition.number,
-        "offset": reject.offset,
-        "at": rfc3339(reject.at_ms),
-        "reason": reject.reason,
-        "detail": reject.detail,
-        "size_bytes": reject.size_bytes,
-        "sha256": reject.sha256,
-        "sample": reject.sample,
-    }
+    return [msgspec.to_builtins(reject_shape(*each)) for each in found]

@@ -1,6 +1,7 @@
 """The HTTP side of Limen: pages, API, metrics and probes on one port, for reading only.
 
-Paths: `/`, `/series/{id}`, `/incidents/{id}`; `/api/v1/...`; `/metrics`; `/-/healthy`, `/-/ready`; `/static/...`.
+Paths: `/`, `/series/{id}`, `/incidents/{id}`, `/rejects`; `/api/v1/...`; `/metrics`; `/-/healthy`, `/-/ready`;
+`/static/...`.
 An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
 """
 
@@ -28,8 +29,10 @@ from pipelines.serve.pages import Pages
 from pipelines.serve.plotly_script import script_path
 from pipelines.serve.query import Query
 from pipelines.serve.reading import Sources
+from pipelines.serve.rejected import RejectList, reject_list
 from pipelines.serve.shapes import IncidentDetail, Problem, SeriesDetail
 from pipelines.store import Store, StoreError
+from schemas.event import RejectReason
 from schemas.incident import OPEN
 from schemas.settings import Settings
 from schemas.signal import Signal
@@ -41,6 +44,9 @@ OFFSET_MAX = 100_000
 """As many series as there may be by default; alerts and incidents that old are for exports."""
 POINTS_DEFAULT, POINTS_LEAST, POINTS_MAX = 500, 10, 12_000
 """By default a point every other pixel, which still reads as a line; at most a week of minutes."""
+PARTITION_MAX = 2**31 - 1
+"""Kafka numbers partitions by 32 bits with a sign."""
+ANY = -1
 CONNECTIONS_MAX = 256
 """Many more than a team's browsers and scrapers; further ones are answered 503 at once."""
 CUT_SECONDS = 1
@@ -66,6 +72,7 @@ def app(
             Route("/", page.overview),
             Route("/series/{id}", page.series),
             Route("/incidents/{id}", page.incident),
+            Route("/rejects", page.rejects),
             Mount("/api/v1", routes=api.routes()),
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
@@ -116,6 +123,7 @@ class Api:
             Route("/alerts", self.alerts),
             Route("/incidents", self.incidents),
             Route("/incidents/{id}", self.incident),
+            Route("/rejects", self.rejects),
         ]
 
     def index(self, request: Request) -> Response:
@@ -153,6 +161,10 @@ class Api:
         """Answer with `shapes.IncidentDetail`."""
         return _json(_incident_detail(self._sources, request))
 
+    def rejects(self, request: Request) -> Response:
+        """Answer with `rejected.RejectList`; `reason` is a list of reasons."""
+        return _json(_rejects(self._sources, _rejects_query(request)))
+
 
 class PageRoutes:
     """The pages; each is the twin of one endpoint of the API and takes the same parameters."""
@@ -176,6 +188,11 @@ class PageRoutes:
     def incident(self, request: Request) -> Response:
         """Show one incident."""
         return _html(self._pages.incident(_incident_detail(self._sources, request)))
+
+    def rejects(self, request: Request) -> Response:
+        """Show the records that were no events."""
+        query = _rejects_query(request)
+        return _html(self._pages.rejects(_rejects(self._sources, query), query.asked()))
 
 
 class Probes:
@@ -222,6 +239,16 @@ def _incident_detail(sources: Sources, request: Request) -> IncidentDetail:
     if detail is None:
         raise HTTPException(404, f"incident {given[:60]!a}: no such incident; /api/v1/incidents lists them")
     return detail
+
+
+def _rejects_query(request: Request) -> Query:
+    return Query(request, ["reason", "source", "partition", "limit", "offset"])
+
+
+def _rejects(sources: Sources, query: Query) -> RejectList:
+    reasons = query.choices("reason", [str(each) for each in RejectReason])
+    number = query.integer("partition", ANY, 0, PARTITION_MAX)
+    return reject_list(sources, reasons, query.text("source"), None if number == ANY else number, *_paging(query))
 
 
 def _paging(query: Query) -> tuple[int, int]:

@@ -43,6 +43,16 @@ INDEX = Index(
             {"state": "open, or any of triage,acknowledged,mitigated,resolved,closed,cancelled,merged", **_PAGING},
         ),
         Endpoint("/api/v1/incidents/{id}", "one incident with its timeline and alerts"),
+        Endpoint(
+            "/api/v1/rejects",
+            "records that were no events: counts by reason, and those that are kept, the latest first",
+            {
+                "reason": "any of the reasons, separated by commas",
+                "source": "exact name of a source",
+                "partition": "number of a partition",
+                **_PAGING,
+            },
+        ),
         Endpoint("/metrics", "metrics for Prometheus, as text"),
         Endpoint("/-/healthy", "200 while the process lives"),
         Endpoint("/-/ready", "200 while records are read and judged, else 503 with the reason"),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from pipelines.serve.charts import PICTURE_HEIGHT, PICTURE_WIDTH, Picture, picture
 from pipelines.serve.plotly_script import style_ids
 from pipelines.serve.reading import Sources
+from pipelines.serve.rejected import RejectList
 from pipelines.serve.shapes import (
     Band,
     EffectShape,
@@ -80,6 +82,18 @@ class Pages:
     def incident(self, view: IncidentDetail) -> str:
         """Draw one incident."""
         return self._draw("incident.html", view=view)
+
+    def rejects(self, view: RejectList, asked: dict[str, str]) -> str:
+        """Draw rejects; links to the API and to older ones keep the parameters that were `asked`."""
+        older = asked | {"offset": str(view.next_offset)}
+        return self._draw(
+            "rejects.html",
+            view=view,
+            asked=asked.get("reason", "").split(","),
+            filtered=bool(asked.keys() - {"limit", "offset"}),
+            here=f"?{urlencode(asked)}" if asked else "",
+            older=f"/rejects?{urlencode(older)}",
+        )
 
     def problem(self, status_code: int, message: str) -> str:
         """Draw why there is no page."""

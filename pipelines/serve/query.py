@@ -30,6 +30,10 @@ class Query:
                 raise _bad(f"{name}: given more than once; give it once")
             self._values[name] = value
 
+    def asked(self) -> dict[str, str]:
+        """Give the parameters as they were sent."""
+        return dict(self._values)
+
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         """Give a whole number inside its limits."""
         text = self._values.get(name)

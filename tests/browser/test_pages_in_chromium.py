@@ -114,14 +114,14 @@ def test_a_hostile_title_is_text_on_the_chart(visit):
     )
 
 
-@pytest.mark.parametrize("path", ["/", "/?search=refusal", "/incidents/9f1c44b0a7d2e638", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/?search=refusal", "/incidents/9f1c44b0a7d2e638", "/rejects", "/nothing"])
 def test_every_other_page_is_quiet(visit, path):
     """No other page writes to the console, but for the browser's note that an unknown page is a 404."""
     _, console = visit(path)
     assert [line for line in console if "404" not in line] == []
 
 
-@pytest.mark.parametrize("path", ["/", "/series/1", "/incidents/9f1c44b0a7d2e638"])
+@pytest.mark.parametrize("path", ["/", "/series/1", "/incidents/9f1c44b0a7d2e638", "/rejects"])
 def test_nothing_is_wider_than_a_telephone(visit, path):
     """At 400 pixels no page scrolls sideways."""
     # Chromium's window is at least 500 wide, so the page is measured in a frame; its scroll bar takes 15 pixels.

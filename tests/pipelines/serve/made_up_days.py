@@ -11,6 +11,8 @@ from schemas.effects import Commit, Effects
 from schemas.history import HistoryRow, SeriesInfo
 from schemas.incident import Effect, Notification
 from schemas.partial import Counters
+from schemas.record import Partition
+from schemas.reject import Rejected
 from schemas.settings import Settings
 from schemas.signal import Cohort
 from tests.pipelines.serve.made_up import EVIL, FIRST_MINUTE, FIRST_MS, SIGNALS, World, alert, incident, status_of
@@ -49,9 +51,26 @@ def busy(folder: Path, *, quiet: bool = False) -> World:
             effects=_effects(FIRST_MS + onset * 60_000, quiet=quiet),
         )
     )
+    store.commit(Commit((), rejects=((Partition(f"kafka:{EVIL}", 0), hostile()),), rejects_max=1_000))
     counters = Counters(1_284_113, 1_281_906, 412, 3, 1_771, 21, {"not_json": 17, "invalid_field": 4})
     status = status_of(series, history[-1], counters=counters, cohorts_total=len(cohorts), learning=4)
     return World(store, status, Settings())
+
+
+def hostile() -> tuple[Rejected, ...]:
+    """Make rejects whose texts try what a page could fall for; what Limen keeps holds none of it, but a store may."""
+    texts = (
+        EVIL,
+        "</code></li><h1>x</h1>",
+        "\x1b[2J\x00\u202egnp.exe",
+        "{{ 7 * 7 }}",
+        '" onclick="alert(1)',
+        "*" * 256,
+    )
+    return tuple(
+        Rejected(offset, "not_json", text[:40], 900 + offset, f"{offset:064x}", text, FIRST_MS + offset * 60_000)
+        for offset, text in enumerate(texts)
+    )
 
 
 def _effects(onset_ms: int, *, quiet: bool) -> Effects:

@@ -30,6 +30,10 @@ MORE = """
 notifiers: [{{name: pager, kind: webhook, url: "http://127.0.0.1:{port}/"}}]
 """
 ROOM = 1_000  # as many values and leaves as there can be: the default caps are higher than what the log has
+PADDING = b" " * 1_500
+"""Makes records as long as real ones: a fetch then holds some hundreds of a partition, so that partitions take turns.
+
+Otherwise one partition would be read to its end first, and no minute would close while processes are killed."""
 
 
 class Sink:
@@ -99,6 +103,13 @@ class Victim(Limen):
         """Open what is there."""
         return Store.open(f"sqlite:///{self._store}", create=False)
 
+    def closed_minutes(self) -> int:
+        """Count the minutes that are judged."""
+        store = self.store()
+        closed = len(store.history(0, 2**40))
+        store.close()
+        return closed
+
 
 def kill(victim: Victim, random: Random, pause: threading.Event, *, aimed: bool) -> float:
     """Start a process, kill it at random or within 50 ms of a checkpoint; give the seconds that it took to be ready."""
@@ -158,7 +169,7 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
     log = with_a_tail(make_log(seed, partitions=2, busy=40 + 8 * kills))
     topic = f"often-{seed}"
     broker.create_topic(topic, 2)
-    produce(broker.bootstrap, topic, log)
+    produce(broker.bootstrap, topic, log, PADDING)
     found = {}
     for name, times in (("calm", 0), ("killed", kills)):
         (folder / name).mkdir()
@@ -166,6 +177,7 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
         victim = Victim(folder / name, broker.bootstrap, topic, sink, free_ports(1)[0])
         ready = [kill(victim, random, pause, aimed=at % 2 == 0) for at in range(times)]
         assert not times or victim.read() < log.records, "it was over before the last kill: make the log longer"
+        minutes = victim.closed_minutes() if times else 0
         finish(victim, log.records, len(found["calm"][2]) if times else 0, sink)
         store = victim.store()
         alerts = sorted(store.alerts(None, 10_000), key=lambda alert: alert.id)
@@ -182,6 +194,7 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
     assert same
     soak_count(1, kills, "kills of a real process, half of them around a checkpoint")
     soak_count(1, same, "numbers of closed minutes equal to a recount")
+    soak_count(1, minutes, "minutes that were closed between kills")
     soak_count(1, again, "messages that came twice")
     soak_count.most(1, max(ready), "s from start to ready after a kill")
 

@@ -71,7 +71,7 @@ def test_much_poison(soak_count):
         poison(1_000 + seed, soak_count)
 
 
-@pytest.mark.parametrize("bad", POISON, ids=repr)
+@pytest.mark.parametrize("bad", POISON, ids=lambda bad: repr(bad[:40]))
 def test_nothing_but_bad_records_is_an_incident_that_ends(bad, soak_count):
     """Case 9: all bad is "ingest broken", told once; the line lives, and resolves it when good ones come again."""
     line = Whole()

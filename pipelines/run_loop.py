@@ -292,6 +292,6 @@ class Loop:
             source_failure=self._failure,
             idle=frozenset(self._idle),
             lag=self._source.lag,
-            gaps={str(partition): lost for partition, lost in self._source.gaps().items()},
+            gaps={str(partition): lost for partition, lost in self._losses.told.items()},
             use=self._use,
         )

@@ -9,13 +9,18 @@ from schemas.status import UNKNOWN, Loss
 
 
 class Losses:
-    """Compares what a source has lost with what was told of it; `stopping` says that it reads no further then."""
+    """Compares what a source has lost with what was told of it; `stopping` says that it reads no further then.
+
+    `told` are the losses of which the engine has passed over what is gone: whoever hears of them earlier would hear of
+    them again from a process that takes the place of this one.
+    """
 
     def __init__(self, source: Source, engine: Core, *, stopping: bool) -> None:
         self._source = source
         self._engine = engine
         self._stopping = stopping
-        self._told: dict[Partition, Loss] = dict(source.gaps())
+        self.told: dict[Partition, Loss] = dict(source.gaps())
+        self._seen = self.told
         self._signs: list[Sign] = []
         self._lines: list[tuple[int, str]] = []
 
@@ -26,14 +31,15 @@ class Losses:
         """
         gaps = dict(self._source.gaps())
         for partition in sorted(gaps):
-            lost = gaps[partition].since(self._told.get(partition, Loss()))
+            lost = gaps[partition].since(self._seen.get(partition, Loss()))
             if lost != Loss():
                 self._lose(partition, lost, now_ms)
-        self._told = gaps
+        self._seen = gaps
         return bool(self._signs)
 
     def take(self) -> tuple[tuple[Sign, ...], tuple[tuple[int, str], ...]]:
-        """Give the signs and the lines of the journal that wait."""
+        """Give the signs and the lines of the journal that wait; with the next checkpoint they are told."""
+        self.told = self._seen
         signs, lines = tuple(self._signs), tuple(self._lines)
         self._signs, self._lines = [], []
         return signs, lines

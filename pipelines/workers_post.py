@@ -1,6 +1,6 @@
 """A post is one share of the partitions and the worker that reads it now; workers come and go, and the share stays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from pipelines.ingest.source import Share
@@ -18,7 +18,11 @@ RESTART_SECONDS_MAX = 600.0
 
 
 class Post:
-    """One share of the partitions: the worker that reads it now, if any, and what is known of them all the same."""
+    """One share of the partitions: the worker that reads it now, if any, and what is known of them all the same.
+
+    `until` is how far what was handed over reaches. `gaps` are the records that can never be read, by partition, as all
+    workers of the share have found them: each loss once, though one that reading stops at is found by every worker.
+    """
 
     def __init__(self, share: Share, random: Random) -> None:
         """Begin with nobody at work."""
@@ -32,7 +36,9 @@ class Post:
         self.due_ms = 0
         self.backoff = Backoff(random, RESTART_SECONDS_MAX)
         self._heard = (-1, 0)
-        self._gaps: dict[str, Loss] = {}
+        self.gaps: dict[str, Loss] = {}
+        self._told: Mapping[str, Loss] = {}
+        self._lost_at: dict[str, int] = {}
         self._stages = StageSeconds()
         self._delay = Histogram()
 
@@ -54,6 +60,13 @@ class Post:
         self.failure = status.source_failure
         for each in status.partitions:
             self.until.setdefault(each.partition, each.position)
+        reached = {str(partition): offset for partition, offset in self.until.items()}
+        for name, loss in status.gaps.items():
+            more, at = loss.since(self._told.get(name, Loss())), reached.get(name, -1)
+            if more != Loss() and self._lost_at.get(name) != at:  # else the worker before has found it there too
+                self.gaps[name] = self.gaps.get(name, Loss()) + more
+                self._lost_at[name] = at
+        self._told = status.gaps
 
     def lost(self, now_ms: int) -> bool:
         """Say whether the worker has ended, or says nothing any more; all that it handed over was taken."""
@@ -69,7 +82,7 @@ class Post:
         """End the worker and say how it ended; what it counted stays counted."""
         assert self.child is not None, f"{self.name} has ended already"
         how = self.child.end()
-        self._gaps, self._stages, self._delay = self.gaps, self.stages, self.delay
+        self._stages, self._delay, self._told = self.stages, self.delay, {}
         self.child = self.status = None
         self._heard = (-1, 0)
         return self.why or how
@@ -78,14 +91,6 @@ class Post:
         """Give what the worker told last of a partition, None if it has told nothing."""
         told = self.status.partitions if self.status else ()
         return next((each for each in told if each.partition == partition), None)
-
-    @property
-    def gaps(self) -> dict[str, Loss]:
-        """Give the records that can never be read, by partition, as all workers of this share found them."""
-        found = dict(self._gaps)
-        for name, lost in (self.status.gaps if self.status else {}).items():
-            found[name] = found.get(name, Loss()) + lost
-        return found
 
     @property
     def stages(self) -> StageSeconds:

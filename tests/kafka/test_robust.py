@@ -226,8 +226,7 @@ def test_a_broken_batch_is_told_by_its_own_name(kafka_broker, tmp_path, named, s
     limen = Robust(tmp_path, kafka_broker.bootstrap, topic, "kafka-python")
     process = limen.start()
     try:
-        until(lambda: limen.read() == 20, process)
-        limen.end(process)
+        until(lambda: limen.read() == 20 and bool(limen.incidents()), process)
     finally:
         process.kill()
         process.wait()

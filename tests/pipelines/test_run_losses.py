@@ -56,6 +56,32 @@ class Shortened(ScriptedSource):
         return self._gaps
 
 
+class FoundAtOnce(Shortened):
+    """The same log, whose reader meets the gap when it opens."""
+
+    def open(self, positions):
+        """Find it."""
+        failure = super().open(positions)
+        if self.position(P) == 20:
+            self._gaps, self._next[P] = {P: self._lost}, 70
+        return failure
+
+
+def test_a_loss_is_told_when_it_has_been_passed_over():
+    """A status with the number comes with the position behind it: who dies before has told nobody."""
+    store, told = Store.open("sqlite://"), []
+    engine = Engine(plain_parts(), store.load())
+    engine.feed([Record(turn(offset), P, offset) for offset in range(20)])
+    store.commit(engine.checkpoint())
+    clock = FakeClock(START_MS + 60_000)
+    hooks = Hooks(status=told.append, stopping=lambda: clock.seconds >= 20.0)
+    line = Line(Engine(plain_parts(), store.load()), store, clock, Random(1), hooks)
+    Loop(FoundAtOnce(clock, GONE, stops=False), line, Settings(), clock, Random(1)).run()
+    found = [(status.partitions[0].position >= 70, status.gaps) for status in told if status.gaps or status.ready]
+    assert {reached for reached, gaps in found if gaps} == {True}
+    assert found[-1] == (True, {"kafka:t/0": GONE})
+
+
 def run(store: Store, lost: Loss = GONE, *, stops: bool, until: float) -> FakeClock:
     """Let one life of the process read until this second of its clock."""
     clock = FakeClock(START_MS)

@@ -24,7 +24,7 @@ from pipelines.run_loop import Ended, Stop
 from pipelines.store import Store
 from pipelines.workers import Workers
 from pipelines.workers_child import spawned
-from pipelines.workers_post import HANG_MS
+from pipelines.workers_post import HANG_MS, Post
 from pipelines.workers_process import Told, Work, encode, work_on
 from schemas.effects import Commit, Position
 from schemas.partial import Counters
@@ -325,22 +325,38 @@ def test_a_worker_that_says_nothing_is_ended_and_replaced_until_that_is_no_cure(
     source.close()
 
 
-def test_what_one_worker_has_lost_stays_told_when_another_takes_its_place(stand):
-    """The losses of all that read a share add up; an unknown number makes the sum unknown."""
-    found = [told(gaps={"kafka:events/0": Loss(gone=lost)}) for lost in (3, 4, -1)]
-    one = stand(make_log(9, 1), 1, start=lambda work: muted(found.pop(0), work))
-    source = opened(one)
-    one.store.commit(BEGUN)
-    seen = []
-    for now_ms in range(0, 6 * HANG_MS, HANG_MS // 4):
-        source.poll(0.0, now_ms)
-        if dict(source.gaps()) not in seen:
-            seen.append(dict(source.gaps()))
-        if not found and len(seen) == 3:
-            break
-        threading.Event().wait(0.01)
-    assert seen == [{AT_0.partition: Loss(gone=lost)} for lost in (3, 7, -1)]
-    source.close()
+class Gone:
+    """A worker that has ended."""
+
+    def end(self) -> str:
+        """Say how."""
+        return "exit code 1"
+
+
+def test_what_one_worker_has_lost_stays_told_when_another_takes_its_place():
+    """Losses in different places add up; an unknown number makes the sum unknown."""
+    post, seen = Post(Share(), Random(1)), []
+    for at, lost in ((10, 3), (20, 4), (30, -1)):
+        post.until[AT_0.partition] = at
+        post.child = Gone()
+        post.hear(told(gaps={"kafka:events/0": Loss(gone=lost)}))
+        seen.append(post.gaps["kafka:events/0"])
+        post.end()
+    assert seen == [Loss(gone=3), Loss(gone=7), Loss(gone=-1)]
+
+
+def test_a_loss_that_each_worker_finds_again_counts_once():
+    """Where reading stops for it, its share stands still; the next loss of the same worker counts when it has moved."""
+    post, gone = Post(Share(), Random(1)), {"kafka:events/0": Loss(gone=3)}
+    for _ in range(3):
+        post.child = Gone()
+        post.hear(told("3 records were deleted unread", gone))
+        post.hear(told("3 records were deleted unread", gone))
+        post.end()
+    assert post.gaps == gone
+    post.child, post.until[AT_0.partition] = Gone(), 90
+    post.hear(told(gaps={"kafka:events/0": Loss(gone=5, corrupt=2)}))
+    assert post.gaps == {"kafka:events/0": Loss(gone=8, corrupt=2)}
 
 
 def test_a_source_that_cannot_be_opened_is_told_by_its_own_line(stand):

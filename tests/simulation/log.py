@@ -63,7 +63,10 @@ class Log:
         return bisect_right(self.entries[partition], now_ms, key=lambda entry: entry.arrives_ms)
 
     def drop(self, partition: Partition, before: int) -> None:
-        """Drop what is older than this offset."""
+        """Drop what is older than this offset; it begins with an event, by which a late one is known to be late."""
+        entries = self.entries[partition]
+        while 0 < before < len(entries) and entries[before].kind not in ("turn", "change"):
+            before -= 1
         self.begins[partition] = max(self.begin(partition), before)
 
     def skip(self, partition: Partition, start: int, until: int) -> None:

@@ -1,24 +1,25 @@
 """Events become columns: one pass over the events for each signal, and the result is a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
-from pipelines.aggregate.facets import Facet, acts, cohorts, named, outcomes
+from pipelines.aggregate.facets import Facet, acts, coded, cohorts, named, outcomes
 from pipelines.aggregate.fixed import SCORE_SCALE, fixed
-from pipelines.aggregate.measures import ABSENT, Words
+from pipelines.aggregate.measures import ABSENT
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, Catalogue, On, Row
 from pipelines.aggregate.text import Reading, Shape
-from schemas.arrays import Floats, Hashes, Ints
+from schemas.arrays import Bools, Floats, Hashes, Ints
 from schemas.batch import Batch, Named, Ratio, Scored, SeenChange
 from schemas.event import DIMENSIONS, Change, Event, Reject, event_time_ms
-from schemas.hashing import hash64, hashes64
+from schemas.hashing import hashes64
 from schemas.record import Partition
 from schemas.reject import Rejected
 
+T = TypeVar("T")
 _HASHES = 2.0**64
 """Event-id hashes are even over this range, so a sample by hash is a fair sample, the same in every process."""
 _KINDS: dict[On, frozenset[str]] = {
@@ -67,16 +68,16 @@ class Columns:
 
     def batch(self, partition: Partition, offsets: Sequence[int], items: Sequence[Event | Reject]) -> Batch:
         """Give the batch of these records; `offsets` go up, and every record between the first and last is here."""
-        events: list[Event] = []
-        places: list[int] = []
-        rejects: list[Rejected] = []
-        for offset, item in zip(offsets, items, strict=True):
-            if isinstance(item, Event):
-                events.append(item)
-                places.append(offset)
-            else:
-                reason = str(item.reason)
-                rejects.append(Rejected(offset, reason, item.detail, item.size_bytes, item.sha256, item.sample))
+        events = [item for item in items if isinstance(item, Event)]
+        rejects: tuple[Rejected, ...] = ()
+        places = offsets
+        if len(events) < len(items):
+            places = [offset for offset, item in zip(offsets, items, strict=True) if isinstance(item, Event)]
+            rejects = tuple(
+                Rejected(offset, str(item.reason), item.detail, item.size_bytes, item.sha256, item.sample)
+                for offset, item in zip(offsets, items, strict=True)
+                if isinstance(item, Reject)
+            )
         id_hash = hashes64([event.event_id for event in events])
         views = self._views(events, id_hash)
         changes = [row for row, event in enumerate(events) if event.kind == "change"]
@@ -96,29 +97,26 @@ class Columns:
             scores=_evaluations(views) if self._catalogue.follows(EVALUATION_PREFIX) else None,
             changes=tuple(self._change(events[row]) for row in changes),
             change_rows=tuple(changes),
-            rejects=tuple(rejects),
+            rejects=rejects,
         )
 
     def _views(self, events: list[Event], id_hash: Hashes) -> Views:
         """See the events by facet and by text; which texts are looked at goes by the hash of the event's id."""
         kinds: list[str] = [e.kind if e.kind != "tool" or e.trace_id is None else _DETAIL for e in events]
-        judged = [e.response if e.refusal is None else None for e in events]
-        different = [text for text in dict.fromkeys(judged) if text is not None]
-        said: dict[str | None, Words | None] = {None: None}
-        said.update(zip(different, self._reading.words(different), strict=True))
-        words = [said[text] for text in judged]
-        sampled = (id_hash.astype(np.float64) < self._sample_below).tolist()
-        read = [event.response if chosen else None for event, chosen in zip(events, sampled, strict=True)]
-        texts: dict[str | None, int] = {None: -1}
-        text = [texts[t] if t in texts else texts.setdefault(t, len(texts) - 1) for t in read]
-        shapes = self._reading.shapes([t for t in texts if t is not None])
+        texts, _, different = coded([event.response for event in events])
+        there = np.array([text is not None for text in different], dtype=np.bool_)[texts]
+        judged = there & np.array([event.refusal is None for event in events], dtype=np.bool_)
+        sampled = there & (id_hash.astype(np.float64) < self._sample_below)
+        which, said = _read(self._reading.words, texts, different, judged)
+        words = [*said, None]  # the last one is that of -1
+        text, shapes = _read(self._reading.shapes, texts, different, sampled)
         return Views(
             events=events,
             kinds=kinds,
             plain=set(kinds) <= _KINDS["turn"],
-            outcomes=outcomes(events, kinds, words),
+            outcomes=outcomes(events, kinds, [words[one] for one in which.tolist()]),
             acts=acts(events, kinds),
-            text=np.array(text, dtype=np.int64),
+            text=text,
             shapes=shapes,
         )
 
@@ -129,6 +127,14 @@ class Columns:
         }
         change = event.change or Change(what="change")
         return SeenChange(change, event_time_ms(event), {name: value for name, value in dims.items() if value})
+
+
+def _read(read: Callable[[list[str]], list[T]], codes: Ints, texts: list[str], wanted: Bools) -> tuple[Ints, list[T]]:
+    """Read the texts of the events that are wanted, each once: which one an event has [N], -1 for none, and each."""
+    used = np.unique(codes[wanted])
+    place = np.full(len(texts), -1)
+    place[used] = np.arange(len(used))
+    return np.where(wanted, place[codes], -1), read([texts[code] for code in used.tolist()])
 
 
 def _each(row: Row, views: Views, absent: Any) -> list[Any]:
@@ -176,7 +182,7 @@ def _numbers(row: Row, views: Views) -> Floats:
     """Measure numbers; NaN is absent."""
     if row.by == "shape":
         return _by_shape(row, views, _NAN)
-    return np.array([_NAN if value is None else value for value in _each(row, views, None)], dtype=np.float64)
+    return np.array(_each(row, views, None), dtype=np.float64)  # which makes NaN of None
 
 
 def _level(row: Row, views: Views) -> Ints:
@@ -194,9 +200,10 @@ def _score(row: Row, views: Views) -> Ratio:
 
 def _ids(row: Row, views: Views) -> Hashes:
     """Hash the ids that are counted once each; 0 where there is none."""
-    known: dict[str | None, int] = {None: 0, "": 0}
-    hashes = [known[i] if i in known else known.setdefault(i, hash64(i)) for i in _each(row, views, None)]
-    return np.array(hashes, dtype=np.uint64)
+    codes, _, ids = coded(_each(row, views, None))
+    hashes = hashes64([one or "" for one in ids])
+    hashes[[not one for one in ids]] = 0
+    return hashes[codes]
 
 
 def _mix(row: Row, views: Views) -> Named:
@@ -208,14 +215,15 @@ def _mix(row: Row, views: Views) -> Named:
 
 def _evaluations(views: Views) -> Scored:
     """Measure evaluations that have a score."""
-    index: dict[str, int] = {}
     among = _KINDS["any"]
     found = [
-        (row, index.setdefault(one.name, len(index)), round(one.score * SCORE_SCALE))
+        (row, one.name, one.score)
         for row, (event, kind) in enumerate(zip(views.events, views.kinds, strict=True))
         if event.evaluations and kind in among
         for one in event.evaluations
         if one.score is not None
     ]
-    table = np.array(found, dtype=np.int64).reshape(-1, 3)
-    return Scored(table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy(), tuple(index))
+    rows, names, scores = zip(*found, strict=True) if found else ((), (), ())
+    codes, _, values = coded(names)
+    x = np.rint(np.array(scores, dtype=np.float64) * SCORE_SCALE).astype(np.int64)
+    return Scored(np.array(rows, dtype=np.int64), codes, x, tuple(values))

@@ -103,9 +103,10 @@ class Memory(Generic[T]):
         """Give what each of these different texts says; the oldest are forgotten."""
         known = self._known
         new = [text for text in texts if text not in known]
-        found = dict(zip(new, self._read(new), strict=True))
-        said = [found[text] if text in found else known[text] for text in texts]
-        known.update((text, one) for text, one in found.items() if len(text) <= CACHED_CHARS_MAX)
+        known.update(zip(new, self._read(new), strict=True))
+        said = [known[text] for text in texts]
+        for long in [text for text in new if len(text) > CACHED_CHARS_MAX]:
+            del known[long]
         for oldest in list(islice(known, max(0, len(known) - CACHED_TEXTS_MAX))):
             del known[oldest]
         return said

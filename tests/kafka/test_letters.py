@@ -36,7 +36,7 @@ def writer(kafka_broker, client, caplog):
     made = []
 
     def make(**options) -> KafkaWriter:
-        given = {"bootstrap": kafka_broker.bootstrap, "client": client, "request_timeout_seconds": 5.0}
+        given = {"bootstrap": kafka_broker.bootstrap, "client": client, "request_timeout_seconds": 10.0}
         made.append(KafkaWriter(settings.KafkaSource(**given | options)))
         return made[-1]
 

@@ -62,6 +62,9 @@ RUNBOOK = {
     "LimenLateHigh": "Which sender holds events back; if it must, raise `detection.lateness_seconds`.",
     "LimenCapReached": "The cap is named: raise it in `cohorts`, or send fewer different values.",
     "LimenCalibrationOff": "Something new varies. Look at the most unusual series; after some days it is learned.",
+    "LimenReloadRefused": (
+        "`limen check config`; the log has the reasons too. Put back what needs a restart, or restart Limen."
+    ),
     "LimenEventsUnaccounted": "`limen store backup`, keep the log, and report it: this must never happen.",
     "LimenReadyBurnsFast": "As LimenNotReady. Silence it only when somebody works on it.",
     "LimenReadyBurnsSlowly": (

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from docs.generate_words import generated, table
+from pipelines.config_live import ROWS, row_of
 from schemas.settings import Settings
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "config" / "limen.example.yaml"
@@ -64,14 +65,25 @@ _HEAD = """# Settings
 The configuration is `limen.yaml`. Everything has a default, so an empty file works; write down only what you change.
 `limen check config` tells every mistake at once, with file and line. A secret is written as `${{NAME}}` and taken from
 the environment, or named by a setting that ends in `_file`. `limen schema config` prints the JSON Schema for editors.
-"""
+
+A running Limen takes a changed file up at a *reload* (SIGHUP, or `POST /-/reload` where `serve.lifecycle` is true), and
+some settings only at a *restart*: a reload that would change one of those is refused whole. Why:
+
+{reloads}"""
 
 
 def settings_page() -> str:
     """Give the page of settings: one table a section."""
     said = sentences()
-    parts = [_HEAD.format(source=generated("`schemas/settings.py` and the comments of `config/limen.example.yaml`"))]
-    head = ("setting", "default", "values", "meaning")
+    parts = [
+        _HEAD.format(
+            source=generated("`schemas/settings.py` and the comments of `config/limen.example.yaml`"),
+            reloads=table(
+                ("settings", "take", "because"), [(f"`{row.name}`", f"a {row.when}", row.why) for row in ROWS]
+            ),
+        )
+    ]
+    head = ("setting", "default", "values", "takes", "meaning")
     lines: list[tuple[str, ...]] = []
     for name, field, depth in settings():
         if depth == 0:
@@ -79,9 +91,9 @@ def settings_page() -> str:
             lines = []
             parts.append(f"## {name}\n\n{said[name]}\n")
         elif _held(field.type) is None or isinstance(field.type, inspect.VarTupleType):
-            lines.append((f"`{name}`", default_of(field), values(field.type), said[name]))
+            lines.append((f"`{name}`", default_of(field), values(field.type), f"a {row_of(name).when}", said[name]))
         if depth == 0 and _held(field.type) is None:
-            lines.append((f"`{name}`", default_of(field), values(field.type), said[name]))
+            lines.append((f"`{name}`", default_of(field), values(field.type), f"a {row_of(name).when}", said[name]))
     parts.append(table(head, lines))
     return "\n".join(parts)
 

@@ -1,12 +1,9 @@
 """Building puts Limen together from its settings: the one file that knows every part."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from random import Random
 from typing import Any
-
-import msgspec
 
 from pipelines.aggregate.codec import decode_minute, decode_partial, encode_minute, encode_partial
 from pipelines.aggregate.columns import Columns
@@ -21,6 +18,7 @@ from pipelines.ingest.files import FileSource
 from pipelines.ingest.kafka import KafkaSource
 from pipelines.ingest.kafka_writer import KafkaWriter
 from pipelines.ingest.source import Share, Source
+from pipelines.reload import Board, Read, Reloads, Wishes
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
@@ -46,8 +44,6 @@ from schemas.status import Status
 ROUNDS_MAX = 100
 """Most rounds of the outbox at one time: messages of one incident go one after the other, and few have so many."""
 CODEC = Codec(encode_partial, decode_partial, encode_minute, decode_minute)
-HASH_BYTES = 8
-"""Enough that two configurations never share a hash by chance."""
 
 
 def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
@@ -100,30 +96,13 @@ def source(settings: Settings) -> Source:
     return KafkaSource(settings.source.kafka)
 
 
-class Board:
-    """The latest status, written by the engine's thread and read by every other."""
-
-    def __init__(self, settings: Settings, heartbeats: Mapping[str, int]) -> None:
-        self._heartbeats = heartbeats
-        self._hash = blake2b(msgspec.json.encode(settings, order="sorted"), digest_size=HASH_BYTES).hexdigest()
-        self._status: Status | None = None
-
-    def put(self, status: Status) -> None:
-        """Take the latest status, with the hash of the configuration in use and what became of the heartbeats."""
-        self._status = msgspec.structs.replace(status, config_hash=self._hash, heartbeats=dict(self._heartbeats))
-
-    def status(self) -> Status:
-        """Give the latest status; the engine tells one before anything is served."""
-        assert self._status is not None, "no status yet"
-        return self._status
-
-
 @dataclass(frozen=True)
 class Live:
     """Everything of one running Limen.
 
-    `pump` sends what is due at a time of day in epoch milliseconds, `beat` calls the dead-man's switch if there is one,
-    and `letters` sends rejects to their topic if there is one.
+    `settings` are those of the start, `board` has those in use. `pump` sends what is due at a time of day in epoch
+    milliseconds, `beat` calls the dead-man's switch if there is one and it is time, and `letters` sends rejects to
+    their topic if there is one.
     """
 
     settings: Settings
@@ -131,9 +110,10 @@ class Live:
     store: Store
     engine: Engine
     board: Board
+    reloads: Reloads
     app: Any
     pump: Callable[[int], object]
-    beat: Callable[[int], object] | None
+    beat: Callable[[int], object]
     letters: Letters | None
 
 
@@ -150,11 +130,18 @@ def restart_problem(settings: Settings) -> str:
     return ""
 
 
-def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = None) -> Live:
+def live(
+    settings: Settings,
+    *,
+    recoverable: bool = True,
+    lease: Lease | None = None,
+    read: Read = lambda running: running,
+    wishes: Wishes | None = None,
+) -> Live:
     """Make a Limen that goes on where its store stands; raises `StoreError` if the store cannot be used.
 
     With `recoverable` off it keeps nothing for a restart, which the demo does not need. A `lease` that was waited for
-    is given back with the store.
+    is given back with the store. `read` reads the settings anew when `wishes` say so.
     """
     known = catalogue(settings.signals, settings.cohorts)
     lease = lease or Lease.of(settings.storage.url)
@@ -175,9 +162,9 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
     except StoreError:
         store.close()
         raise
-    called = settings.heartbeat.url or settings.heartbeat.url_file
-    heartbeat = Heartbeat(settings.heartbeat) if called else None
-    board = Board(settings, heartbeat.counts if heartbeat else {})
+    heartbeat = Heartbeat(settings.heartbeat)
+    now_ms = SystemClock().now_ms
+    board = Board(settings, lambda: heartbeat.counts if heartbeat.configured else {}, now_ms())
     outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
 
     topic = _dead_letter_topic(settings)
@@ -189,15 +176,22 @@ def live(settings: Settings, *, recoverable: bool = True, lease: Lease | None = 
             if not outbox.work(now_ms):
                 return
 
+    def take_up(others: Settings) -> None:
+        engine.reload(others)
+        outbox.reload(sinks_of(others.notifiers))
+        heartbeat.reload(others.heartbeat)
+
+    wishes = wishes or Wishes()
     return Live(
         settings=settings,
         known=known,
         store=store,
         engine=engine,
         board=board,
-        app=app(store, board.status, settings, known.signal),
+        reloads=Reloads(wishes, board, read, take_up, now_ms),
+        app=app(store, board.status, board.settings, known.signal, wishes.ask),
         pump=pump,
-        beat=(lambda now_ms: heartbeat.beat(board.status(), now_ms)) if heartbeat else None,
+        beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
     )
 

@@ -49,7 +49,7 @@ class Watch:
 
     def __init__(self, limen: Live, goal: Goal, stopper: Stopper, folder: Path) -> None:
         self._limen = limen
-        self._sources = Sources(limen.store, limen.board.status, limen.settings, limen.known.signal)
+        self._sources = Sources(limen.store, limen.board.status, limen.board.settings, limen.known.signal)
         self._goal = goal
         self._stopper = stopper
         self._folder = folder

@@ -1,14 +1,14 @@
 """The command `doctor`: what keeps Limen from its work, or soon will, and what to do about it."""
 
 import os
-from pathlib import Path
 
 import click
 
 from pipelines.cli_health import show_health
 from pipelines.cli_print import JSON, JSONL, TABLE, output_option
-from pipelines.cli_settings import DEFAULT_FILE, config_option
+from pipelines.cli_settings import config_option, file_of
 from pipelines.config import load
+from pipelines.config_live import config_hash
 from pipelines.config_yaml import ConfigError
 from pipelines.doctor import environment, examined
 from pipelines.doctor_machine import ready
@@ -27,7 +27,7 @@ def doctor(config: str | None, form: str, *, only_ready: bool) -> None:
     Nothing is changed and no message is sent. Exit code 1 if anything keeps Limen from its work; what will sooner or
     later is marked with !. With --ready it is a health check for a container.
     """
-    file = config or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None)
+    file = file_of(config)
     found = [] if only_ready else list(environment())
     settings, problems = _settings(file)
     found += problems
@@ -49,4 +49,5 @@ def _settings(file: str | None) -> tuple[Settings | None, list[Health]]:
             Health("fail", each.message, f"{each.file}:{each.line}" if each.line else each.file, to_do)
             for each in error.problems
         ]
-    return settings, [Health("ok", "the configuration is right", file or "the defaults")]
+    right = f"the configuration is right, and its hash is {config_hash(settings)}"
+    return settings, [Health("ok", right, file or "the defaults")]

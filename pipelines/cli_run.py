@@ -10,7 +10,8 @@ import structlog
 from pipelines import build
 from pipelines.cli_files import opened
 from pipelines.cli_print import Failure, Misuse, Unreachable, clean
-from pipelines.cli_settings import config_option, settings_of
+from pipelines.cli_settings import config_option, rereading, settings_of
+from pipelines.reload import Wishes
 from pipelines.run import Stopper, run, stand_by
 from pipelines.serve.guard import bind_problem
 from pipelines.serve.waiting import waiting
@@ -45,10 +46,14 @@ WORKERS_MAX = 64
 def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool) -> None:
     """Watch the configured source until SIGTERM or Ctrl-C, and serve pages, API and metrics.
 
-    It goes on where its store stands. Exit code 2 if a file to read or a file of a secret is not there, 3 if the
-    broker, the store or the address to serve from is not to be had, 1 if something fails later for good, or if messages
-    are left undelivered when all files have been read.
+    It goes on where its store stands. SIGHUP reloads the configuration: a file with anything wrong in it, or with a
+    change that needs a restart, changes nothing and is told.
+
+    Exit code 2 if a file to read or a file of a secret is not there, 3 if the broker, the store or the address to serve
+    from is not to be had, 1 if something fails later for good, or if messages are left undelivered when all files have
+    been read.
     """
+    read = rereading(config)
     settings = settings_of(config, files=True)
     problem = bind_problem(settings.serve.host, insecure=insecure)
     if problem:
@@ -60,13 +65,14 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
             )
         opened(settings.source.files.paths, settings)
     configure_log()
-    stopper = Stopper()
+    stopper, wishes = Stopper(), Wishes()
     stopper.listen()
+    wishes.listen()
     try:
         lease = Lease.of(settings.storage.url)
-        if standby and not _taken_over(lease, settings, stopper):
+        if standby and not _taken_over(lease, settings, stopper, wishes):
             return
-        limen = build.live(settings, lease=lease)
+        limen = build.live(settings, lease=lease, read=read, wishes=wishes)
     except StoreError as error:
         raise Unreachable(str(error)) from None
 
@@ -91,6 +97,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
             pump=limen.pump,
             beat=limen.beat,
             letters=limen.letters,
+            reloads=limen.reloads,
             app=limen.app,
         )
         undelivered = "" if stopper() or not ended.reached else _undelivered(limen.store, dead_before)
@@ -105,8 +112,11 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
         raise (Failure if ended.reached else Unreachable)("\n".join(failures))
 
 
-def _taken_over(lease: Lease, settings: Settings, stopper: Stopper) -> bool:
-    """Wait until the store is ours, and say whether it is; False if somebody asked to stop first."""
+def _taken_over(lease: Lease, settings: Settings, stopper: Stopper, wishes: Wishes) -> bool:
+    """Wait until the store is ours, and say whether it is; False if somebody asked to stop first.
+
+    The settings may have been changed while it waited, so they are read anew.
+    """
     if lease.taken():
         return True
     log.info("limen stands by", store=lease.where)
@@ -117,6 +127,7 @@ def _taken_over(lease: Lease, settings: Settings, stopper: Stopper) -> bool:
         lease.give_back()
         return False
     log.warning("limen takes over", store=lease.where)
+    wishes.ask()
     return True
 
 

@@ -35,9 +35,27 @@ def settings_of(config: str | None, *, files: bool = False) -> Settings:
     With `files` the files of secrets must be there too.
     """
     try:
-        return load(config or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None), os.environ, files=files)
+        return load(file_of(config), os.environ, files=files)
     except ConfigError as error:
         raise Misuse(str(error)) from None
+
+
+def rereading(config: str | None) -> Callable[[Settings], Settings | tuple[str, ...]]:
+    """Give what reads the settings of a command anew: from the file that it began with, also where that is gone."""
+    began_with = file_of(config)
+
+    def read(running: Settings) -> Settings | tuple[str, ...]:
+        try:
+            return load(began_with or file_of(config), os.environ, files=True, running=running)
+        except ConfigError as error:
+            return tuple(map(str, error.problems))
+
+    return read
+
+
+def file_of(config: str | None) -> str | None:
+    """Give the file that --config names or stands for, None where the defaults are in force."""
+    return config or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None)
 
 
 @click.group()

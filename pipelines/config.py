@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.config_checks import Report, check, check_files
+from pipelines.config_live import needs_restart
 from pipelines.config_reader import Place, Reader, settings_type
 from pipelines.config_yaml import BYTES_MAX, ConfigError, Problem, compose
 from schemas.settings import Settings
@@ -19,10 +20,11 @@ Check = Callable[[Settings, Report], None]
 """Looks through settings that are right one by one, and reports what does not fit."""
 
 
-def load(path: str | None, env: Mapping[str, str], *, files: bool = False) -> Settings:
+def load(path: str | None, env: Mapping[str, str], *, files: bool = False, running: Settings | None = None) -> Settings:
     """Read the settings from a YAML file; without a path they are the defaults.
 
     With `files` the files of secrets that they name must be there too: what only reads the store needs none of them.
+    Against `running` settings nothing may differ that needs a restart.
     Raises `ConfigError` with every problem at once: a file that cannot be read, a value of the wrong type or out of
     bounds, an unknown or repeated name, a missing environment variable, settings that do not fit each other.
     """
@@ -34,7 +36,8 @@ def load(path: str | None, env: Mapping[str, str], *, files: bool = False) -> Se
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError([Problem(path, 0, f"cannot be read ({reason}); name a readable file")]) from None
-    return _parsed(data, path, env, [check, check_files] if files else [check])
+    checks = [check, *([check_files] if files else []), *([needs_restart(running)] if running else [])]
+    return _parsed(data, path, env, checks)
 
 
 def parse(data: bytes, file: str, env: Mapping[str, str]) -> Settings:

@@ -22,6 +22,7 @@ from schemas.operations import Sign
 from schemas.partial import Counters, Minute, Partial
 from schemas.record import Partition, Record
 from schemas.reject import Rejected, Streak
+from schemas.settings import Settings
 from schemas.situation import PLAIN, Situation
 
 COMMIT_MINUTES_MAX = 60
@@ -127,6 +128,12 @@ class Engine:
     def ahead(self) -> frozenset[Partition]:
         """Give the partitions of which nothing should be read until the others have come up to them."""
         return self._parts.minutes.ahead()
+
+    def reload(self, settings: Settings) -> None:
+        """Judge by other settings from the next minute on; what a restart judges again is judged by them alone."""
+        self._parts.detect.reload(settings)
+        self._parts.respond.reload(settings)
+        self._unsnapped = self._snapshot_minutes
 
     def begin(self, partition: Partition, offset: int) -> None:
         """Hear where a source begins; of a partition never read before it becomes the position, read or not.
@@ -255,7 +262,7 @@ class Engine:
         rejects, self._taken, self._rejects = tuple(self._rejects), [], []
         snapshot: tuple[int, bytes] | None = None
         encoded: list[tuple[int, bytes]] = []
-        if self._recoverable and minutes:
+        if self._recoverable and self._closed_minute >= 0:
             self._unsnapped += len(minutes)
             if self._unsnapped >= self._snapshot_minutes:
                 state = Snapshot(self._parts.detect.snapshot(), self._known, self._parts.respond.window())

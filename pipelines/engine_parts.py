@@ -17,6 +17,7 @@ from schemas.operations import Sign
 from schemas.partial import Minute, Partial
 from schemas.record import Partition
 from schemas.score import Candidate, Finding, Recovered
+from schemas.settings import Settings
 
 
 class Columns(Protocol):
@@ -112,12 +113,20 @@ class Detect(Protocol):
         """Take up a snapshot."""
         ...
 
+    def reload(self, settings: Settings) -> None:
+        """Go on with other settings, as one made with them that restored a snapshot of this moment would."""
+        ...
+
 
 class Respond(Protocol):
     """Turns findings into alerts, incidents and messages; the same calls give the same effects, bit for bit."""
 
     def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
         """Take up the alerts and incidents that are not finished, and what `window` gave at the snapshot."""
+        ...
+
+    def reload(self, settings: Settings) -> None:
+        """Go on with other settings, as one made with them that restored the present state would."""
         ...
 
     def window(self) -> bytes:

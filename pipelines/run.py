@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from random import Random
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ from pipelines.ingest.source import Source
 from pipelines.run_letters import Letters
 from pipelines.run_line import Clock, Hooks, Line, unchanged
 from pipelines.run_loop import Ended, Loop
+from pipelines.run_parts import Renewal
 from pipelines.run_process import process_use
 from pipelines.run_threads import JOIN_SECONDS, WATCH_SECONDS, Repeating, Watchdog, WebServer
 from pipelines.run_words import in_words
@@ -32,6 +34,8 @@ OVERRUN_SECONDS = 60.0
 """A call to the source that takes longer never returns: its own timeouts are far shorter."""
 OUTBOX_SECONDS = 1.0
 """How often the outbox is looked through."""
+HEARTBEAT_SECONDS = 1.0
+"""How often it is asked whether a heartbeat is due: the shortest time between two."""
 STANDBY_SECONDS = 1.0
 """How often a Limen on standby asks for the lease: it takes over within about this time."""
 REPLAY_RESULTS_MAX = 100_000
@@ -118,26 +122,21 @@ def run(
     engine: Engine,
     store: Store,
     *,
-    clock: Clock | None = None,
-    stopper: Stopper | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    note: Callable[[str], None] = lambda _: None,
-    effects: Callable[[Effects], None] = lambda _: None,
-    status: Callable[[Status], None] = lambda _: None,
-    complete: Callable[[Status], Status] = unchanged,
-    serving: Callable[[], None] = lambda: None,
-    pump: Callable[[int], object] | None = None,
-    beat: Callable[[int], object] | None = None,
-    letters: Letters | None = None,
-    app: Any = None,
-) -> Ended:
+    clock: Clock | None = None, stopper: Stopper | None = None,
+    say: Callable[[str], None] = lambda _: None, note: Callable[[str], None] = lambda _: None,
+    effects: Callable[[Effects], None] = lambda _: None, status: Callable[[Status], None] = lambda _: None,
+    complete: Callable[[Status], Status] = unchanged, serving: Callable[[], None] = lambda: None,
+    pump: Callable[[int], object] | None = None, beat: Callable[[int], object] | None = None,
+    letters: Letters | None = None, reloads: Renewal | None = None, app: Any = None,
+) -> Ended:  # fmt: skip
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
-    what is due at a time of day (epoch ms), once more after a source that ended; `beat` calls the dead-man's switch;
-    `letters` sends rejects to their topic, and what is left waits for the next start; `app` is served where the
-    settings say, and `serving` is called when it is. `complete` adds to each status what the
-    line does not know. Never raises for what the outside world does: the failures are in the result.
+    what is due at a time of day (epoch ms), once more after a source that ended; `beat` calls the dead-man's switch
+    when that is due; `letters` sends rejects to their topic, and what is left waits for the next start; `reloads` takes
+    up other settings when somebody has asked; `app` is served where the settings say, and `serving` is called when it
+    is. `complete` adds to each status what the line does not know. Never raises for what the outside world does: the
+    failures are in the result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
@@ -147,6 +146,8 @@ def run(
         hooks = Hooks(
             say, effects, status, stopper, note, lambda: (process_use(),), complete, lambda: _heard(engine, store)
         )
+        if reloads is not None:
+            hooks = replace(hooks, waking=reloads.asked, reload=reloads.reload)
         line = Line(engine, store, clock, random, hooks)
         if app is not None:
             server = WebServer(app, settings.serve.host, settings.serve.port)
@@ -160,7 +161,7 @@ def run(
         if pump is not None:
             threads.append(Repeating("outbox", OUTBOX_SECONDS, _at_real_time(pump), say, stopper.stop))
         if beat is not None:
-            threads.append(Repeating("heartbeat", settings.heartbeat.seconds, _at_real_time(beat), say, stopper.stop))
+            threads.append(Repeating("heartbeat", HEARTBEAT_SECONDS, _at_real_time(beat), say, stopper.stop))
         if letters is not None:
             stack.callback(letters.close)
             send = _at_steady_time(letters.work)

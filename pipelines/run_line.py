@@ -94,6 +94,11 @@ def _none() -> tuple[ProcessUse, ...]:
     return ()
 
 
+def _nothing() -> tuple[tuple[int, str], ...]:
+    """Have nothing to reload."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Hooks:
     """Whom the line tells: `say` what a person should look at, `note` what is good to know, a line each.
@@ -101,6 +106,7 @@ class Hooks:
     `effects` hears of each commit, `status` of each checkpoint; `stopping` is asked whether the line is to end,
     `processes` what each process of Limen takes of the machine, and `complete` adds what only others know of to a
     status before it is told. `hear` lets the engine hear of what people did, and says whether there was anything.
+    `waking` is asked whether somebody wants other settings; `reload` takes them up, and gives lines for the journal.
     """
 
     say: Callable[[str], None] = _ignore
@@ -111,6 +117,8 @@ class Hooks:
     processes: Callable[[], tuple[ProcessUse, ...]] = _none
     complete: Callable[[Status], Status] = unchanged
     hear: Callable[[], bool] = _never
+    waking: Callable[[], bool] = _never
+    reload: Callable[[], tuple[tuple[int, str], ...]] = _nothing
 
 
 def _unknown(_: Partition) -> int:
@@ -151,10 +159,10 @@ class Line:
         """Decide, commit and tell, as `Engine.checkpoint` explains; raises `StoreError` when the store stays broken.
 
         A commit that fails is tried again for a while: meanwhile nothing is read, and the status says why. Many
-        closed minutes take several commits; the wish to stop is heard between them.
+        closed minutes take several commits; wishes to stop and to reload are heard between them.
         """
         began = self._clock.monotonic()
-        heard = self.hooks.hear()
+        heard, known = self.hooks.hear(), self._reloaded(known)
         commit = self.engine.checkpoint(known)
         done: list[Effects] = []
         if known.journal or heard or self._written != self._standing():
@@ -163,10 +171,17 @@ class Line:
         while self.engine.pending and not self.hooks.stopping():
             self._tell()
             began = self._clock.monotonic()
-            commit = self.engine.checkpoint(told)
-            if self._written != self._standing():
+            known = self._reloaded(told)
+            commit = self.engine.checkpoint(known)
+            if known.journal or self._written != self._standing():
                 done.append(self._write(commit, began))
         return merged(done)
+
+    def _reloaded(self, known: Situation) -> Situation:
+        """Take other settings up if somebody has asked, and add the lines of the journal that tell of it."""
+        if not self.hooks.waking():
+            return known
+        return msgspec.structs.replace(known, journal=(*known.journal, *self.hooks.reload()))
 
     def _write(self, commit: Commit, began: float) -> Effects:
         """Commit a checkpoint that began at this time, again and again if need be, and tell the effects."""
@@ -197,10 +212,10 @@ class Line:
         """Give how far the engine has come."""
         return dict(self.engine.positions), self.engine.closed_minute
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless somebody wants the line to end."""
+    def pause(self, seconds: float, waking: Callable[[], bool] = _never) -> None:
+        """Wait, unless somebody wants the line to end, or to do something that it does not do while it waits."""
         end = self._clock.monotonic() + seconds
-        while not self.hooks.stopping():
+        while not self.hooks.stopping() and not waking():
             left = end - self._clock.monotonic()
             if left <= 0:
                 return

@@ -138,10 +138,11 @@ class Loop:
             raise Stop(self._failure)
         self._count("failures")
         self._line.hooks.say(self._failure)
-        if self._losses.look(self._clock.now_ms()):  # while reading has stopped, no other checkpoint comes
+        waking = self._line.hooks.waking
+        if self._losses.look(self._clock.now_ms()) or waking():  # while reading has stopped, no other checkpoint comes
             self._commit()
         self._publish()
-        self._line.pause(wait)
+        self._line.pause(wait, waking)
 
     def _turn(self) -> None:
         """Poll once, take in what came, and make a checkpoint when it is time."""

@@ -82,3 +82,15 @@ class Keeper(Protocol):
     def prune(self, retention: Retention) -> str:
         """Drop what is too old; gives a line where more was dropped than its age says, else ""."""
         ...
+
+
+class Renewal(Protocol):
+    """The wish to go on with other settings; `pipelines.reload.Reloads` says it in full."""
+
+    def asked(self) -> bool:
+        """Say whether somebody has asked."""
+        ...
+
+    def reload(self) -> tuple[tuple[int, str], ...]:
+        """Take other settings up, or tell why not, between two checkpoints; gives lines for the journal."""
+        ...

@@ -244,7 +244,7 @@ def work_on(connection: Connection, work: Work, leave: Callable[[], None]) -> No
 
 
 def main(connection: Connection, work: Work) -> None:
-    """Be a worker process: it ends with its writer, whoever else sends it a signal to stop."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """Be a worker process: it ends with its writer, whoever sends a signal; none of its settings can be reloaded."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     work_on(connection, work, lambda: os._exit(STUCK_EXIT_CODE))

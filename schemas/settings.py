@@ -228,11 +228,15 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where pages, API and metrics are served; a public address without authentication is refused."""
+    """Where pages, API and metrics are served; a public address without authentication is refused.
+
+    With `lifecycle` a request may ask for a reload of the settings.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8321
     public_url: str = ""
+    lifecycle: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

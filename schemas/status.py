@@ -132,7 +132,8 @@ class Status(msgspec.Struct, frozen=True):
     `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` says by partition how many
     records can never be read. The snapshot is the latest one, and its
     minute -1 before the first. `heartbeats` counts calls of the dead-man's switch by what became of them. Histograms
-    begin anew with the process. `uses` says of limits, by the name of their setting, how much of them is in use. Times
+    begin anew with the process. The settings in use were taken up at `config_loaded_ms`; `config_problems` say why a
+    later reload was refused. `uses` says of limits, by the name of their setting, how much of them is in use. Times
     are epoch ms.
     """
 
@@ -157,6 +158,8 @@ class Status(msgspec.Struct, frozen=True):
     store_failure: str = ""
     gaps: dict[str, Loss] = {}
     config_hash: str = ""
+    config_loaded_ms: int = -1
+    config_problems: tuple[str, ...] = ()
     event_delay_seconds: Histogram = Histogram()
     detection_latency_seconds: Histogram = Histogram()
     checkpoint_seconds: Histogram = Histogram()

@@ -13,20 +13,18 @@ from detectors.base import SignalTable
 from detectors.budget import Budget
 from detectors.filtered import Filtered
 from pipelines.detect import canary
-from pipelines.detect.burns import BurnRule
 from pipelines.detect.canary import Canaries
 from pipelines.detect.changes import Changes
 from pipelines.detect.contrast import Contrasts, averaged
 from pipelines.detect.covered import Covered
 from pipelines.detect.findings import findings, weigh
-from pipelines.detect.gaps import GapRule
 from pipelines.detect.history import history_row
 from pipelines.detect.hours import Hours
 from pipelines.detect.judged import Judged
-from pipelines.detect.limits import LimitRule, RuleWatch, memory_key
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
 from pipelines.detect.recovery import Recovery
+from pipelines.detect.rules import Rules
 from pipelines.detect.series import Roster
 from pipelines.detect.telling import Telling
 from pipelines.detect.watch import Watch
@@ -35,7 +33,7 @@ from schemas.arrays import Floats
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.score import Finding, Level, Reason, Recovered, Scores
-from schemas.settings import Rule, Settings
+from schemas.settings import Settings
 from schemas.signal import Cohort, Signal, SignalKind
 
 SNAPSHOT_VERSION = 6
@@ -55,19 +53,15 @@ class Detect:
         self.roster = Roster(signal_of, settings.cohorts.series_max)
         self._mix = Mix(settings.cohorts.sets)
         self.watches: dict[SignalKind, Watch] = {}
-        self.budget = Budget.of(
-            settings.detection.false_pages_per_week,
-            settings.detection.false_tickets_per_week,
-            settings.detection.false_notes_per_week,
-        )
+        self.budget = _budget(settings)
         self._weights = Weights(self.roster)
         self._contrasts = Contrasts(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._hours = Hours(settings.cohorts.sets, settings.detection.accept_after_hours * 60.0)
         self._canaries: dict[SignalKind, Canaries] = {}
-        self._limits = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
+        self._rules = Rules(settings)
         self._changes = Changes()
         self._covered = Covered(self.roster)
-        self._recovery = Recovery(self.roster, self.budget.note)
+        self._recovery = Recovery(self.roster, self.budget)
         self._telling = Telling(settings.cohorts.sets)
 
     def step(self, minute: Minute, covered: frozenset[str] = frozenset()) -> Judged:
@@ -118,7 +112,7 @@ class Detect:
             told = {(f.signal, f.cohort) for f in found}
             found += [f for f in drifts if (f.signal, f.cohort) not in told]
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
-            found += self._broken_limits(shown, minute)
+            found += self._rules.step(self.roster, shown, minute, self._design)
             found = self._placed(found)
             found = self._telling.step(self.roster, self.watches, self._canaries, shown, found, minute.minute)
         else:
@@ -170,16 +164,6 @@ class Detect:
             holders = self._mix.containing(self.roster.place_of(cohort))
             inside[cohort] = tuple(sorted(self.roster.cohorts[place] for place in holders))
         return [msgspec.structs.replace(f, inside=inside[f.cohort]) for f in findings]
-
-    def _broken_limits(self, shown: dict[SignalKind, Panel], minute: Minute) -> list[Finding]:
-        """Give the series that break a limit now."""
-        findings: list[Finding] = []
-        kinds = [self.roster.signals[self.roster.signal_index(limit.rule.signal)].kind for limit in self._limits]
-        designs = {kind: self._design(shown[kind]) for kind in set(kinds) & set(shown)}
-        for limit, kind in zip(self._limits, kinds, strict=True):
-            if kind in shown:
-                findings += limit.step(self.roster, shown[kind], minute, designs[kind])
-        return findings
 
     def _design(self, panel: Panel) -> Floats:
         """Give how many events of each row count as one: as far as they are known to resemble each other."""
@@ -239,7 +223,7 @@ class Detect:
             "roster": self.roster.dump(),
             "watches": {kind: watch.dump() for kind, watch in self.watches.items()},
             "weights": self._weights.dump(),
-            "limits": {limit.rule.name: [memory_key(limit.rule), limit.dump()] for limit in self._limits},
+            "limits": self._rules.dump(),
             "changes": self._changes.dump(),
             "mix": self._mix.dump(),
             "contrasts": self._contrasts.dump(),
@@ -271,14 +255,16 @@ class Detect:
             assert watch is not None, f"snapshot holds a watch for {kind}, which no detector judges"
             watch.load(state)
         self._weights.load(saved["weights"])
-        for limit in self._limits:
-            key, memory = saved["limits"].get(limit.rule.name, ("", None))
-            if key == memory_key(limit.rule):
-                limit.load(memory)
+        self._rules.load(saved["limits"])
+
+    def reload(self, settings: Settings) -> None:
+        """Judge by other rules and another budget from the next minute on, as after a restart at this point."""
+        self._settings = settings
+        self.budget = self._recovery.budget = _budget(settings)
+        self._rules.reload(settings)
 
 
-def rule_watch(rule: Rule, sets: tuple[tuple[str, ...], ...]) -> RuleWatch:
-    """Make the watch of one rule: over an error budget, over groups that are compared, or over a plain bound."""
-    if rule.gap is not None:
-        return GapRule(rule, sets)
-    return LimitRule(rule) if rule.objective is None else BurnRule(rule)
+def _budget(settings: Settings) -> Budget:
+    """Make the budget that the settings allow."""
+    allowed = settings.detection
+    return Budget.of(allowed.false_pages_per_week, allowed.false_tickets_per_week, allowed.false_notes_per_week)

@@ -7,6 +7,7 @@ import numpy as np
 
 from detectors import recovery
 from detectors.base import State, decode, encode
+from detectors.budget import Budget
 from detectors.filtered import Filtered
 from pipelines.detect.findings import Verdicts
 from pipelines.detect.history import in_unit
@@ -29,10 +30,10 @@ class Back(msgspec.Struct, frozen=True):
 class Recovery:
     """The rows of every kind that are away: followed from a note on, until they are back or nothing is told of them."""
 
-    def __init__(self, roster: Roster, note: float) -> None:
-        """Begin with nothing away; `note` is the log threshold of a note for the fleet."""
+    def __init__(self, roster: Roster, budget: Budget) -> None:
+        """Begin with nothing away; what was worth a note in this budget is followed."""
         self._roster = roster
-        self._note = note
+        self.budget = budget
         self._away: dict[SignalKind, State] = {}
 
     def step(
@@ -47,7 +48,7 @@ class Recovery:
         noted = verdicts.report[verdicts.level[verdicts.report] >= Level.NOTE]
         noted = noted[np.argsort(-verdicts.log_fleet[noted], kind="stable")]
         state = _still_away(state, panel, own, verdicts, noted)
-        away = verdicts.log_fleet[noted] - scores.log_r[noted] + own.log_r[noted] >= self._note
+        away = verdicts.log_fleet[noted] - scores.log_r[noted] + own.log_r[noted] >= self.budget.note
         new = noted[away & ~np.isin(noted, state.rows["row"])]
         self._away[panel.kind] = recovery.begun(
             state, panel.minute, new, own.direction[new], recovery.since_onset(panel, own, new)

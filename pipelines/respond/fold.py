@@ -40,7 +40,7 @@ _ONSET_ERROR = 1 / 3
 class Case(msgspec.Struct):
     """An incident while a minute is worked on: as it was, as it is now, what fires in it, what joined, what is back.
 
-    `said` is what else its timeline is to tell.
+    `said` is what else its timeline is to tell; `gone` names rules of its alerts that have left the settings.
     """
 
     base: Incident
@@ -49,6 +49,7 @@ class Case(msgspec.Struct):
     joined: list[Alert]
     back: list[Alert] = []
     said: list[str] = []
+    gone: tuple[str, ...] = ()
 
 
 def order(triage: Triage, alert: Alert) -> tuple[int, float, str]:

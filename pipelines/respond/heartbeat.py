@@ -36,9 +36,28 @@ class Heartbeat:
         self._config = config
         self._resolve = resolve
         self._before: Beat = "sent"
+        self._due_ms = -1
         # Proxies and credentials from the environment would lead around the check of the address.
-        self._client = httpx2.Client(transport=transport, timeout=config.timeout_seconds, trust_env=False)
+        self._client = httpx2.Client(transport=transport, trust_env=False)
         self._log = structlog.get_logger("limen.heartbeat")
+
+    @property
+    def configured(self) -> bool:
+        """Say whether there is anybody to call."""
+        return bool(self._config.url or self._config.url_file)
+
+    def reload(self, config: settings.Heartbeat) -> None:
+        """Call another address, or at other times, from the next call on."""
+        self._config = config
+
+    def look(self, status: Status, now_ms: int) -> None:
+        """Beat if that is due at this time of day (epoch ms), for the first time after one interval."""
+        wait_ms = round(1_000 * self._config.seconds)
+        if not self.configured or self._due_ms < 0:
+            self._due_ms = now_ms + wait_ms if self.configured else -1
+        elif not now_ms < self._due_ms <= now_ms + wait_ms:  # a later time is of a longer interval, or of another clock
+            self._due_ms = now_ms + wait_ms
+            self.beat(status, now_ms)
 
     def beat(self, status: Status, now_ms: int) -> Beat:
         """Call, unless the line stands still at this time of day (epoch ms); never raises for what the world does."""
@@ -66,21 +85,24 @@ class Heartbeat:
 
     def _call(self, now_ms: int) -> Outcome:
         """Make one call and give what the other side said."""
+        config = self._config
         try:
-            url = self._config.url or text_in(self._config.url_file or "")
+            url = config.url or text_in(config.url_file or "")
         except (OSError, UnicodeDecodeError) as error:
-            return Outcome("retry", f"url_file {self._config.url_file} cannot be read ({type(error).__name__})")
-        target = target_of(url, self._config.allow_hosts, self._resolve)
+            return Outcome("retry", f"url_file {config.url_file} cannot be read ({type(error).__name__})")
+        target = target_of(url, config.allow_hosts, self._resolve)
         if isinstance(target, Refusal):
             return Outcome("retry", target.why)
         headers = {"host": target.host_header, "user-agent": "limen"}
         extensions = {"sni_hostname": target.server_name}
         try:
             # Streamed, because nothing in the body of the answer matters and it may be endless.
-            with self._client.stream("GET", target.url, headers=headers, extensions=extensions) as response:
+            with self._client.stream(
+                "GET", target.url, headers=headers, extensions=extensions, timeout=config.timeout_seconds
+            ) as response:
                 return answer(response.status_code, "", now_ms)
         except httpx2.TimeoutException:
-            return Outcome("retry", f"no answer within {self._config.timeout_seconds:g} s")
+            return Outcome("retry", f"no answer within {config.timeout_seconds:g} s")
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             # The message of the error may hold the address, and an address may be a secret.
             return Outcome("retry", f"no connection ({type(error).__name__})")

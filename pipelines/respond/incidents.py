@@ -20,7 +20,7 @@ from pipelines.respond.alerts import short_hash
 from pipelines.respond.fold import Case, order
 from pipelines.respond.scope import explaining, overlap
 from pipelines.respond.severity import Triage, rank_of_incident, stricter
-from pipelines.respond.wording import back_in_words, joined_in_words, title_of
+from pipelines.respond.wording import back_in_words, gone_in_words, joined_in_words, title_of
 from schemas.alert import Alert
 from schemas.event import DIMENSIONS
 from schemas.incident import Effect, Entry, Incident
@@ -46,6 +46,7 @@ SIGNALS_MAX = 50
 """Most signals named; more moved signals than this say that everything moved."""
 WHO = "limen"
 _BACK = "the last of its series is shown to be back"
+_GONE = "its last alerts have ended with their rule"
 _FADED = "there is no evidence any more in any of its series"
 
 
@@ -234,9 +235,11 @@ class Reviewer:
         said += case.said
         if case.back:
             said.append(back_in_words(case.back, self._triage.signal_of))
+        if case.gone:
+            said.append(gone_in_words(case.gone))
         if not case.members:
             after = msgspec.structs.replace(after, state="resolved", resolved_ms=self._now_ms)
-            said.append(f"resolved: {_BACK if case.back else _FADED}")
+            said.append(f"resolved: {_GONE if case.gone else _BACK if case.back else _FADED}")
         if after == before and not said:
             return None
         timeline = (*after.timeline, *(Entry(self._now_ms, WHO, what) for what in said))

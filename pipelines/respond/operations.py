@@ -43,6 +43,10 @@ class Operations:
         self._alerts: dict[Key, Alert] = {}
         self.incidents: dict[str, Incident] = {}
 
+    def reload(self, settings: Settings, triage: Triage) -> None:
+        """Go on with other settings."""
+        self._settings, self._triage = settings, triage
+
     def restore(self, alerts: Iterable[Alert], incidents: Iterable[Incident]) -> None:
         """Take up those of a store that are not finished, in place of the present ones."""
         self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in alerts}

@@ -23,6 +23,7 @@ WAIT_SECONDS_MAX = 6 * 3_600.0
 JITTER = 0.2
 """Waits differ by a fifth either way, so that messages that failed together do not come back together."""
 ERROR_CHARS_MAX = 200
+_NO_SINK = 'the settings name no sink "{}" any more'
 
 
 class DeliveryStore(Protocol):
@@ -69,10 +70,14 @@ class Outbox:
 
     def __init__(self, store: DeliveryStore, sinks: Mapping[str, Sink], dice: Random) -> None:
         self._store = store
-        self._sinks = sinks
+        self._sinks = self._configured = sinks
         self._dice = dice
         self._failing: set[str] = set()
         self._log = structlog.get_logger("limen.outbox")
+
+    def reload(self, sinks: Mapping[str, Sink]) -> None:
+        """Send by other sinks from the next round on, which gives up what waits for those that are gone."""
+        self._configured = sinks
 
     def work(self, now_ms: int, limit: int = 100) -> list[Delivery]:
         """Attempt what is due at this time (wall clock), once each, and give what became of it.
@@ -81,7 +86,7 @@ class Outbox:
         until nothing comes. A sink that just failed is left alone for the rest of the round; its other messages wait
         as they are.
         """
-        done: list[Delivery] = self._overflow()
+        done: list[Delivery] = [*self._left_behind(), *self._overflow()]
         failing: set[str] = set()
         for delivery in self._store.deliveries_due(now_ms, limit):
             name = delivery.notification.sink
@@ -95,16 +100,32 @@ class Outbox:
             done.append(after)
         return done
 
+    def _left_behind(self) -> list[Delivery]:
+        """Take up the sinks that are configured now, and give up what waits for those that are not any more."""
+        sinks = self._configured
+        gone = [] if sinks is self._sinks else sorted(self._sinks.keys() - sinks.keys())
+        given_up = [each for name in gone for each in self._given_up(name, 0, _NO_SINK.format(name))]
+        self._sinks = sinks
+        self._failing &= sinks.keys()
+        return given_up
+
     def _overflow(self) -> list[Delivery]:
         """Give up the messages for which there is no room: a sink that is down for long must not fill the store."""
         given_up: list[Delivery] = []
         for name, sink in self._sinks.items():
-            for delivery in self._store.deliveries_over(name, sink.waiting_max):
-                error = f"more than {sink.waiting_max} messages wait for this sink"
-                after = msgspec.structs.replace(delivery, state="dead", error=error)
-                self._store.record_delivery(after)
-                self._tell(after)
-                given_up.append(after)
+            given_up += self._given_up(
+                name, sink.waiting_max, f"more than {sink.waiting_max} messages wait for this sink"
+            )
+        return given_up
+
+    def _given_up(self, name: str, waiting_max: int, error: str) -> list[Delivery]:
+        """Give up the messages to a sink beyond so many, those that matter least."""
+        given_up: list[Delivery] = []
+        for delivery in self._store.deliveries_over(name, waiting_max):
+            after = msgspec.structs.replace(delivery, state="dead", error=error)
+            self._store.record_delivery(after)
+            self._tell(after)
+            given_up.append(after)
         return given_up
 
     def _tell(self, after: Delivery) -> None:
@@ -124,8 +145,7 @@ class Outbox:
     def _attempt(self, delivery: Delivery, sink: Sink | None, now_ms: int) -> Delivery:
         """Make one attempt and give what became of the message."""
         if sink is None:
-            gone = f'the settings name no sink "{delivery.notification.sink}" any more'
-            return msgspec.structs.replace(delivery, state="dead", error=gone)
+            return msgspec.structs.replace(delivery, state="dead", error=_NO_SINK.format(delivery.notification.sink))
         outcome = sink.notifier.send(delivery.notification, now_ms)
         attempts = delivery.attempts + 1
         error = outcome.detail[:ERROR_CHARS_MAX]

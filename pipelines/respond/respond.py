@@ -32,12 +32,19 @@ class Respond:
 
     def __init__(self, settings: Settings, signal_of: Callable[[str], Signal], kind: Kind = "real") -> None:
         self._settings = settings
+        self._signal_of = signal_of
         self._triage = Triage(settings, signal_of)
         self._operations = Operations(settings, self._triage, kind)
         self._window = Window()
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
         self._incidents: dict[str, Incident] = {}
+
+    def reload(self, settings: Settings) -> None:
+        """Go on with other settings from the next minute on; alerts and incidents stay as they are until then."""
+        self._settings = settings
+        self._triage = Triage(settings, self._signal_of)
+        self._operations.reload(settings, self._triage)
 
     def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
         """Take up the alerts and incidents of a store in place of the present ones; finished ones are left out.
@@ -125,7 +132,7 @@ class Respond:
         """Give what one closed minute changes; `candidates` are the changes of the last day."""
         back: dict[Key, Recovered] = {(ANOMALY, each.signal, each.cohort): each for each in recovered}
         changed = self._advance(minute, detected_ms, strongest(findings), back)
-        cases = self._cases([alert for alert in changed.values() if alert.recovered is not None])
+        cases = self._cases([alert for alert in changed.values() if alert.state == "resolved"])
         alerts_max = self._settings.severities.alerts_per_incident_max
         reviewer = Reviewer(self._triage, alerts_max, candidates, detected_ms)
         for case in cases:
@@ -163,17 +170,23 @@ class Respond:
                 self._alerts[key] = changed[moved[-1].id]
         return changed
 
-    def _cases(self, back: list[Alert]) -> list[Case]:
-        """Lay out the open incidents, the oldest first, with the alerts that fire in them and those that are back."""
+    def _cases(self, over: list[Alert]) -> list[Case]:
+        """Lay out the open incidents, the oldest first, with the alerts that fire in them and those that are over."""
         members: dict[str, list[Alert]] = {}
         ended: dict[str, list[Alert]] = {}
-        for alert in back:
+        for alert in over:
             ended.setdefault(alert.incident_id, []).append(alert)
         for key in sorted(self._alerts):
             alert = self._alerts[key]
             members.setdefault(alert.incident_id, []).append(alert)
         ordered = sorted(self._incidents.values(), key=lambda incident: (incident.onset_ms, incident.id))
-        return [Case(one, one, members.get(one.id, []), [], ended.get(one.id, [])) for one in ordered]
+        return [self._case(one, members.get(one.id, []), ended.get(one.id, [])) for one in ordered]
+
+    def _case(self, one: Incident, members: list[Alert], ended: list[Alert]) -> Case:
+        """Lay out one incident with what fires in it and what is over, and why."""
+        back = [alert for alert in ended if alert.recovered is not None]
+        gone = sorted({alert.rule for alert in ended if not self._triage.knows(alert.rule)})
+        return Case(one, one, members, [], back, gone=tuple(gone))
 
     def _seal(self, cases: list[Case], reviewer: Reviewer) -> tuple[list[Incident], list[Notification]]:
         """Give the incidents that changed and the messages that tell of it."""

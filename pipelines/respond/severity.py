@@ -17,7 +17,7 @@ from schemas.incident import Incident, Severity
 from schemas.minutes import MINUTE_MS
 from schemas.operations import OPERATIONAL
 from schemas.score import Level, Reason
-from schemas.settings import Rule, Settings
+from schemas.settings import Rule, Settings, Severities
 from schemas.signal import Signal
 
 IncidentLevel = Literal["page", "ticket", "note", "limit"]
@@ -98,10 +98,15 @@ class Triage:
         self._rules: dict[str, Rule] = {rule.name: rule for rule in settings.rules if rule.name != ANOMALY}
         self.signal_of: Callable[[str], Signal] = lambda name: OPERATIONAL.get(name) or signal_of(name)
 
+    def knows(self, rule: str) -> bool:
+        """Say whether there is this rule: in the settings, or one of Limen's own."""
+        return rule == ANOMALY or rule in self._rules or rule in OPERATIONAL
+
     def policy(self, rule: str) -> Policy:
-        """Give the waiting times of a rule; one that has left the settings keeps those of the budget's."""
-        found: Rule | None = self._rules.get(rule)
-        waits = found or self._settings.severities
+        """Give the waiting times of a rule; alerts of one that has left the settings end at once."""
+        if not self.knows(rule):
+            return Policy(0, 0)
+        waits: Rule | Severities = self._rules.get(rule) or self._settings.severities
         return Policy(waits.for_minutes * MINUTE_MS, waits.keep_firing_minutes * MINUTE_MS)
 
     def category(self, alert: Alert) -> str:

@@ -192,6 +192,17 @@ def back_in_words(alerts: Sequence[Alert], signal_of: Callable[[str], Signal]) -
     return "; ".join(named + ([f"and {more} more"] if more else []))
 
 
+def gone_in_words(rules: Sequence[str]) -> str:
+    """Say that rules have left the settings, the first few by name.
+
+    >>> gone_in_words(["slow"]), gone_in_words(["dear", "slow"])
+    ('the settings have no rule slow any more', 'the settings have no rules dear, slow any more')
+    """
+    more = [f"and {len(rules) - _CHANGES_TOLD} more"] if len(rules) > _CHANGES_TOLD else []
+    named = ", ".join([*rules[:_CHANGES_TOLD], *more])
+    return f"the settings have no rule{'s' if len(rules) > 1 else ''} {named} any more"
+
+
 def returned(recovered: Recovered, signal: Signal) -> str:
     """Say that one series is back: where, at what, since when, and how rarely it would look like this if it were not.
 

@@ -7,6 +7,7 @@ from pipelines.serve.reading import Sources, floats
 from pipelines.serve.shapes import (
     AlertShape,
     ChangeShape,
+    ConfigShape,
     CountersShape,
     EffectShape,
     EntryShape,
@@ -175,6 +176,11 @@ def partition_shape(partition: PartitionStatus) -> PartitionShape:
         lag=None if partition.lag < 0 else partition.lag,
         idle=partition.idle,
     )
+
+
+def config_shape(status: Status) -> ConfigShape:
+    """Give which configuration is in use, and whether a later one was refused."""
+    return ConfigShape(status.config_hash, rfc3339(status.config_loaded_ms), status.config_problems)
 
 
 def counters_shape(counters: Counters) -> CountersShape:

@@ -1,5 +1,6 @@
 """The guard stands before every answer: what may be bound, which hosts are answered, which headers go out."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.serve.shapes import Problem
+from schemas.settings import Serve
 
 SECURITY_HEADERS = {
     # No inline script or style, nothing from elsewhere. Plotly accepts this as long as its style rules come with our
@@ -62,11 +64,9 @@ class Guard:
     which other containers use and no stranger owns. Without `public_url` a public address answers to every name.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, public_url: str = "") -> None:
+    def __init__(self, app: ASGIApp, *, serve: Callable[[], Serve]) -> None:
         self._app = app
-        self._local = is_loopback(host)
-        self._own = urlsplit(public_url).hostname or ""
-        self._open_at = public_url if public_url and not self._local else "http://127.0.0.1 with the same port"
+        self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,7 +83,7 @@ class Guard:
 
         host = Headers(scope=scope).get("host", "")
         if not self._answers_to(_without_port(host)):
-            problem = Problem(f"host {ascii(host)[1:-1][:60]}: not served here; open {self._open_at}")
+            problem = Problem(f"host {ascii(host)[1:-1][:60]}: not served here; open {self._open_at()}")
             refusal = Response(msgspec.json.encode(problem), 421, media_type="application/json")
             await refusal(scope, receive, send_guarded)
             return
@@ -93,9 +93,17 @@ class Guard:
         """Say whether a request under this name was meant for Limen."""
         if is_loopback(name):
             return True
-        if self._local:
-            return bool(self._own) and name.lower() == self._own
-        return not self._own or name.lower() == self._own or "." not in name.rstrip(".") or _is_address(name)
+        serve = self._serve()
+        own = urlsplit(serve.public_url).hostname or ""
+        if is_loopback(serve.host):
+            return bool(own) and name.lower() == own
+        return not own or name.lower() == own or "." not in name.rstrip(".") or _is_address(name)
+
+    def _open_at(self) -> str:
+        """Say where Limen can be reached."""
+        serve = self._serve()
+        local = is_loopback(serve.host) or not serve.public_url
+        return "http://127.0.0.1 with the same port" if local else serve.public_url
 
 
 def _is_address(name: str) -> bool:

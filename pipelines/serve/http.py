@@ -1,8 +1,7 @@
-"""The HTTP side of Limen: pages, API, metrics and probes on one port, for reading only.
+"""The HTTP side of Limen: pages, API, metrics and probes on one port, for reading only but for one path.
 
-Paths: `/`, `/series/{id}`, `/incidents/{id}`, `/rejects`; `/api/v1/...`; `/metrics`; `/-/healthy`, `/-/ready`;
-`/static/...`.
-An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
+Paths: `/`, `/series/{id}`, `/incidents/{id}`, `/rejects`; `/api/v1/...`; `/metrics`; `/-/healthy`, `/-/ready`,
+`/-/reload`; `/static/...`. An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
 """
 
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from pipelines.serve import views
 from pipelines.serve.charts import SEEN_TRIALS, THIN_TRIALS
 from pipelines.serve.guard import Guard
 from pipelines.serve.index import INDEX
+from pipelines.serve.lifecycle import Ask, Lifecycle
 from pipelines.serve.metrics import registry, scrape
 from pipelines.serve.pages import Pages
 from pipelines.serve.plotly_script import script_path
@@ -61,9 +61,10 @@ STATIC = Path(__file__).parent / "static"
 
 
 def app(
-    store: Store, status: Callable[[], Status], settings: Settings, signal_of: Callable[[str], Signal]
-) -> Starlette:
-    """Make the application; `status` and the store are read anew for every request, from any thread."""
+    store: Store, status: Callable[[], Status], settings: Callable[[], Settings],
+    signal_of: Callable[[str], Signal], ask: Ask,
+) -> Starlette:  # fmt: skip
+    """Make the application; all is read anew for every request, from any thread, and `ask` asks for a reload."""
     sources = Sources(store, status, settings, signal_of)
     pages = Pages(sources)
     api, page, probes = Api(sources), PageRoutes(sources, pages), Probes(sources)
@@ -77,11 +78,12 @@ def app(
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
             Route("/-/ready", probes.ready),
+            Lifecycle(settings, ask).route(),
             Route("/static/plotly.min.js", _plotly),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Guard, host=settings.serve.host, public_url=settings.serve.public_url),
+            Middleware(Guard, serve=lambda: settings().serve),
             Middleware(GZipMiddleware, minimum_size=COMPRESS_BYTES_MIN, compresslevel=COMPRESS_LEVEL),
         ],
         exception_handlers={HTTPException: _refused(pages), StoreError: _failed(pages)},
@@ -276,9 +278,10 @@ def _problem(pages: Pages, request: Request, status_code: int, message: str) -> 
 
 def _refused(pages: Pages) -> Callable[[Request, Any], Response]:
     """Make the handler of what a client did wrong."""
-    words = {404: "no such path; / is the overview", 405: "only GET and HEAD are answered here"}
 
     def handle(request: Request, error: HTTPException) -> Response:
+        allowed = " and ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        words = {404: "no such path; / is the overview", 405: f"only {allowed} are answered here"}
         own = error.detail if error.detail not in {"Not Found", "Method Not Allowed"} else ""
         message = own or f"{request.scope['path'][:60]!a}: {words.get(error.status_code, error.detail)}"
         answer = _problem(pages, request, error.status_code, message)

@@ -56,6 +56,9 @@ INDEX = Index(
         Endpoint("/metrics", "metrics for Prometheus, as text"),
         Endpoint("/-/healthy", "200 while the process lives"),
         Endpoint("/-/ready", "200 while records are read and judged, else 503 with the reason"),
+        Endpoint(
+            "/-/reload", "by POST or PUT, with serve.lifecycle: reads the settings anew; 400 with every problem in them"
+        ),
     )
 )
 """Every endpoint but the pages."""

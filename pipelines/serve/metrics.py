@@ -69,9 +69,9 @@ class Collector:
         else:
             yield "limen_store_failing", (), bool(status.store_failure)
             yield from stored
-        yield from _series(status, firing, self._sources.settings.cohorts.metrics_max)
-        yield from _caps(status, self._sources.settings.cohorts.labels)
-        yield from _each("limen_limit", limits(self._sources.settings))
+        yield from _series(status, firing, self._sources.settings().cohorts.metrics_max)
+        yield from _caps(status, self._sources.settings().cohorts.labels)
+        yield from _each("limen_limit", limits(self._sources.settings()))
         yield from _each("limen_limit_used", used(status))
 
 
@@ -147,6 +147,9 @@ def exemplar_of(known: told.Exemplar) -> Exemplar | None:
 def _engine(status: Status) -> Iterator[Sample]:
     yield "limen_build", (version("limen"), platform.python_version()), 1
     yield "limen_config", (status.config_hash,), 1
+    yield "limen_config_last_reload_successful", (), not status.config_problems
+    if status.config_loaded_ms >= 0:
+        yield "limen_config_last_reload_success_timestamp_seconds", (), status.config_loaded_ms / 1_000
     yield "limen_ready", (), status.ready
     yield "limen_standby", (), 0
     yield "limen_start_timestamp_seconds", (), status.started_ms / 1_000
@@ -256,7 +259,7 @@ def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
         *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
     ]
     counted = store.delivery_counts()
-    for notifier in sources.settings.notifiers:
+    for notifier in sources.settings().notifiers:
         waiting = counted.get(notifier.name, {}).get("waiting", 0)
         samples.append(("limen_limit_used", (f"notifiers.{notifier.name}.waiting_max",), waiting))
     for sink, counts in sorted(counted.items()):

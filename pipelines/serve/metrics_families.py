@@ -40,6 +40,10 @@ _PARTITION = ("source", "partition")
 FAMILIES = (
     Family("limen_build", "info", ("version", "python"), "Version of Limen and of the Python that runs it."),
     Family("limen_config", "info", ("hash",), "Hash of the configuration in use."),
+    Family("limen_config_last_reload_successful", "gauge", (), "0 after a reload that was refused, until one is not."),
+    Family(
+        "limen_config_last_reload_success_timestamp_seconds", "gauge", (), "When the configuration in use was taken up."
+    ),
     Family("limen_ready", "gauge", (), "1 when the engine has restored its state and is reading."),
     Family("limen_standby", "gauge", (), "1 while another Limen runs on the store and this one waits to take over."),
     Family("limen_start_timestamp_seconds", "gauge", (), "When the engine started."),

@@ -28,11 +28,14 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Sources:
-    """Where every answer comes from; `status` gives one consistent picture each time it is called, in any thread."""
+    """Where every answer comes from; `status` gives one consistent picture each time it is called, in any thread.
+
+    `settings` gives those in use.
+    """
 
     store: Store
     status: Callable[[], Status]
-    settings: Settings
+    settings: Callable[[], Settings]
     signal_of: Callable[[str], Signal]
 
     def signal(self, name: str) -> Signal:

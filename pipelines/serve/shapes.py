@@ -51,8 +51,7 @@ class EffectShape(msgspec.Struct, frozen=True):
 class IncidentShape(msgspec.Struct, frozen=True):
     """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet, figures are of `lead_alert`.
 
-    `account` says where the change comes from, null where that was not computed; `breach` what a limit has to say
-    beyond its bound.
+    `account` says where the change comes from, null where not computed; `breach` what a limit says beyond its bound.
     """
 
     id: str
@@ -115,8 +114,7 @@ class Band(msgspec.Struct, frozen=True):
 class UnusualShape(msgspec.Struct, frozen=True):
     """A series with its recent minutes, oldest first, for a small chart.
 
-    `recent` is the mean of the last half hour, weighed by its trials `recent_n`, and `recent_band` what is usual for
-    such a mean: narrower than the band of a minute.
+    `recent` is the mean of the last half hour, weighed by its trials `recent_n`; `recent_band` is usual for that.
     """
 
     series: SeriesShape
@@ -185,6 +183,14 @@ class CountersShape(msgspec.Struct, frozen=True):
     conserved: bool
 
 
+class ConfigShape(msgspec.Struct, frozen=True):
+    """The configuration in use: its hash, when it was taken up, and why the latest reload was refused, if it was."""
+
+    hash: str
+    loaded_at: str | None
+    problems: tuple[str, ...]
+
+
 class Overview(msgspec.Struct, frozen=True):
     """Everything at a glance: what is open, what is unusual, and whether Limen itself is well.
 
@@ -199,6 +205,7 @@ class Overview(msgspec.Struct, frozen=True):
     source_failure: str
     store_failure: str
     gaps: dict[str, Loss]
+    config: ConfigShape
     judged_until: str | None
     started_at: str | None
     heartbeat_at: str | None
@@ -243,8 +250,7 @@ class Region(msgspec.Struct, frozen=True):
 class SeriesDetail(msgspec.Struct, frozen=True):
     """One series with its history over [from, until] in event time.
 
-    Steps are `step_minutes` wide; `shortened` says that the range was cut because the history of this many series
-    would take too long to read. `children` are the most unusual ones of `children_total`.
+    Steps are `step_minutes` wide; a range that takes too long to read is `shortened`. `children` are the most unusual.
     """
 
     series: SeriesShape

@@ -9,6 +9,7 @@ from pipelines.serve.charts import THIN_TRIALS, plain, points, recently, step_fo
 from pipelines.serve.convert import (
     Latest,
     alert_shape,
+    config_shape,
     counters_shape,
     entry_shape,
     incident_shape,
@@ -83,6 +84,7 @@ def overview(sources: Sources, search: str = "") -> Overview:
         source_failure=status.source_failure,
         store_failure=status.store_failure,
         gaps=dict(sorted(status.gaps.items())),
+        config=config_shape(status),
         judged_until=_end_of(status.closed_minute),
         started_at=rfc3339(status.started_ms),
         heartbeat_at=rfc3339(status.heartbeat_ms),
@@ -126,7 +128,7 @@ def series_detail(
     last = status.closed_minute
     if until_ms is not None:
         last = min(last, -(-until_ms // MINUTE_MS) - 1)
-    wanted = RANGE_MINUTES[name] or sources.settings.storage.history_hours * 60
+    wanted = RANGE_MINUTES[name] or sources.settings().storage.history_hours * 60
     most = minutes_within(CHART_BYTES_MAX, len(status.series))
     first = max(info.first_minute, last - wanted + 1, last - most + 1)
     step, drawn = 1, Points((), (), (), (), (), (), ())

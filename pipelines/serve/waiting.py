@@ -36,5 +36,5 @@ def waiting(serve: Serve, where: str) -> Starlette:
             Route("/metrics", metrics),
             Route("/{path:path}", other),
         ],
-        middleware=[Middleware(Guard, host=serve.host, public_url=serve.public_url)],
+        middleware=[Middleware(Guard, serve=lambda: serve)],
     )

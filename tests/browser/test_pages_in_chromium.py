@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import threading
+from concurrent.futures import Future
 
 import pytest
 from starlette.responses import HTMLResponse, Response
@@ -27,7 +28,7 @@ FLAGS = (
 def address(tmp_path_factory):
     """Serve the busy world on a free port of this machine, with a broken page and pages that measure themselves."""
     world = busy(tmp_path_factory.mktemp("busy"))
-    application = app(world.store, lambda: world.status, world.settings, world.signal_of)
+    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future)
     client = TestClient(application, base_url="http://127.0.0.1")
 
     def broken(_):

@@ -20,6 +20,8 @@ from click.testing import CliRunner
 
 from pipelines import doctor_machine
 from pipelines.cli import main
+from pipelines.config import load
+from pipelines.config_live import config_hash
 from pipelines.doctor_machine import descriptors, disk, file_to_read, port, python, ready
 from pipelines.doctor_reach import Reached, clock, sinks
 from pipelines.store import Store
@@ -335,4 +337,5 @@ def test_a_broker_that_is_not_there_is_told(config):
 def test_ready_is_one_row(config):
     """A health check looks at nothing else, and fails while nobody answers."""
     code, found = examined(config, "--ready")
-    assert (code, [each["what"] for each in found]) == (1, ["the configuration is right", "nobody answers"])
+    right = f"the configuration is right, and its hash is {config_hash(load(str(config), {}))}"
+    assert (code, [each["what"] for each in found]) == (1, [right, "nobody answers"])

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -164,5 +165,5 @@ def client(read: Read, settings: Settings) -> TestClient:
     said: list[Status] = []
     Line(read.engine, read.store, FakeClock(START_MS), Random(1), Hooks(status=said.append))
     known = catalogue(settings.signals, settings.cohorts)
-    made = app(read.store, lambda: said[-1], settings, known.signal)
+    made = app(read.store, lambda: said[-1], lambda: settings, known.signal, Future)
     return TestClient(made, base_url="http://127.0.0.1:8321")

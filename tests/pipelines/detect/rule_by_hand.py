@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipelines.detect.detect import rule_watch
 from pipelines.detect.panels import panels
+from pipelines.detect.rules import rule_watch
 from pipelines.detect.series import Roster
 from schemas.partial import Minute
 from schemas.score import Finding

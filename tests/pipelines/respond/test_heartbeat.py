@@ -120,3 +120,24 @@ def test_an_address_inside_a_network_is_not_called():
     config = settings.Heartbeat(url="https://monitor.example/ping")
     heartbeat = Heartbeat(config, resolve=lambda *_: ["10.0.0.7"])
     assert heartbeat.beat(status(), NOW_MS) == "failed"
+
+
+def test_it_is_called_once_an_interval_by_the_settings_in_use(receiver):
+    """For the first time after one interval; a shorter interval counts at once, as does a clock that is put back."""
+    heartbeat = Heartbeat(settings.Heartbeat())
+    heartbeat.look(status(), NOW_MS)
+    assert (heartbeat.configured, receiver.calls) == (False, [])
+    heartbeat.reload(settings.Heartbeat(url=receiver.url, seconds=60.0))
+    times = {}
+    for seconds in range(150):
+        heartbeat.look(status(heartbeat_ms=NOW_MS + 1_000 * seconds), NOW_MS + 1_000 * seconds)
+        times.setdefault(len(receiver.calls), seconds)
+    assert times == {0: 0, 1: 60, 2: 120}
+    heartbeat.reload(settings.Heartbeat(url=receiver.url, seconds=10.0))
+    heartbeat.look(status(heartbeat_ms=NOW_MS + 150_000), NOW_MS + 150_000)
+    assert len(receiver.calls) == 3
+    heartbeat.look(status(), NOW_MS - 3_600_000)
+    assert len(receiver.calls) == 4
+    heartbeat.reload(settings.Heartbeat())
+    heartbeat.look(status(), NOW_MS + 900_000)
+    assert (heartbeat.configured, len(receiver.calls)) == (False, 4)

@@ -181,3 +181,23 @@ def test_a_sink_that_is_down_for_hours_keeps_what_matters_most(store):
     assert {each.error for each in done if each.state == "dead"} == {"more than 3 messages wait for this sink"}
     assert store.delivery_counts() == {"hook": {"dead": 3, "waiting": 3}}
     assert [line["incident"] for line in log if line["event"] == "notification.dead"] == ["i0", "i2", "i2"]
+
+
+def test_other_sinks_from_the_next_round_on(store):
+    """What waits for a sink that is gone is given up at once, due or not, and told; the others keep what waits."""
+    put(store, notification("a", 1), notification("b", 1), notification("a", 1, "log"))
+    outbox = Outbox(store, {"hook": Sink(Scripted(RETRY), 10), "log": Sink(Scripted(RETRY), 10)}, Random(1))
+    outbox.work(0)
+    log, new = Scripted(), Scripted()
+    outbox.reload({"log": Sink(log, 10), "new": Sink(new, 10)})
+    put(store, notification("c", 1, "new"))
+    with structlog.testing.capture_logs() as said:
+        done = outbox.work(1)
+    assert [(each.notification.id, each.state) for each in done] == [
+        ("a.1.hook", "dead"),
+        ("b.1.hook", "dead"),
+        ("c.1.new", "sent"),
+    ]
+    assert {line["reason"] for line in said} == {'the settings name no sink "hook" any more'}
+    assert (len(log.asked), len(new.asked)) == (0, 1)  # what failed a moment ago is not due yet
+    assert store.delivery_counts() == {"hook": {"dead": 2}, "log": {"waiting": 1}, "new": {"sent": 1}}

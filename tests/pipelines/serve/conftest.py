@@ -1,6 +1,7 @@
 """What the serving tests ask for: a world, and a client that asks as a browser on this machine would."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.pipelines.serve.made_up import World, small
 
 def client_of(world: World) -> TestClient:
     """Give a client of the application of a world."""
-    application = app(world.store, lambda: world.status, world.settings, world.signal_of)
+    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future)
     return TestClient(application, base_url="http://127.0.0.1:8321")
 
 

@@ -74,7 +74,7 @@ def test_history_is_read_in_pieces_that_fit_together(tmp_path, monkeypatch):
 def test_a_range_that_takes_too_long_to_read_is_shortened_and_says_so(tmp_path, monkeypatch):
     """With very many series a chart shows the latest minutes that can be read in time."""
     world = busy(tmp_path)
-    sources = reading.Sources(world.store, lambda: world.status, world.settings, world.signal_of)
+    sources = reading.Sources(world.store, lambda: world.status, lambda: world.settings, world.signal_of)
     assert series_detail(sources, 1, "24h", None, 12_000).shortened is False
     monkeypatch.setattr("pipelines.serve.views.CHART_BYTES_MAX", 1)
     detail = series_detail(sources, 1, "24h", None, 12_000)

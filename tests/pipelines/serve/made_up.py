@@ -180,6 +180,7 @@ def status_of(series: tuple[SeriesInfo, ...], latest: HistoryRow | None, **chang
         source=SourceUse(polls=90, opens=2, failures=1, stalls=0, staged_records=9, staged_bytes=1_200),
         uses={"cohorts.leaves_max": 12},
         processes=(ProcessUse("main", 104_857_600, 12.5, 31), ProcessUse("worker-1")),
+        config_loaded_ms=1_767_571_200_500,
         heartbeats={"sent": 60, "failed": 1},
         workers=WorkersUse(number=2, restarts=3, staged_bytes=5_120),
     )

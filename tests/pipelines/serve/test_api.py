@@ -120,7 +120,7 @@ def test_overview(client):
         "source_failure": "",
         "store_failure": "",
         "gaps": {},
-        "config": {"hash": "c0ffee", "loaded_at": None, "problems": []},
+        "config": {"hash": "c0ffee", "loaded_at": "2026-01-05T00:00:00.500Z", "problems": []},
         "judged_until": "2026-01-05T00:10:00Z",
         "started_at": "2026-01-05T00:00:00Z",
         "heartbeat_at": "2026-01-05T00:00:07.250Z",

@@ -40,6 +40,8 @@ def test_every_fact_of_the_status_and_the_store_is_a_metric(client):
         'limen_process_resident_bytes{process="main"}': 104857600,
         'limen_process_cpu_seconds_total{process="main"}': 12.5,
         'limen_process_open_files{process="main"}': 31,
+        "limen_config_last_reload_successful": 1,
+        "limen_config_last_reload_success_timestamp_seconds": 1_767_571_200.5,
         'limen_heartbeats_total{result="failed"}': 1,
         'limen_heartbeats_total{result="sent"}': 60,
         "limen_source_failing": 0,

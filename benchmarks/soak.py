@@ -57,6 +57,7 @@ def soaked(options: Sequence[str], minutes_max: float) -> tuple[Counted | None, 
         command = [sys.executable, "-m", "pytest", "-q", "--timeout", str(TEST_SECONDS_MAX)]
         # OpenBLAS would start threads that only wait for each other on small arrays.
         alone = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs in the background ignore it
         process = subprocess.Popen([*command, "--soak-json", str(counts), *options], cwd=ROOT, env=alone)
         finished = True
         try:

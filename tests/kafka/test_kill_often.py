@@ -111,12 +111,16 @@ class Victim(Limen):
         return closed
 
 
-def kill(victim: Victim, random: Random, pause: threading.Event, *, aimed: bool) -> float:
-    """Start a process, kill it at random or within 50 ms of a checkpoint; give the seconds that it took to be ready."""
+def kill(victim: Victim, random: Random, pause: threading.Event, read_min: int, *, aimed: bool) -> float:
+    """Start a process, and when so much is read kill it at random or within 50 ms of a checkpoint.
+
+    Gives the seconds that it took to be ready.
+    """
     began = time.monotonic()
     process = victim.start()
     until(victim.is_ready, process)
     ready = time.monotonic() - began
+    until(lambda: victim.read() >= read_min, process)
     if aimed:
         for _ in range(random.randint(1, 3)):
             before, waited = victim.written(), time.monotonic()
@@ -175,9 +179,11 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
         (folder / name).mkdir()
         sink = Sink()
         victim = Victim(folder / name, broker.bootstrap, topic, sink, free_ports(1)[0])
-        ready = [kill(victim, random, pause, aimed=at % 2 == 0) for at in range(times)]
+        steps = [log.records * at // (times + 1) for at in range(1, times + 1)]
+        ready = [kill(victim, random, pause, step, aimed=at % 2 == 0) for at, step in enumerate(steps)]
         assert not times or victim.read() < log.records, "it was over before the last kill: make the log longer"
         minutes = victim.closed_minutes() if times else 0
+        assert minutes or not times, "no minute was closed before the last kill"
         finish(victim, log.records, len(found["calm"][2]) if times else 0, sink)
         store = victim.store()
         alerts = sorted(store.alerts(None, 10_000), key=lambda alert: alert.id)

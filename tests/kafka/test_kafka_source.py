@@ -12,7 +12,9 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
 from pipelines.ingest.decode import Decoder
-from pipelines.ingest.kafka import CHECK_MS, LIST_MS
+from pipelines.ingest.kafka import CHECK_MS, LIST_MS, KafkaSource
+from pipelines.ingest.source import Poll, Share
+from schemas import settings
 from schemas.event import Event, Reject
 from schemas.record import Partition, Record
 from schemas.status import Loss
@@ -128,6 +130,24 @@ def test_lag_and_new_partitions_are_looked_at_now_and_then(kafka_broker, source,
     assert reading.partitions() == (zero,)
     assert read(reading, 1, 1_000 + LIST_MS) == [Record(b"c", one, 0, TIME_MS)]
     assert reading.partitions() == (zero, one)
+
+
+def test_a_share_without_a_partition_reads_the_first_that_is_added_to_it(kafka_broker, named, client):
+    """A worker that has nothing to read waits for it: a topic may have fewer partitions than there are workers."""
+    topic = named("share")
+    kafka_broker.create_topic(topic, 1)
+    config = settings.KafkaSource(bootstrap=kafka_broker.bootstrap, topic=topic, client=client)
+    reading = KafkaSource(config, Share(1, 2))
+    try:
+        assert (reading.open({}), reading.partitions()) == ("", ())
+        assert reading.poll(0.1, 1_000) == Poll()
+        assert reading.poll(0.1, 1_000 + CHECK_MS) == Poll()
+        administrate(kafka_broker.bootstrap, lambda admin: admin.create_partitions({topic: 3}))
+        produce(kafka_broker.bootstrap, topic, [b"c"], 1)
+        assert values(read(reading, 1, 1_000 + LIST_MS)) == [b"c"]
+        assert [each.number for each in reading.partitions()] == [1]
+    finally:
+        reading.close()
 
 
 def test_aborted_transactions_are_not_delivered_and_markers_are_no_lag(kafka_broker, source, named):

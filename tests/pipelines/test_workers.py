@@ -25,7 +25,7 @@ from pipelines.store import Store
 from pipelines.workers import Workers
 from pipelines.workers_child import spawned
 from pipelines.workers_post import HANG_MS, Post
-from pipelines.workers_process import Told, Work, encode, work_on
+from pipelines.workers_process import Made, Told, Work, encode, work_on
 from schemas.effects import Commit, Position
 from schemas.partial import Counters
 from schemas.record import Partition
@@ -119,6 +119,7 @@ class Stand:
     log: Log
     number: int
     start: Callable = threaded
+    make: Callable = make
     at: Callable[[int, list], None] = untouched
     running: list = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -138,7 +139,7 @@ class Stand:
         if not self.number:
             return LogSource(self.settings, Share())
         closed = lambda: engine.closed_minute  # noqa: E731 - it is shorter than a method
-        return Workers(self.number, self.settings, make, self._started, self.store.load, closed, Random(1))
+        return Workers(self.number, self.settings, self.make, self._started, self.store.load, closed, Random(1))
 
     def run(self) -> Ended:
         """Read until everything is decided that can be."""
@@ -239,6 +240,45 @@ def test_a_process_ends_by_itself_when_its_writer_is_gone(stand):
     connection.close()
     process.join(20)
     assert process.exitcode == 0
+
+
+class Growing(LogSource):
+    """A topic that has one partition at first."""
+
+    def __init__(self, settings: Settings, share: Share, grown: threading.Event) -> None:
+        super().__init__(settings, share)
+        self._grown = grown
+
+    def open(self, positions):
+        """Begin with what there is."""
+        failure = super().open(positions)
+        self._next = {each: at for each, at in self._next.items() if self._grown.is_set() or not each.number}
+        return failure
+
+    def poll(self, timeout_seconds, now_ms):
+        """Give the next pieces, of new partitions too."""
+        if self._grown.is_set():
+            self._next = dict.fromkeys(self._values, 0) | self._next
+        return super().poll(timeout_seconds, now_ms)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_partition_that_is_added_is_read_by_the_worker_whose_share_it_is(stand, number):
+    """Also by one that had none until then; what comes of it equals the batch, which knew of it from the beginning."""
+    log, grown = make_log(3, 2, busy=20, late_partition=True), threading.Event()
+
+    def grow(read: int, running: list) -> None:
+        if read >= log.records // 20:
+            grown.set()
+
+    def growing(settings: Settings, share: Share) -> Made:
+        return replace(make(settings, share), source=Growing(settings, share, grown))
+
+    one = stand(log, number, at=grow, make=growing)
+    assert one.run() == Ended()
+    assert [len(status.partitions) for status in (one.statuses[0], one.statuses[-1])] == [0, 2]
+    assert any(len(status.partitions) == 1 for status in one.statuses)
+    check(one.outcome(), undisturbed(log))
 
 
 def opened(one: Stand) -> Workers:

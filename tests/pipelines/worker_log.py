@@ -61,8 +61,8 @@ class LogSource:
     def poll(self, timeout_seconds: float, now_ms: int) -> Poll:
         """Give the next pieces."""
         records = []
-        for partition, values in self._values.items():
-            first = self._next[partition]
+        for partition, first in self._next.items():
+            values = self._values[partition]
             piece = [] if partition in self._held else values[first : first + PIECE]
             records += [Record(value, partition, offset) for offset, value in enumerate(piece, first)]
             self._next[partition] += len(piece)

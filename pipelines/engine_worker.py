@@ -78,11 +78,13 @@ class Worker:
             found.setdefault(partition, []).extend(run)
         for partition in sorted(found):
             expected = self._next.get(partition, 0)
-            fresh = [record for record in found[partition] if record.offset >= expected]
+            fresh = found[partition]
+            if fresh[0].offset < expected:
+                fresh = [record for record in fresh if record.offset >= expected]
             if not fresh:
                 continue
             with self._progress.stage("decode"):
-                items = [self._parts.decode(record.value) for record in fresh]
+                items = list(map(self._parts.decode, [record.value for record in fresh]))
             with self._progress.stage("aggregate"):
                 batch = self._parts.columns.batch(partition, [record.offset for record in fresh], items)
             self.feed_batch(batch)

@@ -8,8 +8,8 @@ import numpy as np
 from pipelines.aggregate.cells import BIN_PART, MIX_PART, RANK_MAX, REGISTER_PART, REGISTERS, Table
 from schemas.arrays import Ints
 
-BLOCK_CELLS_MAX = 4_000_000
-"""Most cells of a dense block while histograms are summed (32 MB)."""
+BLOCK_CELLS_MAX = 250_000
+"""Most cells of a dense block while histograms are summed (2 MB): it stays in the processor's cache."""
 
 _PLAIN, _BINNED, _NAMED, _PEAK = range(4)
 _KINDS = {BIN_PART: _BINNED, MIX_PART: _NAMED, REGISTER_PART: _PEAK}
@@ -105,17 +105,18 @@ class Joined:
         keys, column = np.unique(self._key[rows], return_inverse=True)
         order = np.argsort(column, kind="stable")
         column, rows = column[order], rows[order]
-        width = max(1, BLOCK_CELLS_MAX // cohorts)
+        # What is in no cohort of a set is counted behind the others, and left out.
+        places, size = np.where(position < 0, cohorts, position), cohorts + 1
+        width = max(1, BLOCK_CELLS_MAX // size)
         found = []
         for first in range(0, len(keys), width):
             a, b = np.searchsorted(column, (first, first + width))
-            place = position[self._leaf[rows[a:b]]]
-            inside = place >= 0
-            flat = ((column[a:b, None] - first) * cohorts + place)[inside]
-            weight = np.broadcast_to(self._value[rows[a:b]][:, None], inside.shape)[inside]
-            count = np.bincount(flat, weight)
+            place = places[self._leaf[rows[a:b]]]
+            flat = (column[a:b, None] - first) * size + place
+            count = np.bincount(flat.reshape(-1), np.repeat(self._value[rows[a:b]], place.shape[1]))
+            count[cohorts::size] = 0
             cells = np.flatnonzero(count)
-            found.append((cells % cohorts, keys[cells // cohorts + first], count[cells].astype(np.int64)))
+            found.append((cells % size, keys[cells // size + first], count[cells].astype(np.int64)))
         cohort, key, counted = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return cohort, key, counted
 

@@ -21,20 +21,16 @@ class Decoder:
 
         Size and emptiness are judged before anything is parsed. When no format fits, the first one says why.
         """
-        found = self._found(value)
-        return found if isinstance(found, Event) else with_evidence(found, value)
-
-    def _found(self, value: bytes) -> Event | Reject:
-        """Give what the formats say."""
+        why: Reject | None = None
         if not value:
-            return Reject(RejectReason.EMPTY)
-        if len(value) > self._record_bytes_max:
-            return self._too_large
-        first = self._formats[0](value)
-        if isinstance(first, Event):
-            return first
-        for other in self._formats[1:]:
-            event = other(value)
-            if isinstance(event, Event):
-                return event
-        return first
+            why = Reject(RejectReason.EMPTY)
+        elif len(value) > self._record_bytes_max:
+            why = self._too_large
+        else:
+            for read in self._formats:
+                found = read(value)
+                if isinstance(found, Event):
+                    return found
+                why = why or found
+        assert why is not None, "there is a format"
+        return with_evidence(why, value)

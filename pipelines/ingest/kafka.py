@@ -9,11 +9,10 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from pipelines.ingest.kafka_client import Client, Library, Listing, Trouble, UnusableError
+from pipelines.ingest.kafka_client import Client, Listing, Trouble, UnusableError
 from pipelines.ingest.kafka_corrupt import BROKEN, Strikes, broken_until
-from pipelines.ingest.kafka_knock import knock
-from pipelines.ingest.kafka_libraries import library
-from pipelines.ingest.kafka_words import told, where
+from pipelines.ingest.kafka_reach import FailedError, Reach
+from pipelines.ingest.kafka_words import where
 from pipelines.ingest.source import WHOLE, Poll, Share
 from schemas import settings
 from schemas.record import Partition, Record
@@ -28,7 +27,7 @@ ID_DIGITS = 8
 """Hexadecimal digits of a topic's id in the name of its log: enough to tell the topics of one name apart."""
 
 
-class _TopicError(Exception):
+class _TopicError(UnusableError):
     """The topic cannot be read; the text is one line for a person."""
 
 
@@ -48,8 +47,8 @@ class KafkaSource:
 
     def __init__(self, config: settings.KafkaSource, share: Share = WHOLE) -> None:
         self._config, self._share, self._begun = config, share, False
-        self._library: Library | None = None
         self._client: Client | None = None
+        self._reach = Reach(config)
         self._name = f"kafka:{config.topic}"
         self._log = ""
         self._positions: dict[Partition, int] = {}
@@ -82,7 +81,8 @@ class KafkaSource:
     def poll(self, timeout_seconds: float, now_ms: int) -> Poll:
         """Give some thousand records at most; without a connection, make one first.
 
-        Takes at most the timeout, and where the broker does not answer up to a few request timeouts.
+        Takes at most the timeout, and where the broker does not answer up to seven seconds. Only the search for
+        the end of a broken batch may take longer.
         """
         failure = "" if self._client else self._connect()
         if failure or self._notices:
@@ -94,14 +94,16 @@ class KafkaSource:
             self._look_around(now_ms, self._client)
             fetched = self._client.poll(timeout_seconds)
         except _ChangedError:
-            self.close()
-            return Poll(failure=self._connect())
+            self.close()  # the next poll makes a client that takes them up
+            return Poll()
+        except FailedError as error:
+            self._client, failure = None, str(error)
         except Exception as error:  # noqa: BLE001 - whatever it was, the client cannot be trusted any more
-            trouble, failure = self._sorted(error)
-        if trouble is not None:
+            trouble, failure = self._reach.meaning(error)
+        if failure:
             self._discard()
             passed = self._pass_over() if trouble in BROKEN else ""
-            return Poll(failure=passed or self._knocked(trouble) or failure)
+            return Poll(failure=passed or self._reach.why(trouble) or failure)
         records: list[Record] = []
         for partition, batch in fetched.items():
             records += batch
@@ -146,13 +148,8 @@ class KafkaSource:
     def _connect(self) -> str:
         """Make a client that stands at our positions; gives a failure, "" if there is none."""
         try:
-            self._library = library(self._config)
-            if found := knock(self._config):
-                return str(found)
-            self._client = client = self._library.connect(self._config)
-            listing = client.listing()
-            numbers = self._numbers_of(listing)
-            begins, ends = client.begins(numbers), client.ends(numbers)
+            client, listing, begins, ends = self._reach.connect(self._share.has)
+            self._client = client
             self._log = self._name_of(listing)
             self._ends = {self._partition(number): offset for number, offset in ends.items()}
             self._place({self._partition(number): offset for number, offset in sorted(begins.items())})
@@ -163,30 +160,17 @@ class KafkaSource:
             self._checked_ms = self._listed_ms = -1
             self.hold(self._held)
             return ""
+        except FailedError as error:
+            failure = str(error)
         except Exception as error:  # noqa: BLE001 - same as in `poll`
-            trouble, failure = self._sorted(error)
+            failure = self._reach.meaning(error)[1]
         self._discard()
-        return self._knocked(trouble) or failure
+        return failure
 
     def _discard(self) -> None:
         """Drop a connection that failed; to be called once the exception itself is gone."""
         self.close()
-        if self._library is not None:
-            self._library.forget()
-
-    def _sorted(self, error: Exception) -> tuple[Trouble, str]:
-        """Say what an exception means, and what a person is told."""
-        if isinstance(error, _TopicError):
-            return "unusable", str(error)
-        if self._library is None or isinstance(error, UnusableError):
-            return "unusable", str(error)
-        trouble = self._library.trouble(error)
-        return trouble, told(self._config, trouble, error)
-
-    def _knocked(self, trouble: Trouble) -> str:
-        """Say more exactly why no broker answers or lets us in, "" if nothing is found."""
-        found = knock(self._config) if trouble in {"no_answer", "no_leader", "login"} else None
-        return str(found) if found else ""
+        self._reach.forget()
 
     def _place(self, begins: dict[Partition, int]) -> None:
         """Decide where each partition begins: our position if the broker has it, else as `on_gap` and `start` say."""
@@ -237,35 +221,39 @@ class KafkaSource:
         try:
             for partition in self._strikes.count({each: self._positions[each] for each in self.partitions()}):
                 begin = self._positions[partition]
-                assert self._library is not None, "a poll has connected"
-                until = broken_until(self._library, self._config, partition, begin)
+                assert self._reach.library is not None, "a poll has connected"
+                until = broken_until(self._reach.library, self._config, partition, begin)
                 if until > begin:
                     self._positions[partition] = until
                     self._lose(partition, Loss(corrupt=until - begin))
                     what = f"offsets {begin} to {until - 1} are broken in the log and were passed over"
                     done.append(f"{partition}: {what}: check the broker's disk")
         except Exception as error:  # noqa: BLE001 - same as in `poll`
-            done.append(self._sorted(error)[1])
+            done.append(self._reach.meaning(error)[1])
         return "; ".join(done)
 
     def _look_around(self, now_ms: int, client: Client) -> None:
-        """Confirm the ends of the log, and now and then look for new partitions; raises what the library raises."""
+        """Confirm the ends of the log, and now and then look for new partitions; raises `FailedError`."""
         if self._listed_ms < 0:
             self._checked_ms = self._listed_ms = now_ms
+        due = now_ms - self._listed_ms >= LIST_MS
+        if not due and now_ms - self._checked_ms < CHECK_MS:
+            return
+        self._checked_ms = now_ms
         numbers = [each.number for each in self.partitions()]
-        if now_ms - self._listed_ms >= LIST_MS:
+        if due:
             self._listed_ms = now_ms
-            listing = client.listing()
+            listing, ends = self._reach.ask(lambda: (client.listing(), client.ends(numbers)), [client])
             if self._name_of(listing) != self._log or self._numbers_of(listing) != numbers:
                 raise _ChangedError
-        if now_ms - self._checked_ms >= CHECK_MS:
-            self._checked_ms = now_ms
-            self._ends = {self._partition(number): offset for number, offset in client.ends(numbers).items()}
-            for partition in self._assigned:
-                if self.lag(partition):  # perhaps only markers, which move us without a record
-                    self._positions[partition] = max(self._positions[partition], client.position(partition))
-            if any(self._positions[each] <= end for each, end in self._ends.items() if each not in self._assigned):
-                raise _ChangedError
+        else:
+            ends = self._reach.ask(lambda: client.ends(numbers), [client])
+        self._ends = {self._partition(number): offset for number, offset in ends.items()}
+        for partition in self._assigned:
+            if self.lag(partition):  # perhaps only markers, which move us without a record
+                self._positions[partition] = max(self._positions[partition], client.position(partition))
+        if any(self._positions[each] <= end for each, end in self._ends.items() if each not in self._assigned):
+            raise _ChangedError
 
     def _numbers_of(self, listing: Listing) -> list[int]:
         return list(filter(self._share.has, listing.numbers))

@@ -28,6 +28,8 @@ from benchmarks.throughput_traffic import EVENTS_PER_MINUTE, REGIONS, TENANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 TOPIC = "throughput"
+PARTITIONS = 2
+"""Partitions of the topic that workers share; everybody else reads one of a single partition."""
 EVENTS, QUICK_EVENTS = 100_000, 20_000
 ROUNDS, QUICK_ROUNDS = 3, 1
 READER_SECONDS_MAX = 600
@@ -37,12 +39,17 @@ THEIRS = ("confluent-kafka", "quixstreams", "bytewax")
 """The rivals' packages, whose versions are told."""
 
 
+def topic_of(reader: str) -> str:
+    """Give the topic that a reader reads."""
+    return f"{TOPIC}-{PARTITIONS}" if "worker" in reader else TOPIC
+
+
 def read(python: str, module: str, name: str, bootstrap: str, events: int) -> dict[str, Any]:
-    """Let one reader read the topic in a process of its own, and give what it prints."""
+    """Let one reader read its topic in a process of its own, and give what it prints."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with TemporaryDirectory(prefix="limen-reader-") as folder:
         ended = subprocess.run(
-            [python, "-m", f"benchmarks.{module}", name, bootstrap, TOPIC, str(events), folder],
+            [python, "-m", f"benchmarks.{module}", name, bootstrap, topic_of(name), str(events), folder],
             cwd=ROOT, env=environment, capture_output=True, text=True, timeout=READER_SECONDS_MAX, check=False,
         )  # fmt: skip
     if ended.returncode:
@@ -103,6 +110,7 @@ def main(
     rounds = times or (QUICK_ROUNDS if quick else ROUNDS)
     with broker.broker() as bootstrap:
         written = broker.fill(bootstrap, TOPIC, events)
+        broker.fill(bootstrap, f"{TOPIC}-{PARTITIONS}", events, PARTITIONS)
         found, commits = measured(bootstrap, events, rounds, rivals)
         stacks = stacks_of(bootstrap, events)
         load = os.getloadavg()[1]

@@ -35,11 +35,12 @@ def broker() -> Iterator[str]:
             subprocess.run([*BROKER, "stop", "--data", folder], capture_output=True, check=True)
 
 
-def fill(bootstrap: str, topic: str, count: int) -> int:
-    """Make the topic with one partition, write so many events to it, and give the bytes of their values."""
+def fill(bootstrap: str, topic: str, count: int, partitions: int = 1) -> int:
+    """Make the topic, write so many events to it, and give the bytes of their values."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=1)], wait_for_metadata=True)
+        made = NewTopic(name=topic, num_partitions=partitions, replication_factor=1)
+        admin.create_topics([made], wait_for_metadata=True)
     finally:
         admin.close()
     producer = KafkaProducer(

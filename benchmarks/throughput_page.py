@@ -7,7 +7,7 @@ import msgspec
 
 from benchmarks.tables import markdown
 
-BARE, QUIX, BYTEWAX, LIMEN = "kafka-python", "Quix Streams", "Bytewax", "limen"
+BARE, CONFLUENT, QUIX, BYTEWAX, LIMEN = "kafka-python", "confluent-kafka", "Quix Streams", "Bytewax", "limen"
 TARGETS = ((BARE, 0.5), (QUIX, 2.0), (BYTEWAX, 2.0))
 """What Limen is to reach, as a multiple of each."""
 BAR_PERCENT = 2
@@ -77,7 +77,7 @@ def cpu_us(rounds: Sequence[Round]) -> float:
 def page(result: Result) -> str:
     """Give the section of `docs/benchmarks.md` as Markdown."""
     parts = [_HEAD.format(r=result, versions=", ".join(f"{name} {which}" for name, which in result.versions.items()))]
-    names = [name for name in (BARE, QUIX, BYTEWAX) if name in result.rounds]
+    names = [name for name in (BARE, CONFLUENT, QUIX, BYTEWAX) if name in result.rounds]
     head = ("reader", "events a second", "range", "processor us an event", *(f"/ {name}" for name in names))
     parts.append(markdown(head, [_line(name, result, names) for name in result.rounds]))
     if result.rivals_not_run:
@@ -103,12 +103,16 @@ event time, {r.cohorts} cohorts of tenant and region. Nearly every answer is a t
 leave it to Limen to say whether it is a refusal.
 
 `limen` is what `limen run` does with default settings: all signals, detection, pages, outbox, and durable checkpoints
-in a file. `limen, texts of one in ten` has `signals.text_sample: 0.1`. `kafka-python` and `confluent-kafka` poll and
-drop the records. Quix Streams and Bytewax keep four plain sums for each cohort and minute of event time, with state
-they would find again after a crash. Their clock leaves start, shutdown and the last commit out; that of `limen` ends
-when the last checkpoint is on the disk. The last columns divide events a second by those of another reader. Processor
-time counts all threads, and is steadier than the clock on a machine that does other work as well: this one has
-{r.processors} processors, and a load of {r.load:.1f} at the end of the run, of which the board itself makes about two.
+in a file. `texts of one in ten` has `signals.text_sample: 0.1`, and `on confluent` has `source.kafka.client:
+confluent`. Rows with workers are `limen run --workers N`, on a topic of two partitions with the same events: N
+processes read and decode, and one more judges and commits, so two workers share two processors with the writer and the
+broker. `kafka-python` and `confluent-kafka` poll and drop the records. Quix Streams and Bytewax keep four plain sums
+for each cohort and minute of event time, with state they would find again after a crash. Their clock leaves start,
+shutdown and the last commit out; that of `limen` begins with its first poll, when the last worker has opened its
+source, and ends when the last checkpoint is on the disk. The last columns divide events a second by those of another
+reader. Processor time counts all threads, and is steadier than the clock on a machine that does other work as well:
+this one has {r.processors} processors, and a load of {r.load:.1f} at the end of the run, of which the board itself
+makes about two.
 {versions}.
 """
 

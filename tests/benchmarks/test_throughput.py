@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from benchmarks import throughput_samples as samples
+from benchmarks.throughput import RIVALS, topic_of
 from benchmarks.throughput_page import Commits, Result, Round, Share, cpu_us, page, rate
+from benchmarks.throughput_readers import READERS
 from benchmarks.throughput_traffic import EVENTS_PER_MINUTE, events
 from pipelines.ingest.decode import Decoder
 from schemas.event import Event, event_time_ms
@@ -74,6 +76,13 @@ def test_the_page_is_made_from_the_saved_result():
     assert "2 checkpoints of 2,000 bytes; the store takes 5.0 ms for one" in text
     assert "| read | 75.0% |" in text
     assert "2 processors, and a load of 1.5" in text
+
+
+def test_workers_share_a_topic_of_two_partitions():
+    """Every other reader reads the topic of one partition, so that all of them read the same log."""
+    names = [*READERS, *RIVALS]
+    assert {topic_of(name) for name in names if name not in {"limen, 1 worker", "limen, 2 workers"}} == {"throughput"}
+    assert topic_of("limen, 2 workers") == topic_of("limen, 1 worker") == "throughput-2"
 
 
 def test_a_sample_is_told_by_the_stage_it_was_taken_in():

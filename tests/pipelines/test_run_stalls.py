@@ -39,7 +39,7 @@ class Sleepy(ScriptedSource):
         return super().poll(timeout_seconds, now_ms)
 
 
-@pytest.mark.parametrize("times", [pytest.param(5, id="a-few"), pytest.param(500, id="soak", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("times", [pytest.param(5, id="a-few"), pytest.param(100, id="soak", marks=pytest.mark.soak)])
 def test_a_client_that_falls_silent_is_opened_anew_and_nothing_is_lost(soak_count, times):
     """Whenever it happens, reading goes on within a minute and a half, and every record is counted once."""
     for seed in range(times):

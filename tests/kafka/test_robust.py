@@ -58,15 +58,15 @@ class Robust(Limen):
     def start(self, on_gap: str = "stop") -> subprocess.Popen:
         """Begin a process; nobody reads what it says before it has ended, so that goes into a file."""
         self._config.write_text(CONFIG.format(**self._given, on_gap=on_gap))
-        with self._config.with_suffix(".log").open("ab") as log:
+        with self._config.with_suffix(".log").open("wb") as log:
             return subprocess.Popen([*LIMEN, "run", "--config", str(self._config)], stderr=log)
 
     def said(self) -> str:
-        """Give what all processes have said."""
+        """Give what the latest process has said."""
         return self._config.with_suffix(".log").read_text()
 
     def end(self, process: subprocess.Popen) -> str:
-        """Ask it to end, and give what all processes have said."""
+        """Ask it to end, and give what it has said."""
         process.send_signal(signal.SIGTERM)
         code = process.wait(STOP_SECONDS)
         assert code == 0, self.said()

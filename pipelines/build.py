@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from pipelines.aggregate.codec import decode_minute, decode_partial, encode_minute, encode_partial
 from pipelines.aggregate.columns import Columns
 from pipelines.aggregate.derived import Said, derived
 from pipelines.aggregate.signals import Catalogue, catalogue
-from pipelines.aggregate.windows import Minutes, Reader
+from pipelines.aggregate.windows import Minutes
+from pipelines.build_worker import CODEC, reading, worker
 from pipelines.detect.detect import Detect
 from pipelines.engine import Engine
-from pipelines.engine_parts import Codec, Parts, Reading
+from pipelines.engine_parts import Parts
 from pipelines.ingest.decode import Decoder
 from pipelines.ingest.files import FileSource
 from pipelines.ingest.kafka import KafkaSource
@@ -23,7 +23,7 @@ from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
-from pipelines.run import SystemClock
+from pipelines.run_clock import SystemClock
 from pipelines.run_letters import Letters
 from pipelines.run_line import unchanged
 from pipelines.serve.http import app
@@ -33,9 +33,7 @@ from pipelines.workers import Workers
 from pipelines.workers_child import spawned
 from pipelines.workers_process import Made
 from schemas.batch import Batch
-from schemas.effects import Position
 from schemas.event import Event, Reject
-from schemas.partial import Partial
 from schemas.record import Partition
 from schemas.settings import Settings
 from schemas.signal import Signal
@@ -43,7 +41,6 @@ from schemas.status import Status
 
 ROUNDS_MAX = 100
 """Most rounds of the outbox at one time: messages of one incident go one after the other, and few have so many."""
-CODEC = Codec(encode_partial, decode_partial, encode_minute, decode_minute)
 
 
 def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
@@ -70,23 +67,6 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
 def _dead_letter_topic(settings: Settings) -> str:
     """Give the topic that kept rejects go to, "" for none; there is none for files."""
     return (settings.source.kafka.dead_letter_topic or "") if settings.source.kind == "kafka" else ""
-
-
-def reading(settings: Settings, known: Catalogue) -> Reading:
-    """Make the parts that turn records into partials."""
-
-    def reader(
-        partition: Partition, position: Position | None, partials: tuple[Partial, ...], closed_minute: int
-    ) -> Reader:
-        made = Reader(partition, position, settings, partials)
-        made.closed(closed_minute)
-        return made
-
-    return Reading(
-        decode=Decoder(settings.source.format, settings.source.record_bytes_max).decode,
-        columns=Columns(known, settings.signals.text_sample),
-        reader=reader,
-    )
 
 
 def source(settings: Settings) -> Source:
@@ -194,12 +174,6 @@ def live(
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
     )
-
-
-def worker(settings: Settings, share: Share) -> Made:
-    """Make what one worker process reads Kafka with."""
-    known = catalogue(settings.signals, settings.cohorts)
-    return Made(KafkaSource(settings.source.kafka, share), reading(settings, known), CODEC)
 
 
 def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = worker) -> Workers:

@@ -11,6 +11,8 @@ from importlib.metadata import version
 
 import click
 
+from pipelines.run_spare import spare_memory
+
 COMMANDS = {
     "alerts": "cli_incidents:alerts",
     "check": "cli_settings:check",
@@ -46,6 +48,7 @@ class Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         """Run a command; that the reader of its output has gone, as `head` does, is its end and no error."""
+        spare_memory()  # before the module of the command is imported
         try:
             super().invoke(ctx)
             sys.stdout.flush()

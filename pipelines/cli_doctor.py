@@ -12,7 +12,7 @@ from pipelines.config_live import config_hash
 from pipelines.config_yaml import ConfigError
 from pipelines.doctor import environment, examined
 from pipelines.doctor_machine import ready
-from pipelines.run import SystemClock
+from pipelines.run_clock import SystemClock
 from schemas.health import Health
 from schemas.settings import Settings
 

@@ -10,13 +10,13 @@ from pipelines import build
 from pipelines.cli_health import show_health
 from pipelines.cli_print import JSON, JSONL, TABLE, Failure, Misuse, Unreachable, output_option, say
 from pipelines.cli_settings import config_option, settings_of
-from pipelines.run import SystemClock
-from pipelines.store import StoreError
+from pipelines.run_clock import SystemClock
 from pipelines.store_check import look_through, standing
 from pipelines.store_copy import copy, put_in_place
 from pipelines.store_lease import Lease
 from pipelines.store_open import place
 from pipelines.store_relearn import relearn
+from pipelines.store_terms import StoreError
 from schemas.health import Health, failed
 from schemas.settings import Settings
 

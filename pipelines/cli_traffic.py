@@ -12,7 +12,7 @@ from pipelines.cli_print import Misuse
 from pipelines.ingest.simulate import PARTITION, Simulator
 from pipelines.ingest.simulate_model import Shift
 from pipelines.ingest.source import Poll
-from pipelines.run import FastClock, SystemClock
+from pipelines.run_clock import FastClock, SystemClock
 from pipelines.run_line import Clock
 from schemas.event import event_time_ms
 from schemas.minutes import MINUTE_MS

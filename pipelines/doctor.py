@@ -10,7 +10,7 @@ from pipelines.doctor_source import broker
 from pipelines.store_check import look_through
 from pipelines.store_lease import Lease
 from pipelines.store_open import place
-from pipelines.store_words import StoreError
+from pipelines.store_terms import StoreError
 from schemas.health import Health
 from schemas.settings import Settings
 

@@ -14,7 +14,7 @@ from pipelines.engine_parts import Parts, Step
 from pipelines.engine_progress import Progress
 from pipelines.engine_worker import Worker, last_minute, lasting
 from pipelines.respond.signs import broken
-from pipelines.store import StoreError
+from pipelines.store_terms import StoreError
 from schemas.act import Heard
 from schemas.batch import Batch
 from schemas.effects import Commit, Effects, Position, Saved, StoredPartial, merged

@@ -1,8 +1,7 @@
-"""Running Limen, live or as a replay, on the clock of the machine; no other file reads a clock."""
+"""Running Limen, live or as a replay, on the clock of the machine."""
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +14,7 @@ import msgspec
 from pipelines.engine import Engine
 from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
+from pipelines.run_clock import SystemClock
 from pipelines.run_letters import Letters
 from pipelines.run_line import Clock, Hooks, Line, unchanged
 from pipelines.run_loop import Ended, Loop
@@ -40,54 +40,6 @@ STANDBY_SECONDS = 1.0
 """How often a Limen on standby asks for the lease: it takes over within about this time."""
 REPLAY_RESULTS_MAX = 100_000
 """Most alerts and incidents of one replay that are listed."""
-
-
-class SystemClock:
-    """The clock of the machine."""
-
-    def __init__(self) -> None:
-        self._steady_from_ms = self.now_ms() - int(1000 * self.monotonic())
-
-    def now_ms(self) -> int:
-        """Give the time of day in epoch milliseconds."""
-        return time.time_ns() // 1_000_000
-
-    def steady_ms(self) -> int:
-        """Give the time of day when this clock was made, carried on by seconds that never go back."""
-        return self._steady_from_ms + int(1000 * self.monotonic())
-
-    def monotonic(self) -> float:
-        """Give seconds that never go back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-
-class FastClock:
-    """A clock whose time of day began at `start_ms` and runs `speed` times as fast; seconds to wait are real ones."""
-
-    def __init__(self, start_ms: int, speed: float) -> None:
-        self._start_ms = start_ms
-        self._speed = speed
-        self._began = time.monotonic()
-
-    def now_ms(self) -> int:
-        """Give the simulated time of day in epoch milliseconds."""
-        return self._start_ms + int(1000 * self._speed * (time.monotonic() - self._began))
-
-    def steady_ms(self) -> int:
-        """Give the simulated time of day: it never jumps."""
-        return self.now_ms()
-
-    def monotonic(self) -> float:
-        """Give real seconds that never go back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait real seconds."""
-        time.sleep(seconds)
 
 
 class Stopper:
@@ -156,7 +108,7 @@ def run(
                 return Ended((failure,), reached=False)
             stack.callback(server.stop)
         serving()
-        watchdog = Watchdog(time.monotonic, OVERRUN_SECONDS)
+        watchdog = Watchdog(SystemClock().monotonic, OVERRUN_SECONDS)
         threads = [Repeating("watchdog", WATCH_SECONDS, watchdog.look, say, stopper.stop)]
         if pump is not None:
             threads.append(Repeating("outbox", OUTBOX_SECONDS, _at_real_time(pump), say, stopper.stop))
@@ -197,9 +149,9 @@ def _end(threads: Sequence[Repeating]) -> None:
     """End all threads at once, so that however many take too long, the wait is that for one."""
     for thread in threads:
         thread.ask()
-    until = time.monotonic() + JOIN_SECONDS
+    until = SystemClock().monotonic() + JOIN_SECONDS
     for thread in threads:
-        thread.join(max(0.0, until - time.monotonic()))
+        thread.join(max(0.0, until - SystemClock().monotonic()))
 
 
 def _at_real_time(action: Callable[[int], object]) -> Callable[[], object]:
@@ -219,7 +171,7 @@ def _heard(engine: Engine, store: Store) -> bool:
 
 def _at_steady_time(action: Callable[[float], object]) -> Callable[[], object]:
     """Give an action that is timed by seconds that never go back."""
-    return lambda: action(time.monotonic())
+    return lambda: action(SystemClock().monotonic())
 
 
 def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:

@@ -9,7 +9,7 @@ import msgspec
 
 from pipelines.engine_tally import CHECKPOINT_EDGES, Tally
 from pipelines.run_parts import Core, Keeper
-from pipelines.store import StoreError
+from pipelines.store_terms import StoreError
 from schemas.effects import Commit, Effects, Position, merged
 from schemas.record import Partition
 from schemas.situation import PLAIN, Situation

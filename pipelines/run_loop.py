@@ -12,7 +12,7 @@ from pipelines.run_losses import Losses
 from pipelines.run_process import rare_collections
 from pipelines.run_upkeep import Upkeep
 from pipelines.run_words import Words
-from pipelines.store import StoreError
+from pipelines.store_terms import StoreError
 from schemas.minutes import MINUTE_MS
 from schemas.record import Partition
 from schemas.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pipelines.engine_progress import Progress
-from pipelines.store_prune import Retention
+from pipelines.store_terms import Retention
 from schemas.effects import Commit, Position, StoredPartial
 from schemas.partial import Counters
 from schemas.record import Partition, Record

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from schemas.status import ProcessUse
 
+STUCK_EXIT_CODE = 70
+"""The exit code of a process that ended itself because a call never returned (EX_SOFTWARE of sysexits.h)."""
 _CPU_AT = 11
 """Place of utime among the fields of /proc/PID/stat after the name of the program, stime behind it (proc(5))."""
 _RESIDENT_AT = 1

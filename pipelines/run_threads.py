@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipelines.run_process import STUCK_EXIT_CODE
 from pipelines.serve.http import server
-from pipelines.store import StoreError
+from pipelines.store_terms import StoreError
 
-STUCK_EXIT_CODE = 70
-"""The exit code of a process that ended itself because a call never returned (EX_SOFTWARE of sysexits.h)."""
 WATCH_SECONDS = 1.0
 """How often the watchdog looks."""
 JOIN_SECONDS = 4.0

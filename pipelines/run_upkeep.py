@@ -1,8 +1,7 @@
 """Upkeep drops from the store what is too old, now and then, while the line runs."""
 
 from pipelines.run_line import Line
-from pipelines.store import StoreError
-from pipelines.store_prune import Retention
+from pipelines.store_terms import Retention, StoreError
 from schemas.minutes import MINUTE_MS
 from schemas.settings import Storage
 

@@ -21,7 +21,7 @@ from pipelines import store_tables as t
 from pipelines.store_acts import Acts, read_response, standing_incidents
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
-from pipelines.store_prune import ACTIVE, Retention, free_pages, prune
+from pipelines.store_prune import ACTIVE, free_pages, prune
 from pipelines.store_rejects import Letters, asked, keep, letter_counts, settle, waiting
 from pipelines.store_rows import (
     Rows,
@@ -36,7 +36,8 @@ from pipelines.store_rows import (
     series_row,
     upsert,
 )
-from pipelines.store_words import UNREADABLE_ROW, StoreError, failure
+from pipelines.store_terms import Retention, StoreError
+from pipelines.store_words import UNREADABLE_ROW, failure
 from schemas.act import standing
 from schemas.act_words import entry_of
 from schemas.alert import Alert

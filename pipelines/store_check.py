@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from pipelines.store_tables import FORMAT
-from pipelines.store_words import StoreError, failure, format_problem
+from pipelines.store_terms import StoreError
+from pipelines.store_words import failure, format_problem
 from schemas.health import Health
 from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters

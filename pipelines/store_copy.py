@@ -5,7 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipelines.store_words import StoreError, failure
+from pipelines.store_terms import StoreError
+from pipelines.store_words import failure
 
 SIDE_FILES = ("-wal", "-shm")
 """What SQLite keeps beside a database in use; a copy needs neither."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.store_open import IN_MEMORY, look, place
-from pipelines.store_words import StoreError
+from pipelines.store_terms import StoreError
 
 
 class Lease:

@@ -12,7 +12,8 @@ from sqlalchemy.pool import StaticPool
 
 from pipelines.store_steps import keep_and_migrate
 from pipelines.store_tables import FORMAT, FORMATS, METADATA, ONLY
-from pipelines.store_words import ADVICE, PRIMARY_CODE, StoreError, failure, format_problem
+from pipelines.store_terms import StoreError
+from pipelines.store_words import ADVICE, PRIMARY_CODE, failure, format_problem
 
 BUSY_SECONDS = 5.0
 """How long a transaction waits for another process that writes; a commit of ours takes far less."""

@@ -6,11 +6,11 @@ Cells and minutes go when their minutes close or a snapshot holds them, and seri
 
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, and_, delete, func, select
 
 from pipelines import store_tables as t
 from pipelines.store_rejects import drop
+from pipelines.store_terms import Retention
 from schemas.incident import OVER
 from schemas.minutes import MINUTE_MS
 
@@ -20,17 +20,6 @@ JOURNAL_LINES_MAX = 100_000
 """Two lines a minute for a month: a partition that falls silent and comes back writes that many."""
 FREED_PAGES_MAX = 8_192
 """Pages given back at one time: 64 MB, which holds writers up for a moment only."""
-
-
-class Retention(msgspec.Struct, frozen=True):
-    """What is to be kept: history from a minute on and at most so many bytes of it, and what was finished since a time.
-
-    With `history_bytes_max` 0 history is bounded by its age alone.
-    """
-
-    history_from_minute: int
-    finished_from_ms: int = 0
-    history_bytes_max: int = 0
 
 
 def prune(connection: Connection, keep: Retention) -> str:

@@ -5,6 +5,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pipelines.store_tables import FORMAT
+from pipelines.store_terms import StoreError
 
 ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space and start again; nothing that was written is lost",
@@ -24,10 +25,6 @@ UNREADABLE_ROW = "look through it with `limen store check`, and put a backup in 
 """What to do about a row whose bytes make no sense."""
 PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in the lowest byte."""
-
-
-class StoreError(Exception):
-    """The store cannot be opened, read or written; the text is one line: what, where, what to do."""
 
 
 def failure(error: SQLAlchemyError | sqlite3.Error, where: str) -> StoreError:

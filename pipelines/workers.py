@@ -12,7 +12,7 @@ import msgspec
 
 from pipelines.ingest.source import Poll, Share
 from pipelines.run_loop import Stop
-from pipelines.store import StoreError
+from pipelines.store_terms import StoreError
 from pipelines.workers_child import Child, Start
 from pipelines.workers_post import Post, joined, total
 from pipelines.workers_process import Made, Over, Told, Work

@@ -20,13 +20,12 @@ from pipelines.engine_parts import Codec, Reading
 from pipelines.engine_progress import Progress
 from pipelines.engine_worker import Worker, stored
 from pipelines.ingest.source import Share, Source
-from pipelines.run import SystemClock
+from pipelines.run_clock import SystemClock
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
-from pipelines.run_process import process_use
-from pipelines.run_threads import STUCK_EXIT_CODE
-from pipelines.store import StoreError
-from pipelines.store_prune import Retention
+from pipelines.run_process import STUCK_EXIT_CODE, process_use
+from pipelines.run_spare import spare_memory
+from pipelines.store_terms import Retention, StoreError
 from schemas.effects import Commit, Position, Saved, StoredPartial
 from schemas.partial import Counters, Partial
 from schemas.record import Partition, Record
@@ -245,6 +244,7 @@ def work_on(connection: Connection, work: Work, leave: Callable[[], None]) -> No
 
 def main(connection: Connection, work: Work) -> None:
     """Be a worker process: it ends with its writer, whoever sends a signal; none of its settings can be reloaded."""
+    spare_memory()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     work_on(connection, work, lambda: os._exit(STUCK_EXIT_CODE))

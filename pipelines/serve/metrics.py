@@ -18,8 +18,8 @@ from pipelines.serve.convert import Latest
 from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, Sources
-from pipelines.store import StoreError
 from pipelines.store_files import file_bytes
+from pipelines.store_terms import StoreError
 from schemas import status as told
 from schemas.event import DIMENSIONS, RejectReason
 from schemas.incident import OPEN

@@ -292,7 +292,7 @@ def pages(path: Path, name: str) -> int:
 
 def test_history_is_kept_up_to_its_bytes(tmp_path):
     """The oldest rows go first, free pages are given back to the disk, and the line says what happened."""
-    from pipelines.store_prune import Retention
+    from pipelines.store_terms import Retention
 
     store = Store.open(f"sqlite:///{tmp_path}/limen.db")
     store.commit(Commit(positions=(), history=tuple((minute, bytes(100_000)) for minute in range(100))))

@@ -8,8 +8,13 @@ import pytest
 FORBIDDEN = {
     "pipelines.cli": ("numpy", "msgspec"),
     "pipelines.cli_run": ("pandas", "plotly", "scipy.stats"),
+    "pipelines.build_worker": (
+        *("asyncio", "detectors", "httpx2", "jinja2", "prometheus_client", "rich", "scipy", "sqlalchemy"),
+        *("starlette", "structlog", "uvicorn", "pipelines.detect.detect", "pipelines.store", "pipelines.engine"),
+    ),
 }
-"""Module -> what must not come with it: a line of help needs no arrays, and scipy.stats alone takes 45 MB."""
+"""Module -> what must not come with it: a line of help needs no arrays, scipy.stats alone takes 45 MB, and a worker,
+whose process imports build_worker, reads and counts but neither judges nor stores nor serves."""
 
 
 def imported(module: str) -> set[str]:

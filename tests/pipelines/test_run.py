@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from pipelines import run_threads
-from pipelines.run import FastClock, Stopper, SystemClock, replay, run
+from pipelines.run import Stopper, replay, run
+from pipelines.run_clock import FastClock, SystemClock
 from pipelines.run_threads import Repeating, Watchdog, WebServer
 from pipelines.store import Store, StoreError
 from schemas.minutes import MINUTE_MS

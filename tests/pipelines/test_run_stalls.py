@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
-from pipelines.run_threads import STUCK_EXIT_CODE
+from pipelines.run_process import STUCK_EXIT_CODE
 from pipelines.store import Store
 from schemas.minutes import MINUTE_MS
 from schemas.record import Partition

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from pipelines.store import Store, StoreError
-from pipelines.store_prune import Retention
+from pipelines.store_terms import Retention
 from schemas.act import Act, Response
 from schemas.alert import Alert
 from schemas.effects import Commit, Effects, Position, StoredPartial

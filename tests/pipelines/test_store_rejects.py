@@ -2,7 +2,7 @@
 
 from pipelines.engine import Engine
 from pipelines.store import Store
-from pipelines.store_prune import Retention
+from pipelines.store_terms import Retention
 from schemas.effects import Commit, Position
 from schemas.partial import Counters
 from schemas.record import Partition, Record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipelines.build import CODEC, reading
+from pipelines.build_worker import CODEC, reading
 from pipelines.ingest.source import Poll, Share
 from pipelines.workers_process import Made
 from schemas.record import Partition, Record

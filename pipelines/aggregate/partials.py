@@ -154,10 +154,9 @@ def off_the_wire(minute: PartialMinute, partial: Partial, dimensions: Sequence[s
     )
 
 
-def ids_of(minute: PartialMinute) -> list[int]:
+def ids_of(minute: PartialMinute) -> Hashes:
     """Give the event-id hashes of a partial's minute."""
-    ids: list[int] = ints(minute.ids).view(np.uint64).tolist()
-    return ids
+    return ints(minute.ids).view(np.uint64)
 
 
 def names_of(one: Table) -> dict[str, set[str]]:

@@ -6,10 +6,11 @@ import numpy as np
 
 from pipelines.aggregate.caps import Caps
 from pipelines.aggregate.cells import Table, table
+from pipelines.aggregate.ids import Ids
 from pipelines.aggregate.partials import ids_of, merged, names_of, off_the_wire, on_the_wire
 from pipelines.aggregate.rejects import Found, Rejects
 from pipelines.aggregate.signals import catalogue
-from pipelines.aggregate.verdicts import DUPLICATE, ON_TIME, VERDICTS, Ids, Judge
+from pipelines.aggregate.verdicts import DUPLICATE, ON_TIME, VERDICTS, Judge
 from schemas.arrays import Hashes, Ints
 from schemas.batch import Batch, SeenChange
 from schemas.effects import Position
@@ -168,7 +169,7 @@ class Reader:
         """Count the rows from `row` on that are decided."""
         rows = np.flatnonzero(verdict == ON_TIME) + row
         minute = batch.ts_ms[rows] // MINUTE_MS
-        again = self._ids.add(minute, batch.id_hash[rows].tolist())
+        again = self._ids.add(minute, batch.id_hash[rows])
         verdict = verdict.copy()
         verdict[rows[again] - row] = DUPLICATE
         self._verdicts += np.bincount(verdict, minlength=VERDICTS)

@@ -7,9 +7,6 @@ agree as anywhere. A few neighbours at the very end agree too easily: two sender
 of minutes. So where the last eight events or fewer lie behind a long silence, they are counted as out of range.
 """
 
-from collections.abc import Iterable
-from itertools import islice
-
 import numpy as np
 
 from schemas.arrays import Bools, Ints
@@ -115,39 +112,3 @@ class Judge:
         """Give the first minute that an event could still be on time for."""
         past = (self.watermark_ms - self._lateness_ms) // MINUTE_MS
         return max(past, self.closed_minute + 1)
-
-
-class Ids:
-    """The event ids of the open minutes of one partition, the first `most` of each minute; others are not compared."""
-
-    def __init__(self, most: int) -> None:
-        """Begin with none."""
-        self._most = most
-        self._seen: dict[int, set[int]] = {}
-
-    def add(self, minute: Ints, ids: list[int]) -> Bools:
-        """Remember the ids and say which of them were there already in their minute."""
-        again = np.zeros(len(ids), dtype=np.bool_)
-        for one in np.unique(minute).tolist():
-            places = np.flatnonzero(minute == one)
-            mine = ids if len(places) == len(ids) else [ids[place] for place in places.tolist()]
-            seen = self._seen.setdefault(one, set())
-            if len(seen) + len(mine) <= self._most and len(set(mine)) == len(mine) and seen.isdisjoint(mine):
-                seen.update(mine)  # nearly always
-                continue
-            for place, number in zip(places.tolist(), mine, strict=True):
-                if number in seen:
-                    again[place] = True
-                elif len(seen) < self._most:
-                    seen.add(number)
-        return again
-
-    def recall(self, minute: int, ids: Iterable[int]) -> None:
-        """Take up the ids of a stored partial, which come in the order in which they were seen."""
-        seen = self._seen.setdefault(minute, set())
-        seen.update(islice(ids, self._most - len(seen)))
-
-    def forget_before(self, minute: int) -> None:
-        """Drop the minutes before this one: they are closed, whatever comes for them is late."""
-        for old in [known for known in self._seen if known < minute]:
-            del self._seen[old]

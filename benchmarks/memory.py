@@ -1,49 +1,67 @@
 """The memory of one Limen: against the number of cohorts up to and over the caps, and over an hour of traffic.
 
 `python -m benchmarks.memory [--quick] [--minutes N] [--json FILE]` reads records through the whole line into a store on
-disk, each run in a process of its own, and asks the system what that process holds. The hour is fed as fast as the
-machine reads, and counted at half of the rate that was measured just before: the page says how much faster that was.
+disk, each run in a process of its own, and asks the system what that process holds. The hour is as many events as come
+in an hour at half of the capacity that the board of throughput measured, fed as fast as the machine reads: the page
+says how much faster that was. Standard error tells how far it is; other programs beside it only make it longer.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import click
 import msgspec
 import numpy as np
 from rich.console import Console
+from scipy.stats import t
 
 from benchmarks.memory_run import Plan, Weighed
 from benchmarks.tables import markdown
+from schemas.arrays import Floats
 from schemas.settings import Cohorts
 
-TENANTS = (10, 100, 1_000, 2_000, 10_000, 100_000)
-"""The cap on values of a dimension is 2,000 by default: the last two are over it."""
-QUICK_TENANTS = (10, 2_000)
+TENANTS = (1, 10, 100, 1_000, 10_000)
+"""From a thousand series to the most that there are by default; the last is over the cap on values."""
+QUICK_TENANTS = (1, 10)
 EVENTS = 60_000
-"""Events a minute of the runs by cohorts: over 2,000 tenants each is seen thirty times in a minute."""
+"""Events a minute of the runs by cohorts: of 1,000 tenants each is seen sixty times in a minute."""
 QUICK_EVENTS = 4_000
 MINUTES = 8
 """Minutes of the runs by cohorts: three are open at any time, so five are closed and judged."""
-WARM_UP_MINUTES = 15
-"""Minutes of the long run before the slope is taken: caches are full, and learning has caught up with its delay."""
-FLEET = 50
-"""Tenants of the long run."""
+FLEET = 4
+"""Tenants of the hour: as many as the traffic of the board of throughput has, whose capacity is taken."""
+PAST = Plan(FLEET, 0, 0, warm_events=1_500, warm_minutes=130)
+"""What comes before the hour: the last hour of each series is kept, and two hours of what may still be learned."""
+FILLING = 10
+"""Minutes of the hour before the slope is taken: the open minutes and the memories of texts fill with its rate."""
+LAST_RUN = Path(__file__).parent / "results" / "throughput.json"
+
+
+class Rounds(msgspec.Struct, frozen=True):
+    """What is needed of the board of throughput: for each reader its rounds, with `events` and `seconds`."""
+
+    rounds: dict[str, list[dict[str, float]]]
 
 
 class ByCohorts(msgspec.Struct, frozen=True):
-    """One run: tenants that appear, cohorts and series that are kept, and the highest memory in bytes."""
+    """One run: tenants that appear, cohorts and series that are kept, the most memory and address space in bytes."""
 
     tenants: int
     cohorts: int
     series: int
     rss_bytes: int
+    reserved_bytes: int
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What the benchmark writes as JSON; `capacity` and `rate` in events a second, `slope` in bytes an hour."""
+    """What the benchmark writes as JSON; `capacity` and `rate` in events a second, slopes in bytes an hour.
+
+    `slope_off` is how far the slope may be off either way, with a chance of one in twenty. `load` is that of the
+    machine when the hour was over.
+    """
 
     command: str
     by_cohorts: tuple[ByCohorts, ...]
@@ -54,73 +72,117 @@ class Result(msgspec.Struct, frozen=True):
     worked_seconds: float
     rss_first: int
     rss_last: int
+    rss_highest: int
     slope: float
+    slope_off: float
+    load: float
 
 
-def run(plan: Plan) -> list[Weighed]:
-    """Run one process over a plan."""
-    alone = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def run(plan: Plan, name: str) -> list[Weighed]:
+    """Run one process over a plan, and show on standard error how far it is."""
+    alone = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }  # as a run does
     command = [sys.executable, "-m", "benchmarks.memory_run", msgspec.json.encode(plan).decode()]
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=alone, check=True)
-    return [msgspec.json.decode(line, type=Weighed) for line in done.stdout.splitlines()]
+    console, weighed = Console(stderr=True), []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=alone) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            now = msgspec.json.decode(line, type=Weighed)
+            weighed.append(now)
+            of, held = plan.warm_minutes + plan.minutes, f"{now.rss_bytes / 1e6:,.0f} MB"
+            console.print(f"{name}: minute {len(weighed)} of {of}, {held} after {now.seconds:,.0f} s", highlight=False)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return weighed
 
 
 def by_cohorts(tenants: int, events: int) -> ByCohorts:
     """Weigh a process that sees so many tenants."""
-    weighed = run(Plan(tenants, events, MINUTES))
-    return ByCohorts(tenants, weighed[-1].cohorts, weighed[-1].series, max(each.rss_bytes for each in weighed))
+    last = run(Plan(tenants, events, MINUTES), f"{tenants:,} tenants")[-1]
+    return ByCohorts(tenants, last.cohorts, last.series, last.highest_bytes, last.reserved_bytes)
 
 
-def slope(weighed: list[Weighed], warm_up: int) -> float:
-    """Give the slope of memory after the warm-up, in bytes an hour of event time.
+def measured_capacity() -> float:
+    """Give the events a second that the board of throughput measured last, the median of its rounds."""
+    rounds = msgspec.json.decode(LAST_RUN.read_bytes(), type=Rounds).rounds["limen"]
+    return median(each["events"] / each["seconds"] for each in rounds)
 
-    >>> slope([Weighed(100 + 2 * minute, 0, 0, 0.0) for minute in range(20)], 5)
-    120.0
+
+def slope(held: list[int]) -> tuple[float, float]:
+    """Give the slope of what is held after each minute, in bytes an hour, and how far it may be off (95 %).
+
+    What a minute leaves is still there in the next: the interval is wider by how much neighbours resemble each other.
+
+    >>> slope([100 + 2 * minute for minute in range(20)])
+    (120.0, 0.0)
     """
-    held = [each.rss_bytes for each in weighed[warm_up:]]
-    return round(60 * float(np.polyfit(range(len(held)), held, 1)[0]), 3)
+    y: Floats = np.array(held, dtype=float)
+    x = np.arange(len(y)) - (len(y) - 1) / 2
+    by_minute = float(x @ y / (x @ x))
+    rest = y - y.mean() - by_minute * x
+    alike = float(rest[1:] @ rest[:-1] / max(rest @ rest, 1.0))
+    wider = (1 + min(max(alike, 0.0), 0.95)) / (1 - min(max(alike, 0.0), 0.95))
+    error = np.sqrt(rest @ rest / (len(y) - 2) / (x @ x) * wider)
+    return round(60 * by_minute, 3), round(60 * float(t.ppf(0.975, len(y) - 2) * error), 3)
 
 
-COLUMNS = ("tenants", "cohorts kept", "series", "memory, MB")
+COLUMNS = ("tenants", "cohorts kept", "series", "memory, MB", "address space, MB")
 
 
 def page(result: Result) -> str:
     """Give the section of `docs/benchmarks.md` as Markdown."""
     lines = [
-        (f"{each.tenants:,}", f"{each.cohorts:,}", f"{each.series:,}", f"{each.rss_bytes / 1e6:,.0f}")
+        (*(f"{n:,}" for n in (each.tenants, each.cohorts, each.series)),
+         *(f"{size / 1e6:,.0f}" for size in (each.rss_bytes, each.reserved_bytes)))
         for each in result.by_cohorts
-    ]
+    ]  # fmt: skip
     share = result.rate / result.capacity
     faster = result.minutes * 60 / result.worked_seconds
+    at_first, at_last, at_most = (f"{b / 1e6:,.0f} MB" for b in (result.rss_first, result.rss_last, result.rss_highest))
+    low, high = ((result.slope + sign * result.slope_off) / 1e6 for sign in (-1, 1))
     return f"""## Memory
 
     {result.command}
 
-What the system says a process holds (resident), reading JSON records through the whole line into a store on disk with
-all signals. By cohorts: {result.events_a_minute:,} events a minute for {MINUTES} minutes, tenants in turn; a dimension
-keeps {Cohorts().values_max:,} values, what is over that is counted in `__other__`.
+What the system says a process held at most (resident), and the most address space that it had, reading JSON records
+through the whole line into a store on disk with all signals. By cohorts: {result.events_a_minute:,} events a minute for
+{MINUTES} minutes, tenants in turn; a dimension keeps {Cohorts().values_max:,} values, what is over that is counted in
+`__other__`.
 
 {markdown(COLUMNS, lines)}
 Over time: {result.minutes} minutes of event time at {result.rate:,.0f} events a second, {share:.0%} of the
-{result.capacity:,.0f} a second that such a process read just before, fed without waiting ({faster:.1f} times as fast as
-real time). After {min(WARM_UP_MINUTES, result.minutes // 2)} minutes it held {result.rss_first / 1e6:,.0f} MB, at the
-end {result.rss_last / 1e6:,.0f} MB: a slope of **{result.slope / 1e6:+.1f} MB an hour**.
+{result.capacity:,.0f} a second of the board of throughput, fed without waiting ({faster:.1f} times as fast as
+real time; load of the machine {result.load:.1f}). Before them came {PAST.warm_minutes} minutes with
+{PAST.warm_events:,} events each, so that what is kept of the past was full. After the first {filling(result.minutes)}
+minutes it held {at_first}, at the end {at_last}, at most {at_most}: a slope of **{result.slope / 1e6:+.1f} MB an hour**
+(95 %: {low:+.1f} to {high:+.1f}).
 """
 
 
+def filling(minutes: int) -> int:
+    """Give how many minutes pass before the slope is taken."""
+    return min(FILLING, minutes // 2)
+
+
 @click.command()
-@click.option("--quick", is_flag=True, help="Few cohorts, and six minutes at a tenth of the rate.")
+@click.option("--quick", is_flag=True, help="Few cohorts, and twelve minutes at a tenth of the rate.")
 @click.option("--minutes", default=60, show_default=True, help="Minutes of event time of the long run.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result to this file.")
 def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
     """Weigh a process by its cohorts and over time."""
     events = QUICK_EVENTS if quick else EVENTS
     found = tuple(by_cohorts(tenants, events) for tenants in (QUICK_TENANTS if quick else TENANTS))
-    tried = run(Plan(FLEET, events, 6))
-    capacity = 5 * events / (tried[-1].seconds - tried[0].seconds)  # the first minute makes what later ones find
-    minutes, rate = (6, capacity / 20) if quick else (minutes, capacity / 2)
-    weighed = run(Plan(FLEET, round(60 * rate), minutes))
-    warm_up = min(WARM_UP_MINUTES, minutes // 2)
+    capacity = measured_capacity()
+    minutes, rate = (12, capacity / 20) if quick else (minutes, capacity / 2)
+    plan = msgspec.structs.replace(PAST, events=round(60 * rate), minutes=minutes)
+    weighed = run(plan, "the hour")
+    hour = weighed[PAST.warm_minutes :]
+    flat = hour[filling(minutes) :]
+    by_hour, off = slope([each.rss_bytes for each in flat])
     result = Result(
         command=f"python -m benchmarks.memory {' '.join(sys.argv[1:])}".rstrip(),
         by_cohorts=found,
@@ -128,10 +190,13 @@ def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
         capacity=capacity,
         rate=rate,
         minutes=minutes,
-        worked_seconds=weighed[-1].seconds,
-        rss_first=weighed[warm_up].rss_bytes,
-        rss_last=weighed[-1].rss_bytes,
-        slope=slope(weighed, warm_up),
+        worked_seconds=hour[-1].seconds - weighed[PAST.warm_minutes - 1].seconds,
+        rss_first=flat[0].rss_bytes,
+        rss_last=flat[-1].rss_bytes,
+        rss_highest=hour[-1].highest_bytes,
+        slope=by_hour,
+        slope_off=off,
+        load=os.getloadavg()[0],
     )
     Console().print(page(result), markup=False, highlight=False, soft_wrap=True)
     if json_file:

@@ -17,6 +17,7 @@ import msgspec
 
 from pipelines import build
 from pipelines.ingest.simulate import Simulator
+from pipelines.run_process import rare_collections
 from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
 from schemas.settings import Settings, Storage
@@ -31,17 +32,27 @@ PIECE = 5_000
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to read: events a minute, for so many minutes, of so many tenants in turn."""
+    """What to read: events a minute, for so many minutes, of so many tenants in turn.
+
+    Before them come `warm_minutes` of `warm_events` each: what is kept of the past is full then.
+    """
 
     tenants: int
     events: int
     minutes: int
+    warm_events: int = 0
+    warm_minutes: int = 0
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """After one minute: what the process holds in memory, its series and cohorts, and the seconds it worked so far."""
+    """After one minute: what the process holds in memory, its series and cohorts, and the seconds it worked so far.
+
+    `highest_bytes` is the most that it held so far, `reserved_bytes` the most address space that it had.
+    """
 
     rss_bytes: int
+    highest_bytes: int
+    reserved_bytes: int
     series: int
     cohorts: int
     seconds: float
@@ -50,6 +61,12 @@ class Weighed(msgspec.Struct, frozen=True):
 def rss_bytes() -> int:
     """Give the memory of this process that is in use now."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def status_bytes(name: str) -> int:
+    """Give a figure of this process that the system keeps in KiB, such as VmHWM."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def pool() -> list[bytes]:
@@ -69,33 +86,40 @@ def pool() -> list[bytes]:
 def records(plan: Plan) -> Iterator[Iterator[Record]]:
     """Yield the records of each minute, in order of time."""
     rests, offset = cycle(pool()), 0
-    for minute in range(FIRST_MINUTE, FIRST_MINUTE + plan.minutes):
-        yield _minute(plan, minute, offset, rests)
-        offset += plan.events
+    for number in range(plan.warm_minutes + plan.minutes):
+        events = plan.warm_events if number < plan.warm_minutes else plan.events
+        yield _minute(plan.tenants, FIRST_MINUTE + number, range(offset, offset + events), rests)
+        offset += events
 
 
-def _minute(plan: Plan, minute: int, offset: int, rests: Iterator[bytes]) -> Iterator[Record]:
-    for k, rest in enumerate(islice(rests, plan.events)):
-        at = offset + k
-        ts = minute * MINUTE_MS + k * MINUTE_MS // plan.events
-        yield Record(b'{"event_id":"%d","ts":%d,"tenant":"t%d",%b' % (at, ts, at % plan.tenants, rest), LOG, at)
+def _minute(tenants: int, minute: int, offsets: range, rests: Iterator[bytes]) -> Iterator[Record]:
+    for k, (at, rest) in enumerate(zip(offsets, rests, strict=False)):  # the rests begin again and again
+        ts = minute * MINUTE_MS + k * MINUTE_MS // len(offsets)
+        yield Record(b'{"event_id":"%d","ts":%d,"tenant":"t%d",%b' % (at, ts, at % tenants, rest), LOG, at)
+
+
+def read(plan: Plan, limen: build.Live) -> None:
+    """Read every minute, with a checkpoint after each piece, and tell what the process holds after it."""
+    seconds = 0.0
+    for minute in records(plan):
+        while piece := list(islice(minute, PIECE)):
+            began = time.perf_counter()
+            limen.engine.feed(piece)
+            limen.store.commit(limen.engine.checkpoint(Situation(expected=[LOG])))
+            seconds += time.perf_counter() - began
+        progress = limen.engine.progress
+        held = rss_bytes(), status_bytes("VmHWM"), status_bytes("VmPeak")
+        weighed = Weighed(*held, len(progress.series), progress.cohorts_total, seconds)
+        print(msgspec.json.encode(weighed).decode(), flush=True)
 
 
 def main() -> None:
-    """Read what the plan says, with a checkpoint after each piece."""
+    """Read what the plan says."""
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
     with tempfile.TemporaryDirectory() as folder:
         limen = build.live(Settings(storage=Storage(url=f"sqlite:///{folder}/limen.db")))
-        seconds = 0.0
-        for minute in records(plan):
-            while piece := list(islice(minute, PIECE)):
-                began = time.perf_counter()
-                limen.engine.feed(piece)
-                limen.store.commit(limen.engine.checkpoint(Situation(expected=[LOG])))
-                seconds += time.perf_counter() - began
-            progress = limen.engine.progress
-            weighed = Weighed(rss_bytes(), len(progress.series), progress.cohorts_total, seconds)
-            print(msgspec.json.encode(weighed).decode(), flush=True)
+        with rare_collections():  # as a run does
+            read(plan, limen)
         limen.store.close()
 
 

@@ -169,7 +169,7 @@ def filling(minutes: int) -> int:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Few cohorts, and twelve minutes at a tenth of the rate.")
+@click.option("--quick", is_flag=True, help="Few cohorts, and twelve minutes at a two-hundredth of the rate.")
 @click.option("--minutes", default=60, show_default=True, help="Minutes of event time of the long run.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result to this file.")
 def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
@@ -177,7 +177,7 @@ def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
     events = QUICK_EVENTS if quick else EVENTS
     found = tuple(by_cohorts(tenants, events) for tenants in (QUICK_TENANTS if quick else TENANTS))
     capacity = measured_capacity()
-    minutes, rate = (12, capacity / 20) if quick else (minutes, capacity / 2)
+    minutes, rate = (12, capacity / 400) if quick else (minutes, capacity / 2)
     plan = msgspec.structs.replace(PAST, events=round(60 * rate), minutes=minutes)
     weighed = run(plan, "the hour")
     hour = weighed[PAST.warm_minutes :]

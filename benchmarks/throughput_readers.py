@@ -22,6 +22,7 @@ from kafka import KafkaConsumer, TopicPartition
 from pipelines import build
 from pipelines.ingest.source import Poll, Source
 from pipelines.run import Stopper, run
+from pipelines.run_line import unchanged
 from schemas.record import Partition
 from schemas.settings import Serve, Settings, Signals, Storage
 from schemas.status import Status
@@ -135,7 +136,7 @@ def limen(settings: Settings, events: int, workers: int = 0) -> dict[str, Any]:
     def told(status: Status) -> None:
         # A status comes after each commit; the last one is that of the last commit. With workers it is that of the
         # commit that holds the last record, because the loop makes another one when it ends.
-        live.board.put(several.status(status) if several else status)
+        live.board.put(status)
         if status.counters.read and not (several and stopper()):
             watch.stop()
         if status.counters.read >= events:
@@ -144,7 +145,8 @@ def limen(settings: Settings, events: int, workers: int = 0) -> dict[str, Any]:
     try:
         ended = run(
             settings, source, live.engine, live.store,
-            stopper=stopper, status=told, pump=live.pump, app=live.app,
+            stopper=stopper, status=told, complete=several.status if several else unchanged, pump=live.pump,
+            app=live.app,
         )  # fmt: skip
         assert not ended.failures, ended.failures
         return watch.result(live.engine.counters.read) | {

@@ -70,8 +70,11 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
     wishes.listen()
     try:
         lease = Lease.of(settings.storage.url)
-        if standby and not _taken_over(lease, settings, stopper, wishes):
-            return
+        if standby and not lease.taken():
+            renewed = _taken_over(lease, settings, config, stopper)
+            if renewed is None:
+                return
+            settings = renewed
         limen = build.live(settings, lease=lease, read=read, wishes=wishes)
     except StoreError as error:
         raise Unreachable(str(error)) from None
@@ -112,23 +115,29 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
         raise (Failure if ended.reached else Unreachable)("\n".join(failures))
 
 
-def _taken_over(lease: Lease, settings: Settings, stopper: Stopper, wishes: Wishes) -> bool:
-    """Wait until the store is ours, and say whether it is; False if somebody asked to stop first.
+def _taken_over(lease: Lease, settings: Settings, config: str | None, stopper: Stopper) -> Settings | None:
+    """Wait until the store is ours and give the settings to go on with, None if somebody asked to stop first.
 
-    The settings may have been changed while it waited, so they are read anew.
+    They are read anew, since they may have been changed while it waited; a file with anything wrong in it is told, and
+    the settings of the start stay in force.
     """
-    if lease.taken():
-        return True
     log.info("limen stands by", store=lease.where)
     failure = stand_by(lease, waiting(settings.serve, lease.where), settings.serve, stopper=stopper)
     if failure:
         raise Unreachable(failure)
     if stopper():
         lease.give_back()
-        return False
+        return None
     log.warning("limen takes over", store=lease.where)
-    wishes.ask()
-    return True
+    try:
+        renewed = settings_of(config, files=True)
+    except Misuse as error:
+        log.warning("the configuration has errors: that of the start stays in force", reason=str(error))
+        return settings
+    if renewed.storage.url != settings.storage.url:
+        lease.give_back()
+        raise Failure("storage.url: it was changed while this Limen stood by: start it anew")
+    return renewed
 
 
 def _undelivered(store: Store, dead_before: int) -> str:

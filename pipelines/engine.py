@@ -64,6 +64,7 @@ class Engine:
         self._pending = False
         self._taken: list[StoredPartial] = []
         self._rejects: list[tuple[Partition, tuple[Rejected, ...]]] = []
+        self._rejects_over = 0
         self._streaks: list[tuple[Partition, Streak]] = []
         self._signs: list[Sign] = []
         self._heard = saved.heard
@@ -86,7 +87,8 @@ class Engine:
             if snapshot:
                 self._known = snapshot.known
                 self._parts.detect.restore(snapshot.detect)
-            self._parts.respond.restore(saved.alerts, saved.incidents, snapshot.window if snapshot else b"")
+            window = snapshot.window if snapshot else b""
+            self._parts.respond.restore(saved.alerts, saved.incidents, window, saved.responses)
         except (ValueError, msgspec.MsgspecError) as error:
             raise StoreError(f"the state in the store cannot be read ({error}): {UNREADABLE}") from error
         for minute, covered in minutes:
@@ -220,6 +222,7 @@ class Engine:
         self._positions[partition] = after
         if partial.rejects:
             self._rejects.append((partition, partial.rejects))
+        self._rejects_over += partial.counters.rejected - len(partial.rejects)
         self._streaks += [(partition, streak) for streak in partial.streaks if streak.broken]
         return True
 
@@ -260,6 +263,7 @@ class Engine:
             kept = [each for each in self._taken if each.last_minute > self._closed_minute]
             kept += [lasting(p, codec.encode_partial) for p in cut if last_minute(p) > self._closed_minute]
         rejects, self._taken, self._rejects = tuple(self._rejects), [], []
+        over, self._rejects_over = self._rejects_over, 0
         snapshot: tuple[int, bytes] | None = None
         encoded: list[tuple[int, bytes]] = []
         if self._recoverable and self._closed_minute >= 0:
@@ -285,6 +289,7 @@ class Engine:
             journal=journal,
             rejects=rejects,
             rejects_max=self._parts.rejects_max,
+            rejects_over=over,
             heard=self._heard,
             dead_letters=self._parts.dead_letters,
         )

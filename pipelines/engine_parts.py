@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from pipelines.detect.judged import Judged
-from schemas.act import Heard
+from schemas.act import Heard, Response
 from schemas.alert import Alert
 from schemas.batch import Batch
 from schemas.effects import Effects, Position
@@ -121,8 +121,17 @@ class Detect(Protocol):
 class Respond(Protocol):
     """Turns findings into alerts, incidents and messages; the same calls give the same effects, bit for bit."""
 
-    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
-        """Take up the alerts and incidents that are not finished, and what `window` gave at the snapshot."""
+    def restore(
+        self,
+        alerts: Sequence[Alert],
+        incidents: Sequence[Incident],
+        window: bytes = b"",
+        responses: Sequence[Response] = (),
+    ) -> None:
+        """Take up the alerts and incidents that are not finished, and what `window` gave at the snapshot.
+
+        `responses` are what people did about the incidents.
+        """
         ...
 
     def reload(self, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from pipelines import store_outbox
 from pipelines import store_tables as t
-from pipelines.store_acts import Acts, read_response, standing_incidents
+from pipelines.store_acts import Acts, read_response, responses_of, standing_incidents
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
 from pipelines.store_prune import ACTIVE, free_pages, prune
@@ -124,6 +124,7 @@ class Store:
                 alerts=tuple(_alert(body) for body in connection.execute(active).scalars()),
                 incidents=tuple(_incident(body) for body in connection.execute(unfinished).scalars()),
                 heard=progress.heard if progress else 0,
+                responses=responses_of(connection),
             )
 
     def commit(self, commit: Commit) -> int:

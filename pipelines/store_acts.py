@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from pipelines.store_rows import delivery_row, upsert
-from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, RESPONSES
+from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, PROGRESS, RESPONSES
 from schemas.act import Act, Heard, Response
-from schemas.incident import FINISHED, OVER, Delivery, Incident, Notification
+from schemas.incident import FINISHED, OPEN, OVER, Delivery, Incident, Notification
 
 HEARD_MAX = 1_000
 """Most acts that are heard of at one time; the next time goes on where this one ended."""
@@ -40,6 +40,12 @@ def standing_incidents(states: Collection[str] | None, limit: int) -> Select[Any
 def read_response(body: bytes | None) -> Response | None:
     """Read a response back, None where nobody has acted."""
     return None if body is None else _response(body)
+
+
+def responses_of(connection: Connection) -> tuple[Response, ...]:
+    """Give what people did about incidents that are not finished."""
+    query = select(RESPONSES.c.body).join(INCIDENTS).where(INCIDENTS.c.state.not_in(FINISHED))
+    return tuple(map(_response, connection.execute(query.order_by(INCIDENTS.c.id)).scalars()))
 
 
 class Acts:
@@ -83,10 +89,21 @@ class Acts:
             latest = select(func.max(ACTS.c.number)).where(ACTS.c.incident_id == incident_id)
             if (connection.execute(latest).scalar() or 0) != first - 1:
                 return False
-            rows = [{"incident_id": incident_id, "number": act.number, "body": _encode(act)} for act in acts]
+            # What was heard of may have been pruned since, and its place must not be given out again.
+            taken = [
+                connection.execute(select(func.max(each))).scalar() or 0 for each in (ACTS.c.place, PROGRESS.c.heard)
+            ]
+            rows = [
+                {"place": place, "incident_id": incident_id, "number": act.number, "body": _encode(act)}
+                for place, act in enumerate(acts, max(taken) + 1)
+            ]
             connection.execute(insert(ACTS), rows)
             kept = {"incident_id": incident_id, "state": response.state, "number": response.number}
             upsert(connection, RESPONSES, [{**kept, "body": _encode(response)}])
+            if response.state in OPEN:  # opened again: until the engine has heard of it, lists go by this column
+                again = update(INCIDENTS).where(INCIDENTS.c.id == incident_id, INCIDENTS.c.state.in_(OVER))
+                if any(act.verb == "reopened" for act in acts):
+                    connection.execute(again.values(state=response.state))
             if notifications:
                 waiting = [delivery_row(Delivery(each, "waiting", 0, 0)) for each in notifications]
                 connection.execute(insert(DELIVERIES).on_conflict_do_nothing(), waiting)
@@ -102,8 +119,3 @@ class Acts:
             ids = sorted({row.incident_id for row in rows})
             found = connection.execute(standing_incidents(None, len(ids)).where(INCIDENTS.c.id.in_(ids))).all()
         return rows[-1].place, [Heard(_incident(row.body), read_response(row.response)) for row in found]
-
-    def latest(self) -> int:
-        """Give the place of the latest act, 0 where there is none."""
-        with self._reading() as connection:
-            return connection.execute(select(func.max(ACTS.c.place))).scalar() or 0

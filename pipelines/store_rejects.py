@@ -24,7 +24,12 @@ _C = REJECTS.c
 
 
 def keep(connection: Connection, commit: Commit) -> None:
-    """Write the rejects of a commit, and drop the oldest of each of its partitions beyond the most that are kept."""
+    """Write the rejects of a commit, and drop the oldest of each of its partitions beyond the most that are kept.
+
+    Those that came in greater numbers than are kept never reached a commit; their letters are dropped.
+    """
+    if commit.dead_letters:
+        _count(connection, "dropped", commit.rejects_over)
     for partition, rejects in commit.rejects:
         rows = [reject_row(partition, reject, waiting=commit.dead_letters) for reject in rejects]
         upsert(connection, REJECTS, rows)

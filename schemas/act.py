@@ -63,9 +63,10 @@ class Response(msgspec.Struct, frozen=True):
 
     `number` is that of the latest act, which whoever acts next must know. `owner` "" means the machine's proposal
     stands, and so does `severity` None. `graded_from` is the machine's severity when a person set another: it becomes
-    stricter again where the machine's does. `roles` says who holds which voice or task. `told` holds the clocks whose
-    state was told, as "clock:state:due time". `reopens` counts how often it was opened again, and `calls` the steps of
-    the escalation chain that were taken.
+    stricter again where the machine's does. `strictest` is the most severe that it ever was when a person graded it.
+    `roles` says who holds which voice or task. `told` holds the clocks whose state was told, as "clock:state:due
+    time". `reopens` counts how often it was opened again, and `calls` the steps of the escalation chain that were
+    taken.
     """
 
     incident_id: str
@@ -74,6 +75,7 @@ class Response(msgspec.Struct, frozen=True):
     owner: str = ""
     severity: Severity | None = None
     graded_from: Severity | None = None
+    strictest: Severity | None = None
     roles: dict[str, str] = {}
     effort: str = ""
     frequency: str = ""
@@ -122,6 +124,12 @@ def severity_of(incident: Incident, response: Response | None) -> Severity:
     if response is None or response.severity is None or response.graded_from is None:
         return incident.severity
     return min(response.severity, incident.severity) if incident.severity < response.graded_from else response.severity
+
+
+def strictest(incident: Incident, response: Response | None) -> Severity:
+    """Give the most severe that people were ever told: sinks that heard of it then hear what becomes of it."""
+    known = response.strictest if response is not None else None
+    return incident.severity if known is None else min(known, incident.severity)
 
 
 def owner_of(incident: Incident, response: Response | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from schemas.act import Response
 from schemas.alert import Alert
 from schemas.history import SeriesInfo
 from schemas.incident import Incident, Notification
@@ -66,8 +67,9 @@ class Commit(msgspec.Struct, frozen=True):
     dropped. `minutes` are encoded closed minutes since the last snapshot; a `snapshot` (minute, body) replaces the
     older one and drops the minutes up to it. `history` rows and `series` are for charts. `journal` notes decisions
     that came from the clock (a partition declared idle) or from the source. `rejects` are the records of each partition
-    that were no events; of each partition the newest `rejects_max` stay, and with `dead_letters` wait for
-    their topic. `heard` is the place of the latest act of people that incidents go by.
+    that were no events, and `rejects_over` says how many more there were; of each partition the newest `rejects_max`
+    stay, and with `dead_letters` wait for their topic. `heard` is the place of the latest act of people that incidents
+    go by.
     """
 
     positions: tuple[Position, ...]
@@ -81,6 +83,7 @@ class Commit(msgspec.Struct, frozen=True):
     journal: tuple[tuple[int, str], ...] = ()
     rejects: tuple[tuple[Partition, tuple[Rejected, ...]], ...] = ()
     rejects_max: int = 0
+    rejects_over: int = 0
     heard: int = 0
     dead_letters: bool = False
 
@@ -88,7 +91,8 @@ class Commit(msgspec.Struct, frozen=True):
 class Saved(msgspec.Struct, frozen=True):
     """What a restart finds in the store: enough to go on as if nothing had happened.
 
-    `alerts` and `incidents` are those not yet finished (alerts pending or firing, incidents not closed).
+    `alerts` and `incidents` are those not yet finished (alerts pending or firing, incidents not closed), `responses`
+    what people did about these incidents.
     """
 
     positions: tuple[Position, ...]
@@ -100,3 +104,4 @@ class Saved(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
     heard: int = 0
+    responses: tuple[Response, ...] = ()

@@ -22,7 +22,7 @@ UNKNOWN = -1
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """Records of one partition that can never be read; -1 stands for a number that cannot be known.
+    """Records of one partition that can never be read; a negative number stands for one that cannot be known.
 
     `gone` were deleted before their turn; `corrupt` are broken where they lie, and were passed over.
     """
@@ -43,19 +43,29 @@ class Loss(msgspec.Struct, frozen=True):
 
         >>> Loss(gone=7, corrupt=-1).since(Loss(gone=3, corrupt=-1))
         Loss(gone=4, corrupt=0)
+        >>> (Loss(gone=-1) + Loss(gone=120)).since(Loss(gone=-1))
+        Loss(gone=-1, corrupt=0)
         """
         return Loss(_since(self.gone, before.gone), _since(self.corrupt, before.corrupt))
 
 
 def added(one: int, other: int) -> int:
-    """Add two numbers of records; where one cannot be known, the sum cannot either."""
-    return UNKNOWN if UNKNOWN in (one, other) else one + other
+    """Add a number of records to a sum; where one cannot be known, the sum cannot either.
+
+    A sum that is not known goes down by one with whatever is added, so that more of it is seen.
+
+    >>> added(3, 4), added(3, UNKNOWN), added(UNKNOWN, 120), added(UNKNOWN, 0)
+    (7, -1, -2, -1)
+    """
+    if one >= 0:
+        return other if other < 0 else one + other
+    return one + other if other < 0 else one - (other > 0)
 
 
 def _since(now: int, before: int) -> int:
     if now == before:
         return 0
-    return UNKNOWN if UNKNOWN in (now, before) else now - before
+    return UNKNOWN if min(now, before) < 0 else now - before
 
 
 class StageSeconds(msgspec.Struct, frozen=True):

@@ -43,7 +43,10 @@ class _Call(threading.Thread, Generic[T]):
 
 
 class Patience:
-    """Waits for one call at a time, so long at most; what hangs is waited for first the next time, not added to."""
+    """Waits for one call at a time, so long at most; what hangs is waited for first the next time, not added to.
+
+    Then half of the time is for what hangs, and half for the new call.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -54,14 +57,16 @@ class Patience:
 
         An action that is left behind must touch nothing that its caller goes on with; `late` cleans up after it.
         """
+        seconds = self.seconds
         if self._hanging is not None:
-            self._hanging.join(self.seconds)
+            seconds /= 2
+            self._hanging.join(seconds)
             if self._hanging.is_alive():
                 raise TimeoutError
             self._hanging = None
         call: _Call[T] = _Call(action, late)
         call.start()
-        call.join(self.seconds)
+        call.join(seconds)
         if call.is_alive() and call.leave():
             self._hanging = call  # type: ignore[assignment] # only its end is of interest
             raise TimeoutError

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.act import Act, Heard, Response, Verb, state_of
+from schemas.act import Act, Heard, Response, Verb, state_of, strictest
 from schemas.incident import OVER, Incident, IncidentState
 
 Changes = dict[str, Any]
@@ -48,6 +48,16 @@ def _acknowledged(_: Incident, response: Response, act: Act) -> Changes:
     return {"state": state, "owner": act.who, "acknowledged_ms": act.at_ms}
 
 
+def _released(_: Incident, response: Response, __: Act) -> Changes:
+    state: IncidentState = "triage" if response.state == "acknowledged" else response.state
+    return {"state": state, "owner": "", "acknowledged_ms": -1, "calls": 0}
+
+
+def _graded(incident: Incident, response: Response, act: Act) -> Changes:
+    known = min(strictest(incident, response), act.subject)
+    return {"severity": act.subject, "graded_from": incident.severity, "strictest": known}
+
+
 def _named(_: Incident, response: Response, act: Act) -> Changes:
     roles = {role: name for role, name in response.roles.items() if role != act.role}
     return {"roles": roles | ({act.role: act.subject} if act.subject else {})}
@@ -82,10 +92,10 @@ def _told(_: Incident, response: Response, act: Act) -> Changes:
 _CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
     "opened": lambda _, __, act: {"opened_ms": act.at_ms, "updated_ms": act.at_ms},
     "acknowledged": _acknowledged,
-    "released": lambda *_: {"state": "triage", "owner": "", "acknowledged_ms": -1, "calls": 0},
+    "released": _released,
     "assigned": lambda _, __, act: {"owner": act.subject},
     "named": _named,
-    "graded": lambda incident, _, act: {"severity": act.subject, "graded_from": incident.severity},
+    "graded": _graded,
     "assessed": lambda _, __, act: {act.role: act.subject},
     "noted": lambda *_: {},
     "updated": lambda _, __, act: {"updated_ms": act.at_ms},

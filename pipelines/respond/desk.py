@@ -10,7 +10,7 @@ from typing import Protocol
 from pipelines.respond.acts import after
 from pipelines.respond.notices import told
 from pipelines.respond.orders import Order, Refusal, act_of
-from schemas.act import Act, Heard, Response
+from schemas.act import Act, Heard, Response, state_of
 from schemas.incident import OPEN, Notification
 from schemas.settings import Settings
 from schemas.signal import Signal
@@ -63,5 +63,5 @@ class Desk:
         target = self._acts.found(incident_id)
         if target is None:
             return Refusal(f"there is no incident {incident_id[:60]!a} to merge into")
-        state = target.response.state if target.response else target.incident.state
-        return None if state in OPEN and target.incident.state in OPEN else Refusal(f"{incident_id} is not open")
+        state = state_of(target.incident, target.response)
+        return None if state in OPEN else Refusal(f"{incident_id} is not open: {state}")

@@ -4,14 +4,14 @@ A sink hears of incidents of its minimum severity and above. One that is raised 
 and only sinks that heard of an incident hear what becomes of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
 from pipelines.respond.alerts import short_hash
 from pipelines.respond.incidents import is_raised
 from pipelines.respond.wording import explain
-from schemas.act import ACTS_MAX, Act, Heard, Verb, sequence_of, standing
+from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, sequence_of, standing, strictest
 from schemas.act_words import sentence_of
 from schemas.incident import Incident, Notification
 from schemas.settings import Notifier, Settings
@@ -42,20 +42,24 @@ TOLD: dict[Verb, str] = {
 def notices(
     before: Incident | None,
     after: Incident,
+    response: Response | None,
     signal_of: Callable[[str], Signal],
-    sinks: Sequence[Notifier],
-    public_url: str = "",
+    settings: Settings,
 ) -> list[Notification]:
-    """Give one message to each sink that is to hear of a change; `before` is None where the incident is new.
+    """Give one message to each sink that is to hear of what the machine found; `before` is None for a new incident.
 
-    `public_url` is the address of the pages; a message links to the incident's page where it is known, else not.
+    It is told as it stands with what people did, which is `response`. A message links to the incident's page where
+    `serve.public_url` is known.
     """
+    now = standing(after, response)
     made: list[Notification] = []
-    for sink in sinks:
-        kind = _type(before, after, sink)
-        if kind is not None:
-            sequence = after.version * ACTS_MAX
-            made.append(_message(after, sink, kind, sequence, after.updated_ms, signal_of, public_url))
+    for sink in settings.notifiers:
+        heard = before is not None and strictest(before, response) <= sink.minimum_severity
+        kind = _type(before, after) if heard else "incident.opened"
+        if kind is None or (not heard and (now.severity > sink.minimum_severity or after.state == "resolved")):
+            continue
+        sequence = after.version * ACTS_MAX
+        made.append(_message(now, sink, kind, sequence, after.updated_ms, signal_of, settings.serve.public_url))
     return made
 
 
@@ -69,10 +73,10 @@ def told(
     kind = TOLD.get(act.verb)
     if kind is None:
         return []
-    was, now = standing(before.incident, before.response), standing(after.incident, after.response)
+    now = standing(after.incident, after.response)
     made: list[Notification] = []
     for sink in settings.notifiers:
-        heard = min(was.severity, before.incident.severity) <= sink.minimum_severity
+        heard = strictest(before.incident, before.response) <= sink.minimum_severity
         if not heard and now.severity > sink.minimum_severity:
             continue
         sequence = sequence_of(after.incident, after.response)
@@ -109,13 +113,9 @@ def _message(
     )
 
 
-def _type(before: Incident | None, after: Incident, sink: Notifier) -> str | None:
-    """Name what a sink is told, None if nothing."""
-    if after.severity > sink.minimum_severity:
-        return None
-    heard = before is not None and before.severity <= sink.minimum_severity
+def _type(before: Incident | None, after: Incident) -> str | None:
+    """Name what a sink that heard of an incident is told, None if nothing."""
+    assert before is not None, "what is new was heard of by nobody"
     if after.state == "resolved":
-        return "incident.resolved" if heard else None
-    if before is None or not heard:
-        return "incident.opened"
+        return "incident.resolved"
     return "incident.raised" if is_raised(before, after) else None

@@ -5,7 +5,7 @@ applications do. An alert is told once. It resolves when nothing was seen of it 
 event time; a streak that goes on keeps its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from pipelines.respond.fold import Case
 from pipelines.respond.incidents import Kind, Reviewer, opened
 from pipelines.respond.notices import notices
 from pipelines.respond.severity import Triage, stricter
+from schemas.act import Response
 from schemas.alert import Alert
 from schemas.breach import Trouble
 from schemas.effects import Effects
@@ -36,8 +37,10 @@ class Operations:
     `incidents` holds the open ones by their signal.
     """
 
-    def __init__(self, settings: Settings, triage: Triage, kind: Kind) -> None:
+    def __init__(self, settings: Settings, triage: Triage, kind: Kind, responses: Mapping[str, Response]) -> None:
+        """`responses` are those of open incidents by id, kept up to date by the owner."""
         self._settings = settings
+        self._responses = responses
         self._triage = triage
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
@@ -81,9 +84,18 @@ class Operations:
             return []
         if alert is None and sign.signal in REJECTED and self._is_broken(sign.at_ms):
             return []  # the same rejects, told twice
-        moved = advance(alert, finding, self._policy(sign.signal), sign.began, sign.at_ms)
+        if alert is not None and alert.incident_id and not self._is_open(alert):
+            # People have ended its incident: what comes now is another one.
+            ended = msgspec.structs.replace(alert, state="resolved", resolved_ms=sign.at_ms)
+            moved = [ended, *advance(None, finding, self._policy(sign.signal), sign.began, sign.at_ms)]
+        else:
+            moved = advance(alert, finding, self._policy(sign.signal), sign.began, sign.at_ms)
         more = sign.trouble if sign.signal in COUNTED else None
         return [self._changed(key, each, sign.at_ms, more) for each in moved]
+
+    def _is_open(self, alert: Alert) -> bool:
+        incident = self.incidents.get(alert.signal)
+        return incident is not None and incident.id == alert.incident_id
 
     def _is_broken(self, at_ms: int) -> bool:
         """Say whether an ingest was broken by then; another partition may be read further, and say more already."""
@@ -127,8 +139,8 @@ class Operations:
         self.incidents[incident.lead_signal] = incident
         if incident.state == "resolved":
             del self.incidents[incident.lead_signal]
-        sinks, public_url = self._settings.notifiers, self._settings.serve.public_url
-        return (incident,), tuple(notices(before, incident, self._triage.signal_of, sinks, public_url))
+        response = self._responses.get(incident.id)
+        return (incident,), tuple(notices(before, incident, response, self._triage.signal_of, self._settings))
 
 
 def _add(case: Case, more: Trouble) -> None:

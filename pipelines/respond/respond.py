@@ -16,7 +16,7 @@ from pipelines.respond.notices import notices
 from pipelines.respond.operations import Operations
 from pipelines.respond.severity import Triage, stricter
 from pipelines.respond.signs import Window
-from schemas.act import Heard
+from schemas.act import Heard, Response
 from schemas.alert import Alert
 from schemas.effects import Effects
 from schemas.incident import OPEN, PAGING, Incident, Notification
@@ -34,7 +34,8 @@ class Respond:
         self._settings = settings
         self._signal_of = signal_of
         self._triage = Triage(settings, signal_of)
-        self._operations = Operations(settings, self._triage, kind)
+        self._responses: dict[str, Response] = {}
+        self._operations = Operations(settings, self._triage, kind, self._responses)
         self._window = Window()
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
@@ -46,15 +47,25 @@ class Respond:
         self._triage = Triage(settings, self._signal_of)
         self._operations.reload(settings, self._triage)
 
-    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
+    def restore(
+        self,
+        alerts: Sequence[Alert],
+        incidents: Sequence[Incident],
+        window: bytes = b"",
+        responses: Sequence[Response] = (),
+    ) -> None:
         """Take up the alerts and incidents of a store in place of the present ones; finished ones are left out.
 
-        `window` is what `window` gave at the last snapshot; raises `msgspec.MsgspecError` if it is something else.
+        `responses` are what people did about the incidents. `window` is what `window` gave at the last snapshot;
+        raises `msgspec.MsgspecError` if it is something else.
         """
         active = [alert for alert in alerts if alert.state != "resolved"]
         unfinished = [incident for incident in incidents if incident.state in OPEN]
         self._alerts = {(a.rule, a.signal, a.cohort): a for a in active if a.signal not in OPERATIONAL}
         self._incidents = {one.id: one for one in unfinished if one.lead_signal not in OPERATIONAL}
+        open_ids = {incident.id for incident in unfinished}
+        self._responses.clear()
+        self._responses.update({one.incident_id: one for one in responses if one.incident_id in open_ids})
         self._operations.restore(
             [alert for alert in active if alert.signal in OPERATIONAL],
             [incident for incident in unfinished if incident.lead_signal in OPERATIONAL],
@@ -90,11 +101,16 @@ class Respond:
         for each in heard:
             books = self._operations.incidents if each.incident.lead_signal in OPERATIONAL else self._incidents
             key = each.incident.lead_signal if books is not self._incidents else each.incident.id
-            after = adopted(books.get(key, each.incident), each)
-            if after.state in OPEN:
+            known = books.get(key)
+            same = known is not None and known.id == each.incident.id
+            after = adopted(known if known is not None and same else each.incident, each)
+            if after.state in OPEN and (same or known is None):  # one that is open already is not replaced
                 books[key] = after
-            elif key in books:
+                if each.response is not None:
+                    self._responses[after.id] = each.response
+            elif same:
                 del books[key]
+                self._responses.pop(after.id, None)
             if after != each.incident:
                 changed.append(after)
             if after.state == "merged" and each.response is not None:
@@ -198,9 +214,10 @@ class Respond:
                 continue
             incidents.append(incident)
             before = case.base if case.base.version else None
-            sinks, public_url = self._settings.notifiers, self._settings.serve.public_url
-            messages += notices(before, incident, self._triage.signal_of, sinks, public_url)
+            response = self._responses.get(incident.id)
+            messages += notices(before, incident, response, self._triage.signal_of, self._settings)
             self._incidents[incident.id] = incident
             if incident.state == "resolved":
                 del self._incidents[incident.id]
+                self._responses.pop(incident.id, None)
         return incidents, messages

@@ -25,7 +25,7 @@ from schemas.event import DIMENSIONS, RejectReason
 from schemas.incident import OPEN
 from schemas.minutes import MINUTE_MS
 from schemas.signal import Cohort
-from schemas.status import Histogram, Status
+from schemas.status import UNKNOWN, Histogram, Status
 
 ALL_TRAFFIC = "all"
 """The label of the cohort that holds everything: an empty label would mean that there is none."""
@@ -199,7 +199,7 @@ def _records(status: Status) -> Iterator[Sample]:
             yield "limen_watermark_delay_seconds", labels, (status.heartbeat_ms - partition.watermark_ms) / 1_000
     for name, lost in sorted(status.gaps.items()):
         source, _, number = name.rpartition("/")
-        yield "limen_records_gone", (source, number), lost.gone
+        yield "limen_records_gone", (source, number), max(UNKNOWN, lost.gone)
         yield "limen_records_corrupt", (source, number), lost.corrupt
     if status.closed_minute >= 0:
         closed_ms = (status.closed_minute + 1) * MINUTE_MS

@@ -195,8 +195,8 @@ class Overview(msgspec.Struct, frozen=True):
     """Everything at a glance: what is open, what is unusual, and whether Limen itself is well.
 
     `judged_until` is the end of the last closed minute in event time; `started_at` and `heartbeat_at` are wall-clock
-    times. `gaps` counts by partition the records that can never be read, -1 where the number is unknown. `incidents`
-    are the open ones, worst first, at most 100 of `incidents_total`; `recent` the last few others.
+    times. `gaps` counts by partition the records that can never be read, negative where the number is unknown.
+    `incidents` are the open ones, worst first, at most 100 of `incidents_total`; `recent` the last few others.
     """
 
     state: StateName

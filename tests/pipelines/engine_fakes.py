@@ -265,7 +265,9 @@ class FakeRespond:
     def __init__(self) -> None:
         self._open: tuple[Alert, Incident] | None = None
 
-    def restore(self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"") -> None:
+    def restore(
+        self, alerts: Sequence[Alert], incidents: Sequence[Incident], window: bytes = b"", responses=()
+    ) -> None:
         """Take up the open incident."""
         self._open = (alerts[0], incidents[0]) if alerts else None
 

@@ -143,6 +143,14 @@ def test_what_has_to_make_room_is_counted_and_told():
     assert counts(store) == (1, 20, 0, 81)
 
 
+def test_a_flood_of_which_few_are_kept_counts_the_others_as_dropped():
+    """What never came into the store because it was too much at once is counted with what had to make room there."""
+    store = Store.open("sqlite://")
+    rejects = tuple(Rejected(offset, "empty") for offset in range(490, 500))
+    store.commit(Commit((), rejects=((P, rejects),), rejects_max=10, rejects_over=490, dead_letters=True))
+    assert counts(store) == (10, 0, 0, 490)
+
+
 def test_a_round_has_a_bound():
     """A flood of rejects is sent second by second, so that sending never takes much of a core."""
     store, topic = Store.open("sqlite://"), Topic()

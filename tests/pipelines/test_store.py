@@ -219,6 +219,26 @@ def test_what_people_did_is_heard_of_once(store):
     assert store.load().heard == 1
 
 
+def test_the_place_of_a_pruned_act_is_not_given_out_again(store):
+    """An act after the latest that was heard of is heard of, although older ones are gone."""
+    store.commit(Commit(positions=(), effects=effects(incident("i", "resolved"), incident("j", detected_ms=9_000))))
+    store.acts.put([Act("i", 1, 5, "Ana", "noted", note="x")], Response("i", 1))
+    store.commit(Commit(positions=(), heard=1))
+    store.prune(Retention(history_from_minute=0, finished_from_ms=1))
+    store.acts.put([Act("j", 1, 9, "Ana", "closed", "false")], Response("j", 1, "closed"))
+    place, heard = store.acts.heard(1)
+    assert (place, [each.incident.id for each in heard]) == (2, ["j"])
+
+
+def test_what_was_opened_again_is_listed_as_open_at_once(store):
+    """The engine need not have heard of it."""
+    store.commit(Commit(positions=(), effects=effects(incident("i", "resolved"))))
+    again = Response("i", 1, "acknowledged", owner="Ana", reopens=1)
+    store.acts.put([Act("i", 1, 5, "Ana", "reopened")], again)
+    assert [(each.id, each.state) for each in store.incidents(OPEN, 9)] == [("i", "acknowledged")]
+    assert store.load().responses == (again,)
+
+
 def test_the_journal_is_kept_newest_first(store):
     """Decisions that came from the clock can be read back."""
     store.commit(Commit(positions=(), journal=((1, "p is idle"), (2, "p is no longer idle"))))

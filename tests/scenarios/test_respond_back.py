@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.respond.respond import Respond
 from schemas.score import Recovered
-from schemas.settings import Settings
+from schemas.settings import Rule, Settings
 from tests.pipelines.detect.by_hand import DAY, KNOWN, Story, settings
 from tests.pipelines.detect.by_hand import EU as EU_BY_HAND
 from tests.pipelines.detect.by_hand import US as US_BY_HAND
@@ -65,7 +65,7 @@ def test_a_series_that_is_back_and_moves_again_begins_a_new_alert(wing):
 
 def test_a_limit_is_not_ended_by_a_return():
     """A limit that is still broken goes on, whatever the budgeted evidence says."""
-    stage = Stage()
+    stage = Stage(Settings(rules=(Rule("many", "refusal_rate", above=0.05),)))
     stage.push(60, "refusal_rate", EU, "page", rule="many", until=120)
     stage.play(120)
     effects = step(stage._respond, 120, recovered=[returned()])

@@ -7,6 +7,7 @@ import numpy as np
 from pipelines.respond.respond import Respond
 from pipelines.respond.signs import broken, corrupt, lost
 from pipelines.respond.wording import explain
+from schemas.act import Heard, Response
 from schemas.effects import Effects, merged
 from schemas.incident import Incident
 from schemas.operations import OPERATIONAL
@@ -242,3 +243,32 @@ def test_the_matrix_of_the_settings_decides():
     """A house may say that a broken ingest wakes nobody."""
     wing = respond(severities=Severities(matrix={"ingest": ("sev4", "sev3")}))
     assert only(wing.operate(broken(P, STREAK, 0))).severity == "sev3"
+
+
+def ended(incident: Incident) -> Heard:
+    """Give an incident that a person has closed."""
+    return Heard(incident, Response(incident.id, 1, "closed", closed_ms=at_ms(9), latest_ms=at_ms(9)))
+
+
+def test_what_is_lost_after_people_closed_the_incident_is_another_one():
+    """The closed one is not written over, and the new loss is told."""
+    wing = respond()
+    first = only(wing.operate([lost(P, 7, 127, 120, at_ms(5), stopped=False)]))
+    assert only([wing.hear([ended(first)])]).state == "closed"
+    effects = merged(wing.operate([lost(P, 127, 627, 500, at_ms(12), stopped=False)]))
+    (second,) = effects.incidents
+    assert second.id != first.id
+    assert "500" in second.title
+    assert [message.type for message in effects.notifications] == ["incident.opened"]
+    assert [alert.state for alert in effects.alerts] == ["resolved", "firing"]
+
+
+def test_an_act_on_an_incident_that_is_over_does_nothing_to_the_next_one():
+    """They are of the same signal, and still two."""
+    wing = respond()
+    first = only(wing.operate([lost(P, 7, 127, 120, at_ms(5), stopped=False)]))
+    closed = only([wing.hear([ended(first)])])
+    second = only(wing.operate([lost(P, 127, 627, 500, at_ms(12), stopped=False)]))
+    assert wing.hear([ended(closed)]) == Effects()
+    third = only(wing.operate([lost(Q, 7, 8, 1, at_ms(13), stopped=False)]))
+    assert (third.id, third.state) == (second.id, "triage")

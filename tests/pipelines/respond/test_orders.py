@@ -107,6 +107,12 @@ def test_a_severity_set_by_hand_holds_until_the_machine_finds_worse():
     assert standing(worse, heard.response).severity == "sev1"
 
 
+def test_who_gives_a_mitigated_incident_back_leaves_it_mitigated():
+    """Nobody has it, and what was done still holds."""
+    response = done(Heard(INCIDENT), ("Ana", "mitigated"), ("Ana", "released")).response
+    assert (response.state, response.owner, response.acknowledged_ms) == ("mitigated", "", -1)
+
+
 def test_times_never_go_back():
     """A clock that was put back dates an act with the one before it."""
     heard = done(Heard(INCIDENT), ("Ana", "acknowledged"), at_ms=5_000)

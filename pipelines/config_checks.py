@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, RESERVED, SIGNALS, rows
+from pipelines.config_people import check_ladder, check_people
 from pipelines.config_reader import Place, nearest
 from pipelines.ingest.kafka_security import problems, unreadable
 from pipelines.respond.alerts import ANOMALY
@@ -26,7 +27,8 @@ _PLAIN = Rule(name="", signal="")
 
 def check(settings: Settings, report: Report) -> None:
     """Report everything in the settings that does not fit together."""
-    for one in (_source, _signals, _cohorts, _budget, _categories, _notifiers, _heartbeat, _storage, _serve):
+    sections = (_source, _signals, _cohorts, _budget, _categories, _notifiers, _heartbeat, _storage, _serve)
+    for one in (*sections, check_people, check_ladder):
         one(settings, report)
     for place, rule in enumerate(settings.rules):
         _rule(settings, rule, ("rules", place), report)

@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from schemas.event import DIMENSIONS
 from schemas.incident import Severity
+from schemas.ladder import Ladder, Names
+from schemas.people import Owners
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
@@ -167,20 +169,22 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Severities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How alerts become incidents: waiting times, and changes to the triage matrix (category -> [cohort, wide])."""
+    """How alerts become incidents, and what those ask of people.
 
+    Waiting times, changes to the triage matrix (category -> [cohort, wide]), the ladder and the words for it. An
+    incident without evidence that is not shown to be back resolves after `quiet_hours`, a resolved one closes after
+    `close_hours`.
+    """
+
+    names: Names = "sev1-sev4"
+    ladder: Ladder = Ladder()
     matrix: dict[str, tuple[Severity, Severity]] = {}
     fold_minutes: Annotated[int, Meta(ge=1)] = 60
     for_minutes: Annotated[int, Meta(ge=0)] = 0
     keep_firing_minutes: Annotated[int, Meta(ge=1)] = 30
+    quiet_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+    close_hours: Annotated[int, Meta(ge=1, le=720)] = 24
     alerts_per_incident_max: Annotated[int, Meta(ge=1)] = 100
-
-
-class Owners(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who owns an incident: a name for each category, and one for all the others."""
-
-    default: str = "on-call"
-    by_category: dict[str, str] = {}
 
 
 class Notifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

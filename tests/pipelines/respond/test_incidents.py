@@ -4,7 +4,8 @@ import msgspec
 
 from pipelines.respond.wording import explain
 from schemas.account import Account, Beside, Composition, Moved, Part, Rest, Shape
-from schemas.settings import Notifier, Owners, Settings
+from schemas.people import Owners
+from schemas.settings import Notifier, Settings
 from schemas.views import alert_json, incident_json
 from tests.scenarios.stage import SIGNALS, Stage, at_ms, cohort
 

@@ -12,9 +12,10 @@ from schemas.effects import Effects, merged
 from schemas.incident import Incident
 from schemas.operations import OPERATIONAL
 from schemas.partial import Minute
+from schemas.people import Owners
 from schemas.record import Partition
 from schemas.reject import Streak
-from schemas.settings import Owners, Settings, Severities
+from schemas.settings import Settings, Severities
 from tests.scenarios.stage import SIGNALS, START_MINUTE, at_ms, cohort, detected_at_ms, finding
 
 P, Q = Partition("kafka:t", 0), Partition("kafka:t", 1)

@@ -19,6 +19,7 @@ from pipelines.ingest.kafka import KafkaSource
 from pipelines.ingest.kafka_writer import KafkaWriter
 from pipelines.ingest.source import Share, Source
 from pipelines.reload import Board, Read, Reloads, Wishes
+from pipelines.respond.duty import Duty
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.outbox import Outbox, sinks_of
@@ -81,7 +82,7 @@ class Live:
     """Everything of one running Limen.
 
     `settings` are those of the start, `board` has those in use. `pump` sends what is due at a time of day in epoch
-    milliseconds, `beat` calls the dead-man's switch if there is one and it is time, and `letters` sends rejects to
+    milliseconds, `duty` writes what the clocks of incidents ask for then, `beat` calls the dead-man's switch if there is one and it is time, and `letters` sends rejects to
     their topic if there is one.
     """
 
@@ -93,6 +94,7 @@ class Live:
     reloads: Reloads
     app: Any
     pump: Callable[[int], object]
+    duty: Callable[[int], object]
     beat: Callable[[int], object]
     letters: Letters | None
 
@@ -145,6 +147,7 @@ def live(
     heartbeat = Heartbeat(settings.heartbeat)
     now_ms = SystemClock().now_ms
     board = Board(settings, lambda: heartbeat.counts if heartbeat.configured else {}, now_ms())
+    duty = Duty(store.acts, settings, lambda name: _measured(known, name))
     outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
 
     topic = _dead_letter_topic(settings)
@@ -160,6 +163,7 @@ def live(
         engine.reload(others)
         outbox.reload(sinks_of(others.notifiers))
         heartbeat.reload(others.heartbeat)
+        duty.reload(others)
 
     wishes = wishes or Wishes()
     return Live(
@@ -171,9 +175,18 @@ def live(
         reloads=Reloads(wishes, board, read, take_up, now_ms),
         app=app(store, board.status, board.settings, known.signal, wishes.ask),
         pump=pump,
+        duty=duty.look,
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
     )
+
+
+def _measured(known: Catalogue, name: str) -> Signal:
+    """Give the signal of this name; an incident may be older than the settings, which no longer have it."""
+    try:
+        return known.signal(name)
+    except KeyError:
+        return Signal(name, "level", "", "No longer measured.", "distribution_shift", name)
 
 
 def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = worker) -> Workers:

@@ -95,6 +95,7 @@ def demo(
             say=say_error,
             effects=watch.effects,
             status=watch.status,
+            duty=limen.duty,
             app=limen.app,
         )
     finally:

@@ -98,6 +98,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
             status=limen.board.put,
             complete=feed.complete,
             pump=limen.pump,
+            duty=limen.duty,
             beat=limen.beat,
             letters=limen.letters,
             reloads=limen.reloads,

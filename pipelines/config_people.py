@@ -44,7 +44,7 @@ def check_ladder(settings: Settings, report: Report) -> None:
         timed = [(name, getattr(rung, name)) for name in _DUE if getattr(rung, name)]
         for (first, one), (then, other) in pairwise(timed):
             if one > other:
-                message = f"{then} is {other}, and {first} before it {one}; give it at least as long"
+                message = f"{then} is {other}, and {first} {one}; give it at least as long"
                 report(("severities", "ladder", severity, then), f"severities.ladder.{severity}: {message}")
     for at, severity in enumerate(SEVERITIES[1:]):
         graver = SEVERITIES[at]

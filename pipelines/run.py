@@ -34,6 +34,8 @@ OVERRUN_SECONDS = 60.0
 """A call to the source that takes longer never returns: its own timeouts are far shorter."""
 OUTBOX_SECONDS = 1.0
 """How often the outbox is looked through."""
+DUTY_SECONDS = 1.0
+"""How often it is looked at what the clocks of incidents ask for; they count in minutes."""
 HEARTBEAT_SECONDS = 1.0
 """How often it is asked whether a heartbeat is due: the shortest time between two."""
 STANDBY_SECONDS = 1.0
@@ -78,17 +80,18 @@ def run(
     say: Callable[[str], None] = lambda _: None, note: Callable[[str], None] = lambda _: None,
     effects: Callable[[Effects], None] = lambda _: None, status: Callable[[Status], None] = lambda _: None,
     complete: Callable[[Status], Status] = unchanged, serving: Callable[[], None] = lambda: None,
-    pump: Callable[[int], object] | None = None, beat: Callable[[int], object] | None = None,
+    pump: Callable[[int], object] | None = None, duty: Callable[[int], object] | None = None,
+    beat: Callable[[int], object] | None = None,
     letters: Letters | None = None, reloads: Renewal | None = None, app: Any = None,
 ) -> Ended:  # fmt: skip
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
-    what is due at a time of day (epoch ms), once more after a source that ended; `beat` calls the dead-man's switch
-    when that is due; `letters` sends rejects to their topic, and what is left waits for the next start; `reloads` takes
-    up other settings when somebody has asked; `app` is served where the settings say, and `serving` is called when it
-    is. `complete` adds to each status what the line does not know. Never raises for what the outside world does: the
-    failures are in the result.
+    what is due at a time of day (epoch ms), once more after a source that ended; `duty` writes what the clocks of
+    incidents ask for; `beat` calls the dead-man's switch when that is due; `letters` sends rejects to their topic, and
+    what is left waits for the next start; `reloads` takes up other settings when somebody has asked; `app` is served
+    where the settings say, and `serving` is called when it is. `complete` adds to each status what the line does not
+    know. Never raises for what the outside world does: the failures are in the result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
@@ -112,6 +115,8 @@ def run(
         threads = [Repeating("watchdog", WATCH_SECONDS, watchdog.look, say, stopper.stop)]
         if pump is not None:
             threads.append(Repeating("outbox", OUTBOX_SECONDS, _at_real_time(pump), say, stopper.stop))
+        if duty is not None:
+            threads.append(Repeating("duty", DUTY_SECONDS, _at_real_time(duty), say, stopper.stop))
         if beat is not None:
             threads.append(Repeating("heartbeat", HEARTBEAT_SECONDS, _at_real_time(beat), say, stopper.stop))
         if letters is not None:

@@ -78,6 +78,21 @@ class Acts:
             rows = connection.execute(standing_incidents(states, limit)).all()
         return [Heard(_incident(row.body), read_response(row.response)) for row in rows]
 
+    def asking(self, limit: int) -> list[Heard]:
+        """Give the incidents of which somebody may be told something now, newest first.
+
+        Those are the open ones, by machine or people, unless people have finished them, and what the machine has
+        resolved and the response does not say yet.
+        """
+        said = func.coalesce(RESPONSES.c.state, "triage")
+        behind = (INCIDENTS.c.state == "resolved") & (said != "resolved")
+        asks = said.not_in(FINISHED) & (INCIDENTS.c.state.in_(OPEN) | said.in_(OPEN) | behind)
+        query = select(INCIDENTS.c.body, RESPONSES.c.body.label("response")).outerjoin(RESPONSES).where(asks)
+        query = query.order_by(INCIDENTS.c.detected_ms.desc(), INCIDENTS.c.id).limit(limit)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return [Heard(_incident(row.body), read_response(row.response)) for row in rows]
+
     def put(self, acts: Sequence[Act], response: Response, notifications: Sequence[Notification] = ()) -> bool:
         """Add acts of one incident with what they come to and the messages that tell of it, in one transaction.
 

@@ -8,10 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from schemas.incident import OVER, Entry, Incident, IncidentState, Severity
+from schemas.incident import FINISHED, OVER, Entry, Incident, IncidentState, Severity
 
 Verb = Literal[
-    "opened",  # the clocks of this incident begin
+    "opened",  # the clocks of severity `subject` begin
     "acknowledged",  # somebody has it
     "released",  # nobody has it any more: given back, or the acknowledgement timed out
     "assigned",  # `subject` owns it
@@ -24,11 +24,11 @@ Verb = Literal[
     "mitigated",  # users are no longer harmed
     "resolved",
     "reopened",
-    "closed",  # for the reason `subject`
+    "closed",  # for the reason `subject`, "" where none was given yet
     "cancelled",  # it was no incident
     "merged",  # it is part of incident `subject`
-    "at_risk",  # three quarters of the time of clock `role` have passed
-    "breached",  # the time of clock `role` has passed
+    "at_risk",  # three quarters of the time of clock `role` have passed; `subject` says which time
+    "breached",  # the time of clock `role` has passed; `subject` says which time
     "escalated",  # `subject` was called, because nobody answered
 ]
 CloseReason = Literal["true", "false", "expected_change", "new_normal", "duplicate", "too_little_data"]
@@ -64,9 +64,10 @@ class Response(msgspec.Struct, frozen=True):
     `number` is that of the latest act, which whoever acts next must know. `owner` "" means the machine's proposal
     stands, and so does `severity` None. `graded_from` is the machine's severity when a person set another: it becomes
     stricter again where the machine's does. `strictest` is the most severe that it ever was when a person graded it.
-    `roles` says who holds which voice or task. `told` holds the clocks whose state was told, as "clock:state:due
-    time". `reopens` counts how often it was opened again, and `calls` the steps of the escalation chain that were
-    taken.
+    `roles` says who holds which voice, task or role. `told` holds the clocks whose state was told, as
+    "clock:state:due time", the latest of them. `reopens` counts how often it was opened again, and `calls` the steps of
+    the escalation chain that were taken, the last at `called_ms`. `since` says since when the clocks of a severity run,
+    and `waiting_ms` since when nobody had it.
     """
 
     incident_id: str
@@ -92,6 +93,9 @@ class Response(msgspec.Struct, frozen=True):
     reopens: int = 0
     told: tuple[str, ...] = ()
     calls: int = 0
+    called_ms: int = -1
+    waiting_ms: int = -1
+    since: dict[Severity, int] = {}
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -107,11 +111,16 @@ _RANK = {"triage": 0, "acknowledged": 1, "mitigated": 2, "resolved": 3, "closed"
 def state_of(incident: Incident, response: Response | None) -> IncidentState:
     """Give the state that counts: whichever of machine and people has come further since it was last opened.
 
-    The machine may show that all is back while somebody still works, and people may close what it still sees.
+    The machine may show that all is back while somebody still works, and people may close what it still sees. What
+    had resolved is as the machine has it where its series alert again; what people have finished stays so.
     """
-    if response is None or (response.reopens <= incident.reopens and _RANK[incident.state] > _RANK[response.state]):
+    if response is None:
         return incident.state
-    return response.state
+    if response.state in FINISHED or response.reopens > incident.reopens:
+        return response.state
+    if response.state == "resolved" and incident.reopens > response.reopens:
+        return incident.state
+    return incident.state if _RANK[incident.state] > _RANK[response.state] else response.state
 
 
 def sequence_of(incident: Incident, response: Response | None) -> int:

@@ -4,7 +4,7 @@ from schemas.act import Act, Verb
 from schemas.incident import Entry
 
 _SENTENCES: dict[Verb, str] = {
-    "opened": "the clocks begin",
+    "opened": "the clocks of {subject} begin",
     "acknowledged": "acknowledged",
     "released": "nobody has it any more",
     "assigned": "owned by {subject}",
@@ -33,7 +33,9 @@ def sentence_of(act: Act) -> str:
     'closed: false (a load test)'
     """
     if act.verb == "named" and not act.subject:
-        said = f"{act.role}: nobody"
+        said = f"{act.role.replace('_', ' ')}: nobody"
+    elif act.verb == "closed" and not act.subject:
+        said = "closed: nobody has said yet what it was"
     else:
         said = _SENTENCES[act.verb].format(subject=act.subject.replace("_", " "), role=act.role.replace("_", " "))
     return f"{said} ({act.note})" if act.note else said

@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
-from schemas.act import Act, Heard, Response, Verb, state_of, strictest
-from schemas.incident import OVER, Incident, IncidentState
+from schemas.act import Act, Heard, Response, Verb, severity_of, state_of, strictest
+from schemas.incident import OVER, Incident, IncidentState, Severity
+from schemas.ladder import SEVERITIES
+
+TOLD_MAX = 32
+"""Most told states of clocks that are remembered: four clocks with few reminders each are far fewer at any time."""
 
 Changes = dict[str, Any]
 """Fields of a response with their new values."""
@@ -28,14 +32,14 @@ def adopted(incident: Incident, heard: Heard) -> Incident:
     response = heard.response
     if response is None:
         return incident
-    state = state_of(incident, response)
-    if (state, response.reopens) == (incident.state, incident.reopens):
+    state, reopens = state_of(incident, response), max(incident.reopens, response.reopens)
+    if (state, reopens) == (incident.state, incident.reopens):
         return incident
     resolved_ms = incident.resolved_ms if state in OVER else -1
     if state in OVER and resolved_ms < 0:
         resolved_ms = response.latest_ms if response.resolved_ms < 0 else response.resolved_ms
     return msgspec.structs.replace(
-        incident, state=state, resolved_ms=resolved_ms, reopens=response.reopens, version=incident.version + 1
+        incident, state=state, resolved_ms=resolved_ms, reopens=reopens, version=incident.version + 1
     )
 
 
@@ -43,19 +47,36 @@ def _first(before_ms: int, at_ms: int) -> int:
     return at_ms if before_ms < 0 else before_ms
 
 
-def _acknowledged(_: Incident, response: Response, act: Act) -> Changes:
-    state: IncidentState = "acknowledged" if response.state == "triage" else response.state
-    return {"state": state, "owner": act.who, "acknowledged_ms": act.at_ms}
+def _running(response: Response, severity: Severity, at_ms: int) -> dict[Severity, int]:
+    """Say since when the clocks of each severity run, when they begin for this one and for all lesser ones."""
+    begun = dict.fromkeys(SEVERITIES[SEVERITIES.index(severity) :], at_ms)
+    return begun | response.since
 
 
-def _released(_: Incident, response: Response, __: Act) -> Changes:
-    state: IncidentState = "triage" if response.state == "acknowledged" else response.state
-    return {"state": state, "owner": "", "acknowledged_ms": -1, "calls": 0}
+def _opened(incident: Incident, response: Response, act: Act) -> Changes:
+    """Let clocks begin; a graver severity that the machine has found lets those of that one begin."""
+    severity = next((each for each in SEVERITIES if each == act.subject), severity_of(incident, response))
+    first = {name: _first(getattr(response, name), act.at_ms) for name in ("opened_ms", "updated_ms", "waiting_ms")}
+    return {**first, "since": _running(response, severity, act.at_ms)}
 
 
 def _graded(incident: Incident, response: Response, act: Act) -> Changes:
-    known = min(strictest(incident, response), act.subject)
-    return {"severity": act.subject, "graded_from": incident.severity, "strictest": known}
+    severity = next(each for each in SEVERITIES if each == act.subject)
+    since = _running(response, severity, act.at_ms)
+    known = min(strictest(incident, response), severity)
+    return {"severity": severity, "graded_from": incident.severity, "strictest": known, "since": since}
+
+
+def _released(_: Incident, response: Response, act: Act) -> Changes:
+    """Wait for somebody anew, from the first of the chain on; what is mitigated stays so."""
+    state: IncidentState = "triage" if response.state == "acknowledged" else response.state
+    waits = {"waiting_ms": act.at_ms, "calls": 0, "called_ms": -1}
+    return {"state": state, "owner": "", "acknowledged_ms": -1, **waits}
+
+
+def _acknowledged(_: Incident, response: Response, act: Act) -> Changes:
+    state: IncidentState = "acknowledged" if response.state == "triage" else response.state
+    return {"state": state, "owner": act.who, "acknowledged_ms": act.at_ms}
 
 
 def _named(_: Incident, response: Response, act: Act) -> Changes:
@@ -64,33 +85,36 @@ def _named(_: Incident, response: Response, act: Act) -> Changes:
 
 
 def _reached(_: Incident, response: Response, act: Act) -> Changes:
-    """Mitigate or resolve; the machine resolves without anybody having it."""
+    """Mitigate or resolve; the machine resolves without anybody having it or deciding."""
     changes: Changes = {"state": act.verb, f"{act.verb}_ms": act.at_ms}
-    changes["decided_ms"] = _first(response.decided_ms, act.at_ms)
     if act.via != "clock":
+        changes["decided_ms"] = _first(response.decided_ms, act.at_ms)
         changes["acknowledged_ms"] = _first(response.acknowledged_ms, act.at_ms)
         changes["owner"] = response.owner or act.who
     return changes
 
 
 def _closed(_: Incident, response: Response, act: Act) -> Changes:
-    resolved_ms = _first(response.resolved_ms, act.at_ms)
-    return {"state": "closed", "closed_ms": act.at_ms, "close_reason": act.subject, "resolved_ms": resolved_ms}
+    """Close; what was closed before is given its reason."""
+    ends = {name: _first(getattr(response, name), act.at_ms) for name in ("closed_ms", "resolved_ms")}
+    return {"state": "closed", "close_reason": act.subject or None, **ends}
 
 
 def _reopened(_: Incident, response: Response, act: Act) -> Changes:
-    """Open again: it is as far as somebody has it, and what is over no longer is."""
-    ends = dict.fromkeys(("mitigated_ms", "resolved_ms", "closed_ms"), -1)
+    """Open again: it is as far as somebody has it, what is over no longer is, and the clocks are to begin anew."""
+    ends = dict.fromkeys(("decided_ms", "mitigated_ms", "resolved_ms", "closed_ms"), -1)
     state: IncidentState = "acknowledged" if response.acknowledged_ms >= 0 else "triage"
-    return {"state": state, "close_reason": None, "merged_into": "", "reopens": response.reopens + 1, **ends}
+    anew = {"updated_ms": act.at_ms, "waiting_ms": act.at_ms, "since": {}, "told": (), "calls": 0, "called_ms": -1}
+    reopens = response.reopens + 1
+    return {"state": state, "close_reason": None, "merged_into": "", "reopens": reopens, **ends, **anew}
 
 
 def _told(_: Incident, response: Response, act: Act) -> Changes:
-    return {"told": (*response.told, act.subject)}
+    return {"told": (*response.told, act.subject)[-TOLD_MAX:]}
 
 
 _CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
-    "opened": lambda _, __, act: {"opened_ms": act.at_ms, "updated_ms": act.at_ms},
+    "opened": _opened,
     "acknowledged": _acknowledged,
     "released": _released,
     "assigned": lambda _, __, act: {"owner": act.subject},
@@ -108,6 +132,6 @@ _CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
     "merged": lambda _, __, act: {"state": "merged", "closed_ms": act.at_ms, "merged_into": act.subject},
     "at_risk": _told,
     "breached": _told,
-    "escalated": lambda _, response, __: {"calls": response.calls + 1},
+    "escalated": lambda _, response, act: {"calls": response.calls + 1, "called_ms": act.at_ms},
 }
 """What each verb changes; the number and the time of the latest act change with every one."""

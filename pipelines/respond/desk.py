@@ -10,7 +10,8 @@ from typing import Protocol
 from pipelines.respond.acts import after
 from pipelines.respond.notices import told
 from pipelines.respond.orders import Order, Refusal, act_of
-from schemas.act import Act, Heard, Response, state_of
+from pipelines.respond.people import may_raise
+from schemas.act import Act, Heard, Response, severity_of, state_of
 from schemas.incident import OPEN, Notification
 from schemas.settings import Settings
 from schemas.signal import Signal
@@ -49,7 +50,7 @@ class Desk:
                 refusal = self._mergeable(order.subject)
                 if refusal:
                     return refusal
-            act = act_of(heard, order, who, via, now_ms)
+            act = self._forbidden(heard, order, who) or act_of(heard, order, who, via, now_ms)
             if isinstance(act, Refusal):
                 return act
             response = after(heard, act)
@@ -57,6 +58,13 @@ class Desk:
             if self._acts.put([act], response, messages):
                 return act
         return Refusal("others act on this incident at this moment: look again", conflict=True)
+
+    def _forbidden(self, heard: Heard, order: Order, who: str) -> Refusal | None:
+        """Say why somebody may not carry an order out, None if they may."""
+        raises = order.verb == "graded" and order.subject < severity_of(heard.incident, heard.response)
+        if not raises or may_raise(who, self._settings.owners):
+            return None
+        return Refusal(f"{who} may not raise a severity; owners.may.raise_severity names who may")
 
     def _mergeable(self, incident_id: str) -> Refusal | None:
         """Say why nothing can become part of an incident, None if it can."""

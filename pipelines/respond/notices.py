@@ -38,6 +38,9 @@ TOLD: dict[Verb, str] = {
 }
 """Acts of which sinks hear, and the type of the message; the others stand in the timeline only."""
 
+BY_ENGINE: tuple[Verb, ...] = ("resolved", "reopened")
+"""Acts by which a response follows the machine's incident, of which the engine has told already."""
+
 
 def notices(
     before: Incident | None,
@@ -71,7 +74,7 @@ def told(
     An incident that a person graded past a sink's minimum is told to it as opened.
     """
     kind = TOLD.get(act.verb)
-    if kind is None:
+    if kind is None or (act.via == "clock" and act.verb in BY_ENGINE):
         return []
     now = standing(after.incident, after.response)
     made: list[Notification] = []

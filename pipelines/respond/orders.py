@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.act import ACTS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, Act, CloseReason, Heard, Response, Verb, state_of
 from schemas.incident import OPEN, OVER, IncidentState, Severity
+from schemas.people import ROLES
 
 VOICES = ("organisation", "technical", "public")
 """Who speaks: for the organisation, for the technical isolation, and to users and the public; one person each."""
@@ -54,7 +55,7 @@ def act_of(heard: Heard, order: Order, who: str, via: str, now_ms: int) -> Act |
         return Refusal(f"{response.number - order.known} more was done since you looked: look again", conflict=True)
     if response.number >= ACTS_MAX:
         return Refusal(f"this incident has {ACTS_MAX:,} acts, the most there may be: close it and declare another")
-    refusal = _form(order) or _state(order, state_of(heard.incident, heard.response))
+    refusal = _form(order) or _state(order, state_of(heard.incident, heard.response), response)
     refusal = refusal or _CHECKS.get(order.verb, _possible)(heard.incident.id, response, order)
     if refusal:
         return refusal
@@ -81,8 +82,8 @@ def _form(order: Order) -> Refusal | None:
     allowed["assessed"] = LEVELS.get(order.role, ())
     if order.verb in allowed and order.subject not in allowed[order.verb]:
         return Refusal(f"{order.subject!a} is not one of {', '.join(allowed[order.verb]) or 'effort and frequency'}")
-    if order.verb == "named" and order.role not in (*VOICES, *TASKS):
-        return Refusal(f"{order.role!a} is not one of {', '.join((*VOICES, *TASKS))}")
+    if order.verb == "named" and order.role not in (*VOICES, *TASKS, *ROLES):
+        return Refusal(f"{order.role!a} is not one of {', '.join((*VOICES, *TASKS, *ROLES))}")
     if order.verb in ("noted", "updated") and not order.note.strip():
         return Refusal("there is nothing in the note")
     if order.verb in ("assigned", "merged") and not order.subject:
@@ -90,9 +91,11 @@ def _form(order: Order) -> Refusal | None:
     return None
 
 
-def _state(order: Order, state: IncidentState) -> Refusal | None:
-    """Say why an order is not possible in this state, None if it is."""
+def _state(order: Order, state: IncidentState, response: Response) -> Refusal | None:
+    """Say why an order is not possible in this state, None if it is; a reason may follow a closing that had none."""
     if order.verb in ANYTIME:
+        return None
+    if order.verb == "closed" and state == "closed" and response.close_reason is None:
         return None
     if order.verb == "reopened":
         return None if state in OVER else Refusal(f"it is open: {state}")

@@ -38,7 +38,7 @@ def rungs(ladder):
     [
         (
             "severities: {ladder: {sev1: {decide_minutes: 3}}}",
-            "severities.ladder.sev1: decide_minutes is 3, and acknowledge_minutes before it 5; give it at least as long",
+            "severities.ladder.sev1: decide_minutes is 3, and acknowledge_minutes 5; give it at least as long",
         ),
         (
             "severities: {ladder: {sev1: {acknowledge_minutes: 0}}}",

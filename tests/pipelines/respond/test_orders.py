@@ -76,8 +76,9 @@ def test_what_is_over_is_opened_again_where_it_stood():
     """Whoever had it has it again, and its ends are forgotten."""
     heard = done(Heard(INCIDENT), ("Ana", "acknowledged"), ("Ana", "closed", "false"), ("Ben", "reopened"))
     assert heard.response == Response(
-        "i", number=3, state="acknowledged", owner="Ana", acknowledged_ms=100, latest_ms=2_100, reopens=1
-    )
+        "i", number=3, state="acknowledged", owner="Ana", acknowledged_ms=100, updated_ms=2_100, latest_ms=2_100,
+        reopens=1, waiting_ms=2_100,
+    )  # fmt: skip
     assert why(heard, "reopened") == "it is open: acknowledged"
 
 
@@ -96,6 +97,7 @@ def test_a_voice_has_one_person_and_a_person_one_voice():
     heard = done(heard, ("Ana", "named", "Ana", "rollback"), ("Ana", "named", "", "public"))
     assert heard.response.roles == {"rollback": "Ana"}
     assert why(heard, "named", subject="Ben", role="singer").startswith("'singer' is not one of organisation")
+    assert done(heard, ("Ana", "named", "Ana", "commander")).response.roles["commander"] == "Ana"
 
 
 def test_a_severity_set_by_hand_holds_until_the_machine_finds_worse():

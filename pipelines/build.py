@@ -82,8 +82,8 @@ class Live:
     """Everything of one running Limen.
 
     `settings` are those of the start, `board` has those in use. `pump` sends what is due at a time of day in epoch
-    milliseconds, `duty` writes what the clocks of incidents ask for then, `beat` calls the dead-man's switch if there is one and it is time, and `letters` sends rejects to
-    their topic if there is one.
+    milliseconds, `duty` writes what the clocks of incidents ask for then, `beat` calls the dead-man's switch if there
+    is one and it is time, and `letters` sends rejects to their topic if there is one.
     """
 
     settings: Settings

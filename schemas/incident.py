@@ -20,6 +20,11 @@ OVER: tuple[IncidentState, ...] = ("resolved", *FINISHED)
 """A resolved incident may still be opened again, but not for ever."""
 
 
+Ended = Literal["", "back", "limit", "gone", "faded", "continued"]
+"""How an incident resolved by itself: its series are shown to be back, its limit holds again, its rule is gone, there
+was no evidence for long enough, or what alerts in it again is another incident. "" where people did, or nobody yet."""
+
+
 class Effect(msgspec.Struct, frozen=True):
     """What was observed and what was expected, in the signal's unit, over `n` trials since the onset.
 
@@ -51,8 +56,9 @@ class Incident(msgspec.Struct, frozen=True):
     `log_fleet` in minutes of the whole fleet. `alert_ids` and `series` (keys of the series that alerted) hold at most
     the configured number, `alerts_total` counts all. `detected_ms` is when it was first of ticket level or above, and
     until then when it opened. `lead_alert` is the alert whose figures stand for the incident, and `account` says where
-    its change comes from; `breach` is what its limit has to say beyond a bound. `reopens` counts how often people have
-    opened it again.
+    its change comes from; `breach` is what its limit has to say beyond a bound. `reopens` counts how often it was
+    opened again. `quiet_ms` is since when it is open without evidence and not shown to be back, `lead_back_ms` when the
+    series of its lead was shown to be back, and `ended` how it resolved by itself.
     """
 
     id: str
@@ -86,6 +92,9 @@ class Incident(msgspec.Struct, frozen=True):
     account: Account | None = None
     breach: Breach | None = None
     reopens: int = 0
+    quiet_ms: int = -1
+    lead_back_ms: int = -1
+    ended: Ended = ""
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -38,9 +38,12 @@ def adopted(incident: Incident, heard: Heard) -> Incident:
     resolved_ms = incident.resolved_ms if state in OVER else -1
     if state in OVER and resolved_ms < 0:
         resolved_ms = response.latest_ms if response.resolved_ms < 0 else response.resolved_ms
-    return msgspec.structs.replace(
+    after = msgspec.structs.replace(
         incident, state=state, resolved_ms=resolved_ms, reopens=reopens, version=incident.version + 1
     )
+    if reopens == incident.reopens:
+        return after
+    return msgspec.structs.replace(after, quiet_ms=-1, lead_back_ms=-1, ended="")
 
 
 def _first(before_ms: int, at_ms: int) -> int:

@@ -12,6 +12,9 @@ An alert joins an open incident if it is *near* in time and *related*.
   (c) below page level, its cohort overlaps that of any member. A page is not hidden behind a member that only
   dilutes the cause.
 
+An incident that rests, because it is quiet or resolved by itself, takes back the series of its lead for half an hour,
+at no higher level; what comes later, or says something else, is news.
+
 A series that alerts again joins the incident it was in, if that is still open; a page only if its signal leads there,
 so that an incident nobody closes does not take in the pages of days. Against the opposite fault, that a small false
 incident swallows a real one: an alert of a higher level raises the incident that it joins, which tells people again;
@@ -26,13 +29,15 @@ import msgspec
 from pipelines.respond.scope import conflicts, overlap
 from pipelines.respond.severity import Triage, rank_of_incident
 from schemas.alert import Alert
-from schemas.incident import Incident
+from schemas.incident import OPEN, Incident
 from schemas.minutes import MINUTE_MS
-from schemas.score import Level
+from schemas.score import Level, Recovered
 from schemas.signal import Cohort, series_key
 
 OPEN_MAX = 200
 """Most incidents open at once; beyond it nobody reads them, and an alert joins the one nearest in time."""
+RETURN_MS = 30 * MINUTE_MS
+"""What alerts again within half an hour is the same incident; who is told of it as new has been told twice."""
 _ONSET_ERROR = 1 / 3
 """Share of an alert's delay by which its onset may be wrong (ours): evidence that grew slowly began to grow unseen."""
 
@@ -40,7 +45,9 @@ _ONSET_ERROR = 1 / 3
 class Case(msgspec.Struct):
     """An incident while a minute is worked on: as it was, as it is now, what fires in it, what joined, what is back.
 
-    `said` is what else its timeline is to tell; `gone` names rules of its alerts that have left the settings.
+    `ended` holds all alerts in it that resolved in this minute, `gone` names rules of them that have left the settings,
+    `returned` the series of a quiet one that are back, and `successor` the incident that goes on with them; `crowded`
+    says that too many others are quiet. `said` is what else its timeline is to tell.
     """
 
     base: Incident
@@ -50,6 +57,17 @@ class Case(msgspec.Struct):
     back: list[Alert] = []
     said: list[str] = []
     gone: tuple[str, ...] = ()
+    ended: list[Alert] = []
+    returned: list[Recovered] = []
+    successor: str = ""
+    crowded: bool = False
+
+
+def resting_ms(incident: Incident) -> int:
+    """Say since when an incident rests: open without evidence, or resolved by itself; -1 where it does neither."""
+    if incident.state == "resolved" and incident.ended in ("back", "limit", "faded"):
+        return incident.resolved_ms
+    return incident.quiet_ms if incident.state in OPEN else -1
 
 
 def order(triage: Triage, alert: Alert) -> tuple[int, float, str]:
@@ -102,8 +120,9 @@ class Folder:
 
     def _open(self, cases: list[Case], alert: Alert) -> Case:
         """Make a case of an alert that belongs nowhere; where too many are open it joins the nearest in time."""
-        if len(cases) >= OPEN_MAX:
-            nearest = min(cases, key=lambda case: self._preference(alert, case.incident))
+        awake = [case for case in cases if case.members]
+        if len(awake) >= OPEN_MAX:
+            nearest = min(awake, key=lambda case: self._preference(alert, case.incident))
             nearest.members.append(alert)
             nearest.joined.append(alert)
             return nearest
@@ -116,6 +135,9 @@ class Folder:
         higher = self._triage.rank(alert) > rank_of_incident(incident)
         leads = (alert.signal, alert.direction) == (incident.lead_signal, incident.direction)
         again = series_key(alert.signal, alert.cohort) in incident.series
+        rests_ms = resting_ms(incident)
+        if rests_ms >= 0:
+            return again and leads and not higher and alert.firing_ms - rests_ms <= RETURN_MS
         if again and not higher and (leads or self._triage.rank(alert) < Level.PAGE):
             return True
         if higher and incident.severity != "sev4" and alert.peak.onset_ms > incident.detected_ms:
@@ -146,9 +168,10 @@ class Folder:
         group = self._triage.signal_of(alert.signal).group
         return any(self._triage.signal_of(name).group == group for name in signals)
 
-    def _preference(self, alert: Alert, incident: Incident) -> tuple[bool, bool, int, str]:
-        """Order incidents for an alert: its own series first, then its signal group, then the nearest onset."""
+    def _preference(self, alert: Alert, incident: Incident) -> tuple[bool, bool, bool, int, str]:
+        """Order incidents for an alert: what is awake, its own series, its signal group, then the nearest onset."""
         return (
+            resting_ms(incident) >= 0,
             series_key(alert.signal, alert.cohort) not in incident.series,
             not self._same_group(alert, (incident.lead_signal,)),
             abs(alert.peak.onset_ms - incident.onset_ms),

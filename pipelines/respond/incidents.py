@@ -17,10 +17,11 @@ from typing import Literal
 import msgspec
 
 from pipelines.respond.alerts import short_hash
+from pipelines.respond.endings import at_rest, awake, lead_is_back
 from pipelines.respond.fold import Case, order
 from pipelines.respond.scope import explaining, overlap
 from pipelines.respond.severity import Triage, rank_of_incident, stricter
-from pipelines.respond.wording import back_in_words, gone_in_words, joined_in_words, title_of
+from pipelines.respond.wording import gone_in_words, joined_in_words, title_of
 from schemas.alert import Alert
 from schemas.event import DIMENSIONS
 from schemas.incident import Effect, Entry, Incident
@@ -45,9 +46,6 @@ TIMELINE_MAX = 200
 SIGNALS_MAX = 50
 """Most signals named; more moved signals than this say that everything moved."""
 WHO = "limen"
-_BACK = "the last of its series is shown to be back"
-_GONE = "its last alerts have ended with their rule"
-_FADED = "there is no evidence any more in any of its series"
 
 
 def opened(alert: Alert, triage: Triage, kind: Kind) -> Case:
@@ -220,7 +218,8 @@ class Reviewer:
         )
 
     def sealed(self, case: Case) -> Incident | None:
-        """Give the incident as it leaves this minute, None if nothing has changed; without members it is resolved."""
+        """Give the incident as it leaves this minute, None if nothing has changed; `endings.py` says how it ends."""
+        back = lead_is_back(case, self._now_ms, self._triage.signal_of)
         before, after = case.base, case.incident
         said: list[str] = []
         if before.version == 0:
@@ -232,14 +231,14 @@ class Reviewer:
         joined = [(a.signal, dict(a.cohort)) for a in case.joined if before.version or a.id != after.lead_alert]
         if joined:
             said.append(f"joined by {joined_in_words(joined)}")
-        said += case.said
-        if case.back:
-            said.append(back_in_words(case.back, self._triage.signal_of))
+        said += [*case.said, *back]
         if case.gone:
             said.append(gone_in_words(case.gone))
-        if not case.members:
-            after = msgspec.structs.replace(after, state="resolved", resolved_ms=self._now_ms)
-            said.append(f"resolved: {_GONE if case.gone else _BACK if case.back else _FADED}")
+        if case.members:
+            after, rest = awake(case)
+        else:
+            after, rest = at_rest(case, self._now_ms, self._triage.quiet_hours, self._triage.signal_of)
+        said = [*rest, *said] if case.members else [*said, *rest]
         if after == before and not said:
             return None
         timeline = (*after.timeline, *(Entry(self._now_ms, WHO, what) for what in said))

@@ -121,4 +121,6 @@ def _type(before: Incident | None, after: Incident) -> str | None:
     assert before is not None, "what is new was heard of by nobody"
     if after.state == "resolved":
         return "incident.resolved"
+    if before.state == "resolved":
+        return "incident.reopened"
     return "incident.raised" if is_raised(before, after) else None

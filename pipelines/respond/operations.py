@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pipelines.respond.alerts import LIMIT_PREFIX, Key, Policy, advance
-from pipelines.respond.fold import Case
+from pipelines.respond.fold import RETURN_MS, Case
 from pipelines.respond.incidents import Kind, Reviewer, opened
 from pipelines.respond.notices import notices
 from pipelines.respond.severity import Triage, stricter
@@ -34,7 +34,8 @@ REJECTED = (DRIFT, UNREADABLE)
 class Operations:
     """The alerts and incidents about the input; its state is those that are not finished.
 
-    `incidents` holds the open ones by their signal.
+    `incidents` holds the open ones by their signal; beside them the last of each that resolved by itself is kept, to be
+    opened again where its signal comes back soon.
     """
 
     def __init__(self, settings: Settings, triage: Triage, kind: Kind, responses: Mapping[str, Response]) -> None:
@@ -45,6 +46,7 @@ class Operations:
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
         self.incidents: dict[str, Incident] = {}
+        self._resolved: dict[str, Incident] = {}
 
     def reload(self, settings: Settings, triage: Triage) -> None:
         """Go on with other settings."""
@@ -53,7 +55,20 @@ class Operations:
     def restore(self, alerts: Iterable[Alert], incidents: Iterable[Incident]) -> None:
         """Take up those of a store that are not finished, in place of the present ones."""
         self._alerts = {(alert.rule, alert.signal, alert.cohort): alert for alert in alerts}
-        self.incidents = {incident.lead_signal: incident for incident in incidents}
+        ordered = sorted(incidents, key=lambda incident: incident.resolved_ms)
+        self.incidents = {each.lead_signal: each for each in ordered if each.state != "resolved"}
+        self._resolved = {each.lead_signal: each for each in ordered if each.state == "resolved"}
+
+    @property
+    def known(self) -> set[str]:
+        """Give the ids of the incidents that are open or may be opened again."""
+        return {incident.id for incident in (*self.incidents.values(), *self._resolved.values())}
+
+    def forget(self, incident: Incident) -> None:
+        """Open an incident again no more by itself: people have ended it, or opened it again."""
+        rested = self._resolved.get(incident.lead_signal)
+        if rested is not None and rested.id == incident.id:
+            del self._resolved[incident.lead_signal]
 
     def operate(self, signs: Iterable[Sign]) -> list[Effects]:
         """Give what these signs change, one after the other; one that is known changes nothing."""
@@ -124,11 +139,16 @@ class Operations:
     def _case(self, alert: Alert) -> Case | None:
         """Lay out the incident of an alert, a new one for the first that fires; None where there is none."""
         incident = self.incidents.get(alert.signal)
+        rested = self._resolved.get(alert.signal)
+        if incident is None and alert.state != "firing":
+            return None
+        if incident is None and rested is not None and alert.firing_ms - rested.resolved_ms <= RETURN_MS:
+            incident = rested
         if incident is None:
-            return opened(alert, self._triage, self._kind) if alert.state == "firing" else None
+            return opened(alert, self._triage, self._kind)
         members = [each for each in self._alerts.values() if each.signal == alert.signal and each.state == "firing"]
         joined = [alert] if alert.state == "firing" and not alert.incident_id else []
-        return Case(incident, incident, members, joined)
+        return Case(incident, incident, members, joined, ended=[alert] if alert.state == "resolved" else [])
 
     def _sealed(self, case: Case, reviewer: Reviewer) -> tuple[tuple[Incident, ...], tuple[Notification, ...]]:
         """Give the incident if it has changed, and the messages that tell of it."""
@@ -138,7 +158,7 @@ class Operations:
         before = case.base if case.base.version else None
         self.incidents[incident.lead_signal] = incident
         if incident.state == "resolved":
-            del self.incidents[incident.lead_signal]
+            self._resolved[incident.lead_signal] = self.incidents.pop(incident.lead_signal)
         response = self._responses.get(incident.id)
         return (incident,), tuple(notices(before, incident, response, self._triage.signal_of, self._settings))
 

@@ -1,7 +1,8 @@
 """The respond wing: findings of one closed minute in, what changes in the world out.
 
-Its state is the alerts that are pending or firing and the incidents that are open, nothing else, so a restart that
-restores these goes on bit for bit. It knows no clock: all times are event time, given with the minute.
+Its state is the alerts that are pending or firing, and the incidents that are open or resolved by themselves a moment
+ago, nothing else, so a restart that restores these goes on bit for bit.
+It knows no clock: all times are event time, given with the minute.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,8 @@ import msgspec
 
 from pipelines.respond.acts import adopted
 from pipelines.respond.alerts import ANOMALY, Key, advance, strongest
-from pipelines.respond.fold import Case, Folder
+from pipelines.respond.endings import prepared
+from pipelines.respond.fold import OPEN_MAX, RETURN_MS, Case, Folder, resting_ms
 from pipelines.respond.incidents import Kind, Reviewer, opened
 from pipelines.respond.notices import notices
 from pipelines.respond.operations import Operations
@@ -40,6 +42,7 @@ class Respond:
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
         self._incidents: dict[str, Incident] = {}
+        self._resolved: dict[str, Incident] = {}
 
     def reload(self, settings: Settings) -> None:
         """Go on with other settings from the next minute on; alerts and incidents stay as they are until then."""
@@ -61,14 +64,16 @@ class Respond:
         """
         active = [alert for alert in alerts if alert.state != "resolved"]
         unfinished = [incident for incident in incidents if incident.state in OPEN]
+        rested = [each for each in incidents if each.state == "resolved" and resting_ms(each) >= 0]
+        self._resolved = {one.id: one for one in rested if one.lead_signal not in OPERATIONAL}
         self._alerts = {(a.rule, a.signal, a.cohort): a for a in active if a.signal not in OPERATIONAL}
         self._incidents = {one.id: one for one in unfinished if one.lead_signal not in OPERATIONAL}
-        open_ids = {incident.id for incident in unfinished}
+        known = {incident.id for incident in (*rested, *unfinished)}
         self._responses.clear()
-        self._responses.update({one.incident_id: one for one in responses if one.incident_id in open_ids})
+        self._responses.update({one.incident_id: one for one in responses if one.incident_id in known})
         self._operations.restore(
             [alert for alert in active if alert.signal in OPERATIONAL],
-            [incident for incident in unfinished if incident.lead_signal in OPERATIONAL],
+            [incident for incident in [*rested, *unfinished] if incident.lead_signal in OPERATIONAL],
         )
         if window:
             self._window.load(window)
@@ -103,14 +108,17 @@ class Respond:
             key = each.incident.lead_signal if books is not self._incidents else each.incident.id
             known = books.get(key)
             same = known is not None and known.id == each.incident.id
-            after = adopted(known if known is not None and same else each.incident, each)
+            before = known if known is not None and same else self._resolved.get(each.incident.id, each.incident)
+            after = adopted(before, each)
             if after.state in OPEN and (same or known is None):  # one that is open already is not replaced
                 books[key] = after
                 if each.response is not None:
                     self._responses[after.id] = each.response
             elif same:
                 del books[key]
-                self._responses.pop(after.id, None)
+            if after.state != "resolved":
+                self._resolved.pop(after.id, None)
+                self._operations.forget(after)
             if after != each.incident:
                 changed.append(after)
             if after.state == "merged" and each.response is not None:
@@ -130,9 +138,10 @@ class Respond:
     def covered(self) -> frozenset[str]:
         """Give the keys of the series of open incidents that page: what they do is not to become normal by itself.
 
-        An incident names a limited number of its series; of the others those count that fire now.
+        An incident names a limited number of its series; of the others those count that fire now. One that is quiet
+        has none that does anything.
         """
-        serious = {one.id: one for one in self._incidents.values() if one.severity in PAGING}
+        serious = {one.id: one for one in self._incidents.values() if one.severity in PAGING and one.quiet_ms < 0}
         firing = [alert for alert in self._alerts.values() if alert.incident_id in serious]
         named = {key for incident in serious.values() for key in incident.series}
         return frozenset(named | {series_key(alert.signal, alert.cohort) for alert in firing})
@@ -148,7 +157,7 @@ class Respond:
         """Give what one closed minute changes; `candidates` are the changes of the last day."""
         back: dict[Key, Recovered] = {(ANOMALY, each.signal, each.cohort): each for each in recovered}
         changed = self._advance(minute, detected_ms, strongest(findings), back)
-        cases = self._cases([alert for alert in changed.values() if alert.state == "resolved"])
+        cases = self._cases([alert for alert in changed.values() if alert.state == "resolved"], recovered, detected_ms)
         alerts_max = self._settings.severities.alerts_per_incident_max
         reviewer = Reviewer(self._triage, alerts_max, candidates, detected_ms)
         for case in cases:
@@ -162,6 +171,7 @@ class Respond:
             reviewer.review,
         )
         folder.fold(cases, homeless)
+        prepared(cases)
         for case in cases:
             for alert in case.joined:
                 housed = msgspec.structs.replace(alert, incident_id=case.incident.id)
@@ -186,23 +196,33 @@ class Respond:
                 self._alerts[key] = changed[moved[-1].id]
         return changed
 
-    def _cases(self, over: list[Alert]) -> list[Case]:
-        """Lay out the open incidents, the oldest first, with the alerts that fire in them and those that are over."""
+    def _cases(self, ended: list[Alert], recovered: Sequence[Recovered], now_ms: int) -> list[Case]:
+        """Lay out the incidents that are open or may be again, the oldest first, with what fires and ended in them."""
+        latest = sorted(self._resolved.values(), key=lambda incident: (incident.resolved_ms, incident.id))
+        self._resolved = {one.id: one for one in latest[-OPEN_MAX:] if now_ms - one.resolved_ms <= RETURN_MS}
+        known = self._incidents.keys() | self._resolved.keys() | self._operations.known
+        for gone in self._responses.keys() - known:
+            del self._responses[gone]
         members: dict[str, list[Alert]] = {}
-        ended: dict[str, list[Alert]] = {}
-        for alert in over:
-            ended.setdefault(alert.incident_id, []).append(alert)
+        over: dict[str, list[Alert]] = {}
+        for alert in ended:
+            over.setdefault(alert.incident_id, []).append(alert)
         for key in sorted(self._alerts):
             alert = self._alerts[key]
             members.setdefault(alert.incident_id, []).append(alert)
-        ordered = sorted(self._incidents.values(), key=lambda incident: (incident.onset_ms, incident.id))
-        return [self._case(one, members.get(one.id, []), ended.get(one.id, [])) for one in ordered]
+        known = [*self._incidents.values(), *self._resolved.values()]
+        ordered = sorted(known, key=lambda incident: (incident.onset_ms, incident.id))
+        return [self._case(one, members.get(one.id, []), over.get(one.id, []), recovered) for one in ordered]
 
-    def _case(self, one: Incident, members: list[Alert], ended: list[Alert]) -> Case:
+    def _case(self, one: Incident, members: list[Alert], ended: list[Alert], recovered: Sequence[Recovered]) -> Case:
         """Lay out one incident with what fires in it and what is over, and why."""
+        gone = {alert.rule for alert in ended if not self._triage.knows(alert.rule)}
         back = [alert for alert in ended if alert.recovered is not None]
-        gone = sorted({alert.rule for alert in ended if not self._triage.knows(alert.rule)})
-        return Case(one, one, members, [], back, gone=tuple(gone))
+        case = Case(one, one, members, [], back, gone=tuple(sorted(gone)), ended=ended)
+        if one.quiet_ms >= 0:
+            lead = [each for each in recovered if each.signal == one.lead_signal]
+            case.returned = [each for each in lead if series_key(each.signal, each.cohort) in one.series]
+        return case
 
     def _seal(self, cases: list[Case], reviewer: Reviewer) -> tuple[list[Incident], list[Notification]]:
         """Give the incidents that changed and the messages that tell of it."""
@@ -217,7 +237,7 @@ class Respond:
             response = self._responses.get(incident.id)
             messages += notices(before, incident, response, self._triage.signal_of, self._settings)
             self._incidents[incident.id] = incident
+            self._resolved.pop(incident.id, None)
             if incident.state == "resolved":
-                del self._incidents[incident.id]
-                self._responses.pop(incident.id, None)
+                self._resolved[incident.id] = self._incidents.pop(incident.id)
         return incidents, messages

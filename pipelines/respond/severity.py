@@ -98,6 +98,11 @@ class Triage:
         self._rules: dict[str, Rule] = {rule.name: rule for rule in settings.rules if rule.name != ANOMALY}
         self.signal_of: Callable[[str], Signal] = lambda name: OPERATIONAL.get(name) or signal_of(name)
 
+    @property
+    def quiet_hours(self) -> int:
+        """Give how long an incident may be open without evidence."""
+        return self._settings.severities.quiet_hours
+
     def knows(self, rule: str) -> bool:
         """Say whether there is this rule: in the settings, or one of Limen's own."""
         return rule == ANOMALY or rule in self._rules or rule in OPERATIONAL

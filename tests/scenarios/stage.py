@@ -13,7 +13,7 @@ from schemas.act import Act, Heard, Response, Verb
 from schemas.alert import Alert
 from schemas.effects import Effects
 from schemas.incident import OPEN, Incident
-from schemas.score import Candidate, Finding, Level, Reason
+from schemas.score import Candidate, Finding, Level, Reason, Recovered
 from schemas.settings import Notifier, Settings
 from schemas.signal import Cohort, Signal
 
@@ -88,6 +88,7 @@ class Stage:
         self.restarts = restarts
         self.pushed: dict[int, list[Finding]] = {}
         self.changes: list[Candidate] = []
+        self.returns: dict[int, list[Recovered]] = {}
         self.minute = 0
         self.effects: list[Effects] = []
         self.alerts: dict[str, Alert] = {}
@@ -106,13 +107,18 @@ class Stage:
         """Let a change be seen at a minute."""
         self.changes.append(Candidate(what, "old", to, at_ms(at), where))
 
+    def back(self, at: int, signal: str, where: Cohort) -> None:
+        """Show in a minute that a series is back, since two minutes before."""
+        self.returns.setdefault(at, []).append(Recovered(signal, where, at_ms(at - 2), 0.03, 10.0))
+
     def play(self, until: int) -> "Stage":
         """Close the minutes up to `until`."""
         while self.minute < until:
             found = tuple(self.pushed.get(self.minute, ()))
             seen = tuple(change for change in self.changes if change.at_ms <= at_ms(self.minute))
             now_ms = detected_at_ms(self.minute)
-            self._take(self._respond.step(START_MINUTE + self.minute, now_ms, found, seen))
+            back = tuple(self.returns.get(self.minute, ()))
+            self._take(self._respond.step(START_MINUTE + self.minute, now_ms, found, seen, back))
             if self.restarts:
                 self._respond = self._fresh()
             self.minute += 1

@@ -1,4 +1,4 @@
-"""An incident whose series are shown to be back resolves at once and says so; otherwise when its evidence has faded."""
+"""An incident whose series are shown to be back resolves at once and says so."""
 
 import pytest
 
@@ -47,14 +47,16 @@ def test_an_alert_resolves_in_the_minute_its_series_is_back(wing):
 
 
 def test_an_incident_waits_for_its_other_series(wing):
-    """One series is back, another is not: the incident goes on and tells what is back, and fades in the end."""
+    """One series is back, another is not: the incident goes on and tells what is back, until the other has faded."""
     step(wing, 119, [finding(119, "refusal_rate", EU, "page", onset=60), finding(119, "latency_ms", EU, "note")])
     (incident,) = step(wing, 120, recovered=[returned()]).incidents
     assert incident.state == "triage"
     assert incident.timeline[-1].what == f"refusal_rate in region eu {BACK}"
     assert step(wing, 148).incidents == ()
     (incident,) = step(wing, 149).incidents
-    assert incident.timeline[-1].what == "resolved: there is no evidence any more in any of its series"
+    assert incident.timeline[-1].what == (
+        "resolved: the series of its lead is shown to be back, and there is no evidence any more in the others"
+    )
 
 
 def test_a_series_that_is_back_and_moves_again_begins_a_new_alert(wing):

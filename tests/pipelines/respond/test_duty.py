@@ -111,7 +111,6 @@ def test_who_was_away_is_told_what_holds_now(world):
     assert world.look(21) == []
 
 
-@pytest.mark.playbook("C7")
 def test_an_acknowledgement_ends_the_calls(world):
     """Whoever has it is asked for what comes next, and nobody is called any more."""
     world.look(0)
@@ -149,7 +148,6 @@ def test_a_graver_finding_of_the_machine_has_its_clocks(world):
     assert "breached acknowledge" in world.look(15)
 
 
-@pytest.mark.playbook("C7")
 def test_what_the_machine_resolved_is_closed_a_day_later(world):
     """The engine has told that it is over; the closing is told, and asks for its reason, which may still be given."""
     world.look(0)

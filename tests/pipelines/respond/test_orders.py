@@ -126,3 +126,11 @@ def test_long_words_are_refused():
     assert why(Heard(INCIDENT), "noted", note="x" * 2_001).startswith("the note has 2,001 characters")
     assert why(Heard(INCIDENT), "assigned", subject="x" * 201) == "a name may have 200 characters"
     assert why(Heard(INCIDENT), "noted", note=" ") == "there is nothing in the note"
+
+
+@pytest.mark.playbook("C5")
+def test_how_easily_and_how_often_are_fields():
+    """Each has its own words, and the latest answer holds."""
+    heard = done(Heard(INCIDENT), ("Ana", "assessed", "some_skill", "effort"), ("Ana", "assessed", "rare", "frequency"))
+    assert (heard.response.effort, heard.response.frequency) == ("some_skill", "rare")
+    assert why(heard, "assessed", subject="rare", role="effort").startswith("'rare' is not one of ordinary_use")

@@ -25,7 +25,7 @@ def sentences() -> dict[str, str]:
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         text = re.sub(r"^(\s*)#: ?", r"\1", line)
         comment = re.fullmatch(r"\s*# (.*)", text)
-        setting = re.match(r"(\s*)(- )?([a-z_]+):", text)
+        setting = re.match(r"(\s*)(- )?([a-z0-9_]+):", text)
         if comment:
             above.append(comment[1])
         elif setting:

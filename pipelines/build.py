@@ -18,7 +18,7 @@ from pipelines.ingest.files import FileSource
 from pipelines.ingest.kafka import KafkaSource
 from pipelines.ingest.kafka_writer import KafkaWriter
 from pipelines.ingest.source import Share, Source
-from pipelines.reload import Board, Read, Reloads, Wishes
+from pipelines.reload import Board, Counted, Read, Reloads, Wishes
 from pipelines.respond.duty import Duty
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
@@ -146,8 +146,11 @@ def live(
         raise
     heartbeat = Heartbeat(settings.heartbeat)
     now_ms = SystemClock().now_ms
-    board = Board(settings, lambda: heartbeat.counts if heartbeat.configured else {}, now_ms())
     duty = Duty(store.acts, settings, lambda name: _measured(known, name))
+    counted = Counted(
+        heartbeats=lambda: heartbeat.counts if heartbeat.configured else {}, times=lambda: duty.times.histograms
+    )
+    board = Board(settings, counted, now_ms())
     outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
 
     topic = _dead_letter_topic(settings)

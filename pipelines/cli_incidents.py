@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+import msgspec
 
 from pipelines.aggregate.signals import catalogue
 from pipelines.cli_print import (
@@ -20,8 +21,10 @@ from pipelines.cli_print import (
     show_rows,
 )
 from pipelines.cli_settings import config_option, settings_of
-from pipelines.cli_story import story
+from pipelines.cli_story import standing_of, story
 from pipelines.respond.alerts import ANOMALY
+from pipelines.respond.answered import answered
+from pipelines.run import SystemClock
 from pipelines.serve.reading import ACTIVE_ALERTS
 from pipelines.store import Store, StoreError
 from schemas.incident import OPEN, Incident
@@ -105,16 +108,22 @@ def list_incidents(config: str | None, form: str, *, every: bool, limit: int) ->
 def show_incident(config: str | None, form: str, incident_id: str) -> None:
     """Show one incident with its timeline and alerts; the beginning of its id is enough.
 
-    As JSON it is what `incidents list` gives, and `alert_details` holds its alerts as `alerts` gives them.
+    As JSON it is what `incidents list` gives; `alert_details` holds its alerts as `alerts` gives them, and `response`
+    what people and clocks did.
     """
     settings = settings_of(config)
     with reading(settings) as store:
         incident = _find(store, incident_id)
+        heard = store.acts.found(incident.id)
         shown = [alert_json(alert) for alert in store.alerts_of(incident.alert_ids[:LIMIT_MAX])]
+    response = None if heard is None else answered(heard, settings, SystemClock().now_ms())
     if form == JSON:
-        click.echo(json_text(incident_json(incident) | {"alert_details": shown}))
+        more = {"alert_details": shown, "response": msgspec.to_builtins(response)}
+        click.echo(json_text(incident_json(incident) | more))
         return
     for line in story(incident, catalogue(settings.signals, settings.cohorts).signal):
+        say(line)
+    for line in standing_of(response) if response is not None else ():
         say(line)
     say()
     for entry in incident.timeline:

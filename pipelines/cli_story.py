@@ -8,6 +8,7 @@ from schemas.account_words import said_of
 from schemas.breach_words import breach_in_words
 from schemas.incident import PAGING, Incident
 from schemas.signal import Signal
+from schemas.views import ResponseShape
 from schemas.words import moment, odds, quantity, rfc3339, where
 
 _PAGED = re.compile(rf"(opened at|raised from \w+ to) ({'|'.join(PAGING)})\b")
@@ -46,6 +47,31 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         lines.append(f"  runbook   {incident.runbook}")
     lines.append(f"  incident  {incident.id}, alerts: {incident.alerts_total}")
     return lines
+
+
+def standing_of(response: ResponseShape) -> list[str]:
+    """Tell how an incident stands with people: its state, who holds what, and its clocks."""
+    state = f"{response.state} as {response.severity_shown}, owned by {response.owner}"
+    quiet = (
+        "" if response.quiet_since is None else f"; no evidence, not shown to be back, since {at(response.quiet_since)}"
+    )
+    lines = [f"  state     {state}{quiet}"]
+    if response.roles:
+        held = (f"{role.replace('_', ' ')}: {name or 'nobody'}" for role, name in response.roles.items())
+        lines.append(f"  people    {', '.join(held)}")
+    for clock in response.clocks:
+        when = (
+            f"met {at(clock.done_at)}" if clock.done_at else f"{clock.state.replace('_', ' ')}, due {at(clock.due_at)}"
+        )
+        lines.append(f"  clock     {clock.name}: {when}")
+    if response.state == "closed":
+        lines.append(f"  reason    {response.close_reason or 'nobody has said yet what it was'}")
+    return lines
+
+
+def at(time: str | None) -> str:
+    """Give a time of day as a line of a story shows it."""
+    return f"{moment(time)} UTC"
 
 
 def _paged(incident: Incident) -> str:

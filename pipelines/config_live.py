@@ -32,7 +32,9 @@ ROWS = (
     Row("detection.false_notes_per_week", "reload", "as for pages"),
     Row("rules", "reload", "a rule that counts the same goes on with its windows; alerts are kept apart from rules"),
     Row("severities", "reload", "they are asked for in every minute; what is open is raised and never lowered"),
-    Row("owners", "reload", "they are asked for when an incident opens or is classed anew"),
+    Row(
+        "owners", "reload", "they are asked for when an incident opens or is classed anew, and when somebody is called"
+    ),
     Row("notifiers", "reload", "messages wait in the store, whoever sends them"),
     Row("heartbeat", "reload", "it is looked up at every call"),
     Row("privacy", "restart", "what may be kept should never change unseen"),
@@ -57,7 +59,7 @@ def row_of(name: str) -> Row:
 def differing(before: msgspec.Struct, after: msgspec.Struct, at: Place = ()) -> Iterator[Place]:
     """Yield the places of all settings that differ, section by section; a list is one setting.
 
-    >>> from schemas.settings import Owners
+    >>> from schemas.people import Owners
     >>> list(differing(Settings(), Settings(owners=Owners(default="team-ai"))))
     [('owners', 'default')]
     """

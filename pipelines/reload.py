@@ -4,6 +4,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from types import FrameType
 
 import msgspec
@@ -12,7 +13,7 @@ import structlog
 from pipelines.config_live import changed, config_hash
 from schemas.reload import Reloaded
 from schemas.settings import Settings
-from schemas.status import Status
+from schemas.status import Histogram, Status
 
 ASKED_MAX = 256
 """Most wishes that wait to be heard, as many as connections are served at once; one reload answers all of them."""
@@ -23,12 +24,20 @@ Read = Callable[[Settings], Settings | tuple[str, ...]]
 """Reads the settings anew beside those in use, and gives them or every reason against them, a line each."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What others count beside the engine: calls of the dead-man's switch, and how long people took."""
+
+    heartbeats: Callable[[], Mapping[str, int]]
+    times: Callable[[], Mapping[tuple[str, str, str], Histogram]]
+
+
 class Board:
     """The settings in use and the latest status, written by the engine's thread and read by every other."""
 
-    def __init__(self, settings: Settings, heartbeats: Callable[[], Mapping[str, int]], now_ms: int) -> None:
+    def __init__(self, settings: Settings, counted: Counted, now_ms: int) -> None:
         """Begin with the settings of the start, taken up at `now_ms`."""
-        self._heartbeats = heartbeats
+        self._counted = counted
         self._status: Status | None = None
         self._problems: tuple[str, ...] = ()
         self._use(settings, now_ms)
@@ -37,13 +46,14 @@ class Board:
         self._settings, self._hash, self._loaded_ms = settings, config_hash(settings), now_ms
 
     def put(self, status: Status) -> None:
-        """Take the latest status, and add what the engine does not know: settings, and what became of heartbeats."""
+        """Take the latest status, and add what the engine does not know: the settings, and what others count."""
         self._status = msgspec.structs.replace(
             status,
             config_hash=self._hash,
             config_loaded_ms=self._loaded_ms,
             config_problems=self._problems,
-            heartbeats=dict(self._heartbeats()),
+            heartbeats=dict(self._counted.heartbeats()),
+            incident_times=dict(self._counted.times()),
         )
 
     def status(self) -> Status:

@@ -21,6 +21,7 @@ _incident = msgspec.msgpack.Decoder(Incident).decode
 _response = msgspec.msgpack.Decoder(Response).decode
 _encode = msgspec.msgpack.Encoder().encode
 
+_OF_ACT = RESPONSES.c.incident_id == ACTS.c.incident_id
 _state = case(
     (RESPONSES.c.state.in_(FINISHED), RESPONSES.c.state),
     (INCIDENTS.c.state.in_(OVER), INCIDENTS.c.state),
@@ -134,3 +135,18 @@ class Acts:
             ids = sorted({row.incident_id for row in rows})
             found = connection.execute(standing_incidents(None, len(ids)).where(INCIDENTS.c.id.in_(ids))).all()
         return rows[-1].place, [Heard(_incident(row.body), read_response(row.response)) for row in found]
+
+    def after(self, since: int) -> tuple[int, list[tuple[Act, Heard]]]:
+        """Give the acts since a place in the order of all acts, each with its incident, and the place of the last."""
+        columns = (ACTS.c.place, ACTS.c.body.label("act"), INCIDENTS.c.body, RESPONSES.c.body.label("response"))
+        query = select(*columns).select_from(ACTS).join(INCIDENTS).join(RESPONSES, isouter=True, onclause=_OF_ACT)
+        with self._reading() as connection:
+            rows = connection.execute(query.where(ACTS.c.place > since).order_by(ACTS.c.place).limit(HEARD_MAX)).all()
+        found = [(_act(row.act), Heard(_incident(row.body), read_response(row.response))) for row in rows]
+        return (rows[-1].place if rows else since), found
+
+
+    def latest(self) -> int:
+        """Give the place of the latest act, 0 where there is none."""
+        with self._reading() as connection:
+            return connection.execute(select(func.max(ACTS.c.place))).scalar() or 0

@@ -142,9 +142,9 @@ class Status(msgspec.Struct, frozen=True):
     `audit_observed` count low-threshold exceedances (the detectors' self-audit). `gaps` says by partition how many
     records can never be read. The snapshot is the latest one, and its
     minute -1 before the first. `heartbeats` counts calls of the dead-man's switch by what became of them. Histograms
-    begin anew with the process. The settings in use were taken up at `config_loaded_ms`; `config_problems` say why a
-    later reload was refused. `uses` says of limits, by the name of their setting, how much of them is in use. Times
-    are epoch ms.
+    begin anew with the process; `incident_times` has those of incidents by what was reached, severity and category. The
+    settings in use were taken up at `config_loaded_ms`; `config_problems` say why a later reload was refused. `uses`
+    says of limits, by the name of their setting, how much of them is in use. Times are epoch ms.
     """
 
     started_ms: int
@@ -180,3 +180,4 @@ class Status(msgspec.Struct, frozen=True):
     uses: dict[str, int] = {}
     heartbeats: dict[str, int] = {}
     workers: WorkersUse = WorkersUse()
+    incident_times: dict[tuple[str, str, str], Histogram] = {}

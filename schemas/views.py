@@ -9,10 +9,80 @@ from typing import Any
 
 import msgspec
 
+from schemas.act import Heard, Response, owner_of, severity_of, state_of
 from schemas.alert import Alert
-from schemas.incident import Incident
+from schemas.clock import Clock, ClockName, ClockState
+from schemas.incident import Incident, IncidentState, Severity
+from schemas.ladder import Names, shown
 from schemas.score import Candidate
 from schemas.words import rfc3339
+
+
+class ClockShape(msgspec.Struct, frozen=True):
+    """One clock of an incident; times are wall clock, `done_at` null while it is not met."""
+
+    name: ClockName
+    state: ClockState
+    since: str | None
+    due_at: str | None
+    done_at: str | None
+
+
+class ResponseShape(msgspec.Struct, frozen=True):
+    """What people and clocks did about an incident, by the wall clock, null where not reached.
+
+    `severity_shown` is the severity in the words of the house. `roles` names who holds what, "" where it is asked for
+    and nobody does. `number` is that of the latest act: whoever acts on this page gives it back. `quiet_since` is event
+    time: since when there is no evidence, and nothing was shown to be back.
+    """
+
+    number: int
+    state: IncidentState
+    severity: Severity
+    severity_shown: str
+    owner: str
+    roles: dict[str, str]
+    effort: str
+    frequency: str
+    opened_at: str | None
+    acknowledged_at: str | None
+    decided_at: str | None
+    mitigated_at: str | None
+    resolved_at: str | None
+    closed_at: str | None
+    updated_at: str | None
+    close_reason: str | None
+    merged_into: str
+    reopens: int
+    quiet_since: str | None
+    clocks: tuple[ClockShape, ...]
+
+
+def response_shape(heard: Heard, clocks: tuple[Clock, ...], roles: dict[str, str], names: Names) -> ResponseShape:
+    """Give what people and clocks did about an incident, with its clocks as they stand and who holds which role."""
+    incident, response = heard.incident, heard.response or Response(heard.incident.id)
+    severity = severity_of(incident, heard.response)
+    times = ("opened", "acknowledged", "decided", "mitigated", "resolved", "closed", "updated")
+    return ResponseShape(
+        number=response.number,
+        state=state_of(incident, heard.response),
+        severity=severity,
+        severity_shown=shown(severity, names),
+        owner=owner_of(incident, heard.response),
+        roles=roles,
+        effort=response.effort,
+        frequency=response.frequency,
+        **{f"{name}_at": rfc3339(getattr(response, f"{name}_ms")) for name in times},
+        close_reason=response.close_reason,
+        merged_into=response.merged_into,
+        reopens=max(incident.reopens, response.reopens),
+        quiet_since=rfc3339(incident.quiet_ms),
+        clocks=tuple(map(_clock_shape, clocks)),
+    )
+
+
+def _clock_shape(clock: Clock) -> ClockShape:
+    return ClockShape(clock.name, clock.state, rfc3339(clock.since_ms), rfc3339(clock.due_ms), rfc3339(clock.done_ms))
 
 
 def incident_json(incident: Incident) -> dict[str, Any]:

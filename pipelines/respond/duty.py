@@ -13,6 +13,7 @@ from pipelines.respond.clocks import clocks
 from pipelines.respond.desk import ActStore
 from pipelines.respond.notices import told
 from pipelines.respond.people import chain_of
+from pipelines.respond.times import Times
 from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, owner_of, severity_of, state_of
 from schemas.clock import Clock
 from schemas.incident import FINISHED, OPEN, PAGING, Notification
@@ -37,6 +38,14 @@ CLOSING_LOOKS = 30
 class DutyStore(ActStore, Protocol):
     """What duty needs of a store."""
 
+    def after(self, since: int) -> tuple[int, list[tuple[Act, Heard]]]:
+        """Give the acts since a place in the order of all acts, and the place of the last."""
+        ...
+
+    def latest(self) -> int:
+        """Give the place of the latest act."""
+        ...
+
     def asking(self, limit: int) -> Sequence[Heard]:
         """Give the incidents of which somebody may be told something now, newest first."""
         ...
@@ -47,13 +56,15 @@ class DutyStore(ActStore, Protocol):
 
 
 class Duty:
-    """Looks through the incidents of a store and writes what is due."""
+    """Looks through the incidents of a store and writes what is due; `times` counts how long people took since then."""
 
     def __init__(self, acts: DutyStore, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
         self._acts = acts
         self._settings = settings
         self._signal_of = signal_of
         self._looks = 0
+        self._place: int | None = None
+        self.times = Times()
 
     def reload(self, settings: Settings) -> None:
         """Go on with other settings from the next look on."""
@@ -61,11 +72,16 @@ class Duty:
 
     def look(self, now_ms: int) -> int:
         """Write what is due at this time of day, and give the number of acts. Raises `StoreError`."""
+        if self._place is None:
+            self._place = self._acts.latest()
         heard = list(self._acts.asking(LOOKED_MAX))
         if self._looks % CLOSING_LOOKS == 0:
             heard += self._acts.among(("resolved",), LOOKED_MAX)
         self._looks += 1
-        return sum(self._done(each, now_ms) for each in heard)
+        written = sum(self._done(each, now_ms) for each in heard)
+        self._place, acts = self._acts.after(self._place)
+        self.times.count(acts)
+        return written
 
     def _done(self, heard: Heard, now_ms: int) -> int:
         """Write what is due about one incident; where somebody acts at this moment, the next look finds it."""

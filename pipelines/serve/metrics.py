@@ -16,20 +16,22 @@ from prometheus_client.samples import Exemplar
 
 from pipelines.serve.convert import Latest
 from pipelines.serve.limits import limits, used
+from pipelines.serve.metrics_clocks import clock_samples
 from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, Sources
 from pipelines.store_files import file_bytes
 from pipelines.store_terms import StoreError
 from schemas import status as told
+from schemas.act import severity_of
 from schemas.event import DIMENSIONS, RejectReason
 from schemas.incident import OPEN
+from schemas.ladder import SEVERITIES
 from schemas.minutes import MINUTE_MS
 from schemas.signal import Cohort
 from schemas.status import UNKNOWN, Histogram, Status
 
 ALL_TRAFFIC = "all"
 """The label of the cohort that holds everything: an empty label would mean that there is none."""
-SEVERITIES = ("sev1", "sev2", "sev3", "sev4")
 OWN_CAPS = {"changes": "changes", "ids": "ids", "leaf": "leaves", "series": "series"}
 """Names among the counted caps that are no dimension and no mix -> how the metric calls the cap."""
 EXEMPLAR_CHARS_MAX = 128
@@ -52,7 +54,7 @@ class Collector:
         for name, values, number in self._samples():
             family, metric = families[name]
             if isinstance(number, Histogram):
-                _add_histogram(metric, number)
+                _add_histogram(metric, dict(zip(family.labels, values, strict=True)), number)
             elif not math.isnan(number):
                 metric.add_sample(family.exposed, dict(zip(family.labels, values, strict=True)), number)
         return (metric for _, metric in families.values())
@@ -123,15 +125,15 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
-def _add_histogram(metric: Metric, histogram: Histogram) -> None:
+def _add_histogram(metric: Metric, labels: dict[str, str], histogram: Histogram) -> None:
     """Add the samples of a histogram: each bucket counts what is at most its edge, so the last one counts all."""
     edges = (*map(str, histogram.edges), "+Inf")
     for at, (edge, count) in enumerate(zip(edges, accumulate(histogram.counts), strict=True)):
         known = histogram.exemplars.get(at)
         exemplar = None if known is None else exemplar_of(known)
-        metric.add_sample(f"{metric.name}_bucket", {"le": edge}, count, exemplar=exemplar)
-    metric.add_sample(f"{metric.name}_count", {}, sum(histogram.counts))
-    metric.add_sample(f"{metric.name}_sum", {}, histogram.total)
+        metric.add_sample(f"{metric.name}_bucket", labels | {"le": edge}, count, exemplar=exemplar)
+    metric.add_sample(f"{metric.name}_count", labels, sum(histogram.counts))
+    metric.add_sample(f"{metric.name}_sum", labels, histogram.total)
 
 
 def exemplar_of(known: told.Exemplar) -> Exemplar | None:
@@ -176,6 +178,8 @@ def _engine(status: Status) -> Iterator[Sample]:
     yield "limen_workers", (), status.workers.number
     yield "limen_worker_restarts", (), status.workers.restarts
     yield "limen_workers_staged_bytes", (), status.workers.staged_bytes
+    for (what, severity, category), histogram in sorted(status.incident_times.items()):
+        yield f"limen_incident_time_to_{what}_seconds", (severity, category), histogram
     yield "limen_audit_expected", (), status.audit_expected
     yield "limen_audit_observed", (), status.audit_observed
 
@@ -252,10 +256,12 @@ def _caps(status: Status, labels: Iterable[str]) -> Iterator[Sample]:
 def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
     """Read what the store knows at once, and name the cohorts with a firing alert; raises `StoreError`."""
     store = sources.store
-    severities: list[str] = [incident.severity for incident in store.incidents(OPEN, INCIDENTS_MAX)]
+    heard = store.acts.among(OPEN, INCIDENTS_MAX)
+    severities: list[str] = [severity_of(each.incident, each.response) for each in heard]
     firing = store.alerts(("firing",), ACTIVE_ALERTS_MAX)
     samples: list[Sample] = [
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),
+        *clock_samples(heard, sources.settings().severities.ladder, now_ms),
         *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
     ]
     counted = store.delivery_counts()

@@ -37,6 +37,7 @@ class Family(NamedTuple):
 
 _SERIES = ("signal", "cohort")
 _PARTITION = ("source", "partition")
+_CLOCK = ("clock", "severity")
 FAMILIES = (
     Family("limen_build", "info", ("version", "python"), "Version of Limen and of the Python that runs it."),
     Family("limen_config", "info", ("hash",), "Hash of the configuration in use."),
@@ -99,6 +100,23 @@ FAMILIES = (
     Family("limen_limit", "gauge", ("limit",), "A limit of this Limen, by the name of its setting."),
     Family("limen_limit_used", "gauge", ("limit",), "How much of that limit is in use."),
     Family("limen_incidents_open", "gauge", ("severity",), "Incidents in triage, acknowledged or mitigated."),
+    Family(
+        "limen_incident_clock_due_timestamp_seconds",
+        "gauge",
+        _CLOCK,
+        "When the next clock of an open incident is due.",
+    ),
+    Family("limen_incident_clock_at_risk", "gauge", _CLOCK, "Clocks of open incidents past three quarters."),
+    Family("limen_incident_clock_breached", "gauge", _CLOCK, "Clocks of open incidents that were not met in time."),
+    *(
+        Family(f"limen_incident_time_to_{what}_seconds", "histogram", ("severity", "category"), said)
+        for what, said in (
+            ("detect", "From the onset of an incident until it was detected, in event time."),
+            ("acknowledge", "From when nobody had an incident until somebody did."),
+            ("mitigate", "From the opening of an incident until users were no longer harmed."),
+            ("resolve", "From the opening of an incident until it was resolved."),
+        )
+    ),
     Family("limen_alerts", "gauge", ("state",), "Alerts that are pending or firing."),
     Family("limen_notifications", "gauge", ("sink", "state"), "Notifications in the outbox: waiting, sent or dead."),
     Family(

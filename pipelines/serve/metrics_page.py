@@ -30,7 +30,8 @@ _FOOT = """
 * `outcome` is `aggregated`, `late`, `out_of_range`, `duplicate` or `rejected`; their sum is `limen_events_read_total`.
 * `reason` is one of the reasons for which a record is not an event.
 * `source` and `partition` name one ordered log: a Kafka partition, a file, or standard input.
-* `severity` is `sev1` to `sev4`.
+* `severity` is `sev1` to `sev4`, `category` one of the [categories](signals.md#categories), and `clock` is
+  `acknowledge`, `decide` (on containment), `mitigate` or `update`.
 * `state` is `pending` or `firing` for an alert, and `waiting`, `sent` or `dead` for a notification.
 * `process` is `main` for the process that writes the store.
 * `cap` is `values` (of one dimension), `leaves` (full combinations), `names` (of a mix or of evaluations), `series`,
@@ -48,6 +49,7 @@ _FOOT = """
   alert as an exemplar, with `alert_id` and `incident_id`.
 * How late events come: `limen_event_delay_seconds_bucket{le="120.0"}` over `_count` is the share that is within the
   default lateness; `le="0.0"` are events from clocks that run ahead.
+* Somebody has to act: `limen_incident_clock_breached{severity="sev1"} > 0`. Clocks and times count real incidents only.
 * What is near its limit: `limen_limit_used / limen_limit > 0.8`.
 * Limen is alive: `time() - limen_heartbeat_timestamp_seconds` stays below a minute.
 * Nothing is lost: `limen_events_read_total - sum(limen_events_total)` is 0, and `limen_records_gone` and

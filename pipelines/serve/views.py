@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from pipelines.respond.answered import answered
 from pipelines.serve.charts import THIN_TRIALS, plain, points, recently, step_for, thin_step
 from pipelines.serve.convert import (
     Latest,
@@ -74,8 +75,7 @@ def overview(sources: Sources, search: str = "") -> Overview:
     """Give everything at a glance; `search` narrows the unusual series to those that hold all its words."""
     status = sources.status()
     incidents = sorted(sources.store.incidents(OPEN, INCIDENTS_MAX), key=lambda i: (i.severity, -i.onset_ms))
-    latest_of_all = sources.store.incidents(None, OVERVIEW_INCIDENTS_MAX)
-    ended = [incident for incident in latest_of_all if incident.state not in OPEN]
+    ended = [each for each in sources.store.incidents(None, OVERVIEW_INCIDENTS_MAX) if each.state not in OPEN]
     state, title = _state(status, len(incidents))
     return Overview(
         state=state,
@@ -178,13 +178,14 @@ def incident_list(sources: Sources, states: Collection[str] | None, limit: int, 
 
 def incident_detail(sources: Sources, incident_id: str) -> IncidentDetail | None:
     """Give one incident with its timeline and alerts, None where there is none of this id."""
-    incident = sources.store.incident(incident_id)
-    if incident is None:
+    incident, heard = sources.store.incident(incident_id), sources.store.acts.found(incident_id)
+    if incident is None or heard is None:
         return None
-    alerts = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX])
-    numbers = _numbers(sources.status().series, alerts)
+    alerts, status = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX]), sources.status()
+    numbers = _numbers(status.series, alerts)
     return IncidentDetail(
         incident=incident_shape(incident),
+        response=answered(heard, sources.settings(), status.heartbeat_ms),
         timeline=tuple(entry_shape(entry) for entry in incident.timeline),
         alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in alerts),
     )

@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli_incidents import alerts, incidents
+from pipelines.respond.acts import after
 from pipelines.store import Store
+from schemas.act import Act, Heard
 from schemas.alert import Alert
 from schemas.effects import Commit, Effects
 from schemas.history import SeriesInfo
@@ -17,6 +19,7 @@ from schemas.score import Candidate, Finding, Level, Reason
 RUNNER = CliRunner()
 DAY_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z
 COHORT = (("region", "eu"),)
+ROLES = ("commander", "model owner", "safety lead", "product owner", "communications", "legal")
 
 
 def alert(name: str, state: str) -> Alert:
@@ -96,7 +99,7 @@ def test_one_incident_is_told_in_plain_words(config):
     """What, where, how much, how rare, since when, what changed, who owns it; the timeline and the alerts follow."""
     result = RUNNER.invoke(incidents, ["show", "inc-1", "-c", config])
     told = [line.rstrip() for line in result.stdout.splitlines()]
-    assert told[:11] == [
+    assert told[:13] == [
         "sev2  Refusals have tripled",
         "  where     region eu",
         "  what      refusal_rate is 12.5 %, and 4 % was expected (usually 3 to 6 %)",
@@ -106,6 +109,8 @@ def test_one_incident_is_told_in_plain_words(config):
         "  owner     on-call",
         "  runbook   runbooks/refusals",
         "  incident  inc-1, alerts: 1",
+        "  state     triage as sev2, owned by on-call",
+        f"  people    {', '.join(f'{role}: nobody' for role in ROLES)}",
         "",
         "2026-01-05 00:12  limen: opened at sev2 (page): Refusals have tripled",
     ]
@@ -126,10 +131,11 @@ def test_the_beginning_of_an_id_is_enough_and_two_are_refused(config):
 
 
 def test_an_incident_has_one_form_for_programs(config):
-    """What `show` gives is what `list` gives, and the alerts in full under a name of their own."""
+    """What `show` gives is what `list` gives, and alerts and response in full under names of their own."""
     (listed,) = json.loads(RUNNER.invoke(incidents, ["list", "-o", "json", "-c", config]).stdout)
     shown = json.loads(RUNNER.invoke(incidents, ["show", "inc-1", "-o", "json", "-c", config]).stdout)
     assert [alert["id"] for alert in shown.pop("alert_details")] == ["al-1"]
+    assert shown.pop("response")["clocks"] == []
     assert shown == listed
     assert listed["alerts"] == ["al-1"]
 
@@ -157,3 +163,18 @@ def test_without_a_database_it_is_unreachable(tmp_path: Path):
     assert result.exit_code == 3
     assert result.stderr.startswith(f"limen: {tmp_path}/no.db: does not exist")
     assert not (tmp_path / "no.db").exists()
+
+
+@pytest.mark.playbook("C2")
+def test_who_has_an_incident_and_what_is_due_is_told(config):
+    """State, owner, people and clocks stand below the incident; a clock that was met says when."""
+    store = Store.open(Path(config).read_text(encoding="utf-8").split("'")[1])
+    incident_, opened = store.acts.found("inc-1").incident, Act("inc-1", 1, DAY_MS, "limen", "opened", "sev2")
+    heard = Heard(incident_, after(Heard(incident_), opened))
+    taken = Act("inc-1", 2, DAY_MS + 60_000, "Ana", "acknowledged", via="web")
+    store.acts.put([opened, taken], after(heard, taken))
+    store.close()
+    told = RUNNER.invoke(incidents, ["show", "inc-1", "-c", config]).stdout.splitlines()
+    assert "  state     acknowledged as sev2, owned by Ana" in told
+    assert "  clock     acknowledge: met 2026-01-05 00:01 UTC" in told
+    assert "  clock     mitigate: breached, due 2026-01-05 04:00 UTC" in told

@@ -36,9 +36,17 @@ class World:
             Commit(positions=(), effects=Effects(incidents=(msgspec.structs.replace(INCIDENT, **changes),)))
         )
 
+    def fresh(self) -> Duty:
+        """Give a duty that knows nothing."""
+        return Duty(self.store.acts, self.settings, lambda _: SIGNAL)
+
+    def at_ms(self, minute: float) -> int:
+        """Give the time of day of a minute."""
+        return START_MS + round(minute * MINUTE)
+
     def look(self, minute: float) -> list[str]:
         """Start anew, look once at a minute, and give what was done about the incident since."""
-        Duty(self.store.acts, self.settings, lambda _: SIGNAL).look(START_MS + round(minute * MINUTE))
+        self.fresh().look(self.at_ms(minute))
         acts = self.store.acts.of("i")
         new, self.seen = acts[self.seen :], len(acts)
         return [f"{act.verb} {act.role or act.subject}".strip() for act in new]
@@ -46,7 +54,7 @@ class World:
     def order(self, minute: float, verb: str, who: str = "Ana", **more) -> Act | Refusal:
         """Let somebody act at a minute."""
         desk = Desk(self.store.acts, self.settings, lambda _: SIGNAL)
-        taken = desk.take("i", Order(verb, **more), who, "web", START_MS + round(minute * MINUTE))
+        taken = desk.take("i", Order(verb, **more), who, "web", self.at_ms(minute))
         self.seen += 0 if isinstance(taken, Refusal) else 1
         return taken
 
@@ -221,5 +229,11 @@ def test_nothing_is_written_while_somebody_acts():
 
         def put(self, acts, response, notifications=()):
             return False
+
+        def after(self, since):
+            return since, []
+
+        def latest(self):
+            return 0
 
     assert Duty(Busy(), Settings(), lambda _: SIGNAL).look(START_MS) == 0

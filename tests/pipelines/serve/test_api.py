@@ -2,6 +2,8 @@
 
 import pytest
 
+from pipelines.respond.acts import after
+from schemas.act import Act
 from tests.pipelines.serve.made_up import EVIL
 
 EU = {
@@ -258,8 +260,13 @@ def test_incidents(client):
 
 
 def test_incident(client):
-    """One incident comes with its timeline and its alerts."""
-    assert client.get("/api/v1/incidents/i1").json() == {
+    """One incident comes with what people did, its timeline and its alerts."""
+    found = client.get("/api/v1/incidents/i1").json()
+    response = found.pop("response")
+    assert {name: response[name] for name in ("number", "state", "severity_shown", "owner", "clocks", "opened_at")} == {
+        "number": 0, "state": "triage", "severity_shown": "sev2", "owner": "on-call", "clocks": [], "opened_at": None
+    }  # fmt: skip
+    assert found == {
         "incident": OPEN,
         "timeline": [
             {"at": "2026-01-05T00:10:00Z", "who": "limen", "what": "opened: refusal_rate up, 12 % instead of 4 %"}
@@ -300,3 +307,16 @@ def test_the_index_names_every_endpoint_with_its_parameters(client):
         path = each["path"].replace("{number}", "0").replace("{id}", "nothing")
         for name in each["parameters"]:
             assert "no such parameter" not in client.get(path, params={name: "?"}).text
+
+
+def test_the_clocks_of_an_incident(client, world):
+    """Once they have begun, each says how it stands and when it is due."""
+    heard = world.store.acts.found("i1")
+    opened = Act("i1", 1, world.status.heartbeat_ms - 60_000, "limen", "opened", "sev2")
+    world.store.acts.put([opened], after(heard, opened))
+    clocks = client.get("/api/v1/incidents/i1").json()["response"]["clocks"]
+    assert clocks[0] == {
+        "name": "acknowledge", "state": "running", "since": "2026-01-04T23:59:07.250Z",
+        "due_at": "2026-01-05T00:14:07.250Z", "done_at": None,
+    }  # fmt: skip
+    assert [clock["name"] for clock in clocks] == ["acknowledge", "decide", "mitigate", "update"]

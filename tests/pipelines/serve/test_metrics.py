@@ -1,5 +1,6 @@
 """Metrics are complete, capped, well-formed, and documented."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipelines.respond.acts import after
+from pipelines.respond.times import added
 from pipelines.serve.limits import limits
 from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.metrics_page import page
+from schemas.act import Act
 from schemas.effects import Commit, Effects
 from schemas.history import SeriesInfo
 from schemas.settings import Cohorts, Settings
@@ -298,3 +302,29 @@ def test_a_status_without_series_gives_metrics(world, ask):
     assert found["limen_series"] == 0
     assert "limen_closed_timestamp_seconds" not in found
     assert msgspec.json.decode(ask(fresh).get("/api/v1/series").content)["total"] == 0
+
+
+@pytest.mark.playbook("C2")
+def test_the_clocks_of_open_incidents_are_metrics(client, world):
+    """By clock and severity: when the next is due, how many are at risk, and how many were not met in time."""
+    heard, begun_ms = world.store.acts.found("i1"), world.status.heartbeat_ms - 13 * 60_000
+    opened = Act("i1", 1, begun_ms, "limen", "opened", "sev2")
+    world.store.acts.put([opened], after(heard, opened))
+    found = samples(client.get("/metrics").text)
+    due = 'limen_incident_clock_due_timestamp_seconds{clock="acknowledge",severity="sev2"}'
+    assert found[due] == begun_ms / 1_000 + 15 * 60
+    assert found['limen_incident_clock_at_risk{clock="acknowledge",severity="sev2"}'] == 1
+    assert found['limen_incident_clock_at_risk{clock="decide",severity="sev2"}'] == 0
+    assert found['limen_incident_clock_breached{clock="acknowledge",severity="sev2"}'] == 0
+
+
+@pytest.mark.playbook("P5")
+def test_how_long_it_took_is_a_histogram_by_severity_and_category(world, ask):
+    """What was reached within fifteen minutes is in the bucket of fifteen minutes."""
+    took = {("acknowledge", "sev2", "capability_loss"): added(Histogram((300.0, 900.0), (0, 0, 0)), 420.0)}
+    timed = dataclasses.replace(world, status=msgspec.structs.replace(world.status, incident_times=took))
+    found = samples(ask(timed).get("/metrics").text)
+    name = "limen_incident_time_to_acknowledge_seconds"
+    assert found[f'{name}_bucket{{category="capability_loss",le="900.0",severity="sev2"}}'] == 1
+    assert found[f'{name}_bucket{{category="capability_loss",le="300.0",severity="sev2"}}'] == 0
+    assert found[f'{name}_sum{{category="capability_loss",severity="sev2"}}'] == 420

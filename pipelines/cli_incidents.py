@@ -24,7 +24,7 @@ from pipelines.cli_settings import config_option, settings_of
 from pipelines.cli_story import standing_of, story
 from pipelines.respond.alerts import ANOMALY
 from pipelines.respond.answered import answered
-from pipelines.run import SystemClock
+from pipelines.run_clock import SystemClock
 from pipelines.serve.reading import ACTIVE_ALERTS
 from pipelines.store import Store, StoreError
 from schemas.incident import OPEN, Incident

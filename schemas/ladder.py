@@ -16,7 +16,7 @@ SEVERITIES: tuple[Severity, ...] = ("sev1", "sev2", "sev3", "sev4")
 Names = Literal["sev1-sev4", "Sev 0-2", "SEV 1-3", "Sev 1-4", "P0-P3"]
 """The words in which a house speaks of severities."""
 _SHOWN: dict[Names, tuple[str, str, str, str]] = {
-    "sev1-sev4": SEVERITIES,
+    "sev1-sev4": ("sev1", "sev2", "sev3", "sev4"),
     "Sev 0-2": ("Sev 0", "Sev 1", "Sev 2", "note"),
     "SEV 1-3": ("SEV 1", "SEV 2", "SEV 3", "note"),
     "Sev 1-4": ("Sev 1", "Sev 2", "Sev 3", "Sev 4"),

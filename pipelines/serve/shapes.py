@@ -1,7 +1,7 @@
 """The shapes of every answer of the API, one struct each; a page is drawn from the same struct as its JSON twin.
 
-Times are RFC 3339 in UTC, null where not reached; arrays of times are epoch milliseconds. A number that is not known is
-null. `log_return_period` is the natural log of the return period in minutes; `odds` says the same in words.
+Times are RFC 3339 in UTC, null where not reached; arrays of times are epoch milliseconds. An unknown number is null.
+`log_return_period` is the natural log of the return period in minutes, `log_fleet` the fleet's; `odds` are words.
 """
 
 from typing import Literal
@@ -50,10 +50,7 @@ class EffectShape(msgspec.Struct, frozen=True):
 
 
 class IncidentShape(msgspec.Struct, frozen=True):
-    """One incident as lists show it; `log_fleet` counts in minutes of the whole fleet, figures are of `lead_alert`.
-
-    `account` says where the change comes from, null where not computed; `breach` what a limit says beyond its bound.
-    """
+    """One incident as lists show it; figures are of `lead_alert`, `account` and `breach` null where there is none."""
 
     id: str
     kind: Literal["real", "drill", "replay"]

@@ -200,8 +200,8 @@ class Respond:
         """Lay out the incidents that are open or may be again, the oldest first, with what fires and ended in them."""
         latest = sorted(self._resolved.values(), key=lambda incident: (incident.resolved_ms, incident.id))
         self._resolved = {one.id: one for one in latest[-OPEN_MAX:] if now_ms - one.resolved_ms <= RETURN_MS}
-        known = self._incidents.keys() | self._resolved.keys() | self._operations.known
-        for gone in self._responses.keys() - known:
+        held = self._incidents.keys() | self._resolved.keys() | self._operations.known
+        for gone in self._responses.keys() - held:
             del self._responses[gone]
         members: dict[str, list[Alert]] = {}
         over: dict[str, list[Alert]] = {}

@@ -19,7 +19,7 @@ COMMANDS = {
     "decode": "cli_files:decode",
     "demo": "cli_demo:demo",
     "doctor": "cli_doctor:doctor",
-    "incidents": "cli_incidents:incidents",
+    "incidents": "cli_acts:incidents",
     "rejects": "cli_rejects:rejects",
     "replay": "cli_files:replay_files",
     "run": "cli_run:run_live",

@@ -68,7 +68,7 @@ _ALERTS: Columns = (
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[Store]:
-    """Open the configured store for reading; a database that is not there or fails ends the command with code 3."""
+    """Open the configured store as it is; a database that is not there or fails ends the command with code 3."""
     try:
         store = Store.open(settings.storage.url, create=False, check=False)
         try:
@@ -86,7 +86,7 @@ _limit = click.option(
 
 @click.group()
 def incidents() -> None:
-    """List and show incidents."""
+    """List and show incidents, and act on them."""
 
 
 @incidents.command("list")
@@ -113,7 +113,7 @@ def show_incident(config: str | None, form: str, incident_id: str) -> None:
     """
     settings = settings_of(config)
     with reading(settings) as store:
-        incident = _find(store, incident_id)
+        incident = find(store, incident_id)
         heard = store.acts.found(incident.id)
         shown = [alert_json(alert) for alert in store.alerts_of(incident.alert_ids[:LIMIT_MAX])]
     response = None if heard is None else answered(heard, settings, SystemClock().now_ms())
@@ -144,7 +144,8 @@ def alerts(config: str | None, form: str, *, every: bool, limit: int) -> None:
     show_rows(map(alert_json, found), form, _ALERTS, "no alerts" if every else "no active alerts")
 
 
-def _find(store: Store, incident_id: str) -> Incident:
+def find(store: Store, incident_id: str) -> Incident:
+    """Give the incident whose id begins so; none or several end the command with code 2."""
     found = store.incident(incident_id)
     if found is not None:
         return found

@@ -39,6 +39,25 @@ NOTE_CHARS_MAX = 2_000
 """Longest remark: what is longer belongs in a document that the remark links to."""
 NAME_CHARS_MAX = 200
 """Longest name of a person, role or other subject."""
+MACHINE = "limen"
+"""Who acts where a clock does."""
+
+
+def name_problem(name: str) -> str:
+    """Say why nobody can act under this name, "" if somebody can; names stand in timelines and messages.
+
+    >>> name_problem("Ana"), name_problem(" "), name_problem("Limen")
+    ('', 'is empty: no act is anonymous', 'is the name of the machine: give that of a person or a program')
+    """
+    if not name.strip():
+        return "is empty: no act is anonymous"
+    if len(name) > NAME_CHARS_MAX:
+        return f"has {len(name):,} characters, {NAME_CHARS_MAX} at most"
+    if not name.isprintable():
+        return "has characters that cannot be printed"
+    if name.strip().lower() == MACHINE:
+        return "is the name of the machine: give that of a person or a program"
+    return ""
 
 
 class Act(msgspec.Struct, frozen=True):

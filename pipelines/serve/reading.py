@@ -40,10 +40,15 @@ class Sources:
 
     def signal(self, name: str) -> Signal:
         """Give the signal of this name; one that the settings no longer have is shown without unit or summary."""
-        try:
-            return self.signal_of(name)
-        except KeyError:
-            return Signal(name, "level", "", "No longer measured.", "distribution_shift", name)
+        return signal_or_gone(self.signal_of, name)
+
+
+def signal_or_gone(signal_of: Callable[[str], Signal], name: str) -> Signal:
+    """Give the signal of this name, or what stands for one that the settings no longer have."""
+    try:
+        return signal_of(name)
+    except KeyError:
+        return Signal(name, "level", "", "No longer measured.", "distribution_shift", name)
 
 
 @dataclass(frozen=True)

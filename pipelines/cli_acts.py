@@ -1,0 +1,145 @@
+"""The commands `incidents ack|assign|...`: people act on incidents from the command line, while Limen runs or not.
+
+Exit codes: 0 done, 1 refused, 2 the command or the configuration is wrong, 3 the store is not to be had.
+"""
+
+import getpass
+from collections.abc import Callable
+from functools import partial
+from typing import Any, get_args
+
+import click
+
+from pipelines.aggregate.signals import catalogue
+from pipelines.cli_incidents import find, incidents, reading
+from pipelines.cli_print import Failure, Misuse, say
+from pipelines.cli_settings import config_option, settings_of
+from pipelines.respond.desk import Desk
+from pipelines.respond.orders import Order, Refusal
+from pipelines.run_clock import SystemClock
+from pipelines.serve.reading import signal_or_gone
+from schemas.act import CloseReason, name_problem
+from schemas.act_words import sentence_of
+from schemas.incident import Severity
+from schemas.words import moment, rfc3339
+
+__all__ = ["incidents"]
+
+Command = Callable[..., None]
+
+
+def _acting(name: str, help_text: str) -> Callable[[Command], click.Command]:
+    """Make a command of `incidents` that acts: it takes an id first, and says who acts, and a note."""
+
+    def make(command: Command) -> click.Command:
+        made: Any = command
+        for option in (
+            click.option("--note", default="", metavar="TEXT", help="What else to say of it, in the timeline."),
+            click.option("--as", "who", default=None, metavar="NAME", help="Who acts; by default the login name."),
+            config_option,
+        ):
+            made = option(made)
+        made = click.argument("incident_id", metavar="ID")(made)
+        return incidents.command(name, help=help_text)(made)
+
+    return make
+
+
+@_acting("ack", "Acknowledge an incident: you have it. Refused where somebody has it already.")
+def acknowledge(incident_id: str, config: str | None, who: str | None, note: str) -> None:
+    """Acknowledge."""
+    _take(config, incident_id, who, Order("acknowledged", note=note))
+
+
+@_acting("assign", "Give an incident to NAME, who owns it from then on.")
+@click.argument("name")
+def assign(incident_id: str, name: str, config: str | None, who: str | None, note: str) -> None:
+    """Assign."""
+    _take(config, incident_id, who, Order("assigned", subject=name, note=note))
+
+
+@_acting("mitigate", "Say that users are no longer harmed.")
+def mitigate(incident_id: str, config: str | None, who: str | None, note: str) -> None:
+    """Mitigate."""
+    _take(config, incident_id, who, Order("mitigated", note=note))
+
+
+@_acting("resolve", "Say that the cause is gone.")
+def resolve(incident_id: str, config: str | None, who: str | None, note: str) -> None:
+    """Resolve."""
+    _take(config, incident_id, who, Order("resolved", note=note))
+
+
+@_acting("close", "Close an incident for a reason; a true one has to be resolved before.")
+@click.option("--reason", type=click.Choice(get_args(CloseReason)), required=True, help="What it was.")
+def close(incident_id: str, config: str | None, who: str | None, note: str, reason: str) -> None:
+    """Close."""
+    _take(config, incident_id, who, Order("closed", subject=reason, note=note))
+
+
+@_acting("reopen", "Open an incident again that was over.")
+def reopen(incident_id: str, config: str | None, who: str | None, note: str) -> None:
+    """Reopen."""
+    _take(config, incident_id, who, Order("reopened", note=note))
+
+
+@_acting("merge", "Make an incident part of the open incident INTO, which goes on with its alerts.")
+@click.argument("into")
+def merge(incident_id: str, into: str, config: str | None, who: str | None, note: str) -> None:
+    """Merge."""
+    _take(config, incident_id, who, Order("merged", subject=into, note=note))
+
+
+@_acting("cancel", "Say that it was no incident.")
+def cancel(incident_id: str, config: str | None, who: str | None, note: str) -> None:
+    """Cancel."""
+    _take(config, incident_id, who, Order("cancelled", note=note))
+
+
+@_acting("note", "Add the remark TEXT to the timeline.")
+@click.argument("text")
+def remark(incident_id: str, text: str, config: str | None, who: str | None, note: str) -> None:
+    """Note."""
+    _take(config, incident_id, who, Order("noted", note=f"{text} {note}".strip()))
+
+
+@_acting("grade", "Set the severity by hand; the machine may find worse later.")
+@click.argument("severity", type=click.Choice(get_args(Severity)))
+def grade(incident_id: str, severity: str, config: str | None, who: str | None, note: str) -> None:
+    """Grade."""
+    _take(config, incident_id, who, Order("graded", subject=severity, note=note))
+
+
+@_acting("name", 'Put the voice or task ROLE into the hands of NAME; "" puts it into nobody\'s.')
+@click.argument("role")
+@click.argument("name")
+def put_in_hands(incident_id: str, role: str, name: str, config: str | None, who: str | None, note: str) -> None:
+    """Name."""
+    _take(config, incident_id, who, Order("named", subject=name, role=role, note=note))
+
+
+def _take(config: str | None, incident_id: str, who: str | None, order: Order) -> None:
+    """Carry an order out at the configured store and say what was done."""
+    settings, name = settings_of(config), _name(who)
+    signal_of = partial(signal_or_gone, catalogue(settings.signals, settings.cohorts).signal)
+    with reading(settings) as store:
+        incident = find(store, incident_id)
+        desk = Desk(store.acts, settings, signal_of)
+        act = desk.take(incident.id, order, name, "cli", SystemClock().now_ms())
+    if isinstance(act, Refusal):
+        raise Failure(f"{incident.id}: {act.why}")
+    say(f"{incident.id}: {sentence_of(act)}, by {act.who} at {moment(rfc3339(act.at_ms))}")
+
+
+def _name(given: str | None) -> str:
+    """Give the name of who acts: no act is anonymous."""
+    name = given
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            raise Misuse("this user has no login name: say who acts with --as NAME") from None
+    problem = name_problem(name)
+    if problem:
+        raise Misuse(f"--as {name[:60]!a}: {problem}")
+    return name

@@ -176,7 +176,7 @@ def live(
         engine=engine,
         board=board,
         reloads=Reloads(wishes, board, read, take_up, now_ms),
-        app=app(store, board.status, board.settings, known.signal, wishes.ask),
+        app=app(store, board.status, board.settings, known.signal, wishes.ask, now_ms),
         pump=pump,
         duty=duty.look,
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),

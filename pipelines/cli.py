@@ -15,6 +15,7 @@ from pipelines.run_spare import spare_memory
 
 COMMANDS = {
     "alerts": "cli_incidents:alerts",
+    "audit": "cli_doors:audit",
     "check": "cli_settings:check",
     "decode": "cli_files:decode",
     "demo": "cli_demo:demo",
@@ -26,6 +27,7 @@ COMMANDS = {
     "schema": "cli_settings:schema",
     "simulate": "cli_traffic:simulate",
     "store": "cli_store:store_commands",
+    "token": "cli_doors:token",
 }
 """Command -> its module in `pipelines` and its name there; a module is imported when needed: most take seconds."""
 

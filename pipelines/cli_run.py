@@ -55,7 +55,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
     """
     read = rereading(config)
     settings = settings_of(config, files=True)
-    problem = bind_problem(settings.serve.host, insecure=insecure)
+    problem = bind_problem(settings.serve, insecure=insecure)
     if problem:
         raise Misuse(problem)
     if settings.source.kind == "files":

@@ -14,6 +14,7 @@ from pipelines.ingest.kafka_security import problems, unreadable
 from pipelines.respond.alerts import ANOMALY
 from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of, text_in
 from pipelines.serve.guard import is_loopback
+from schemas.act import name_problem
 from schemas.event import DIMENSIONS, Event
 from schemas.settings import Notifier, Rule, Settings
 from schemas.signal import CATEGORIES
@@ -168,6 +169,14 @@ def _called(url: str, path: Place, what: str, report: Report) -> None:
 def _serve(settings: Settings, report: Report) -> None:
     if settings.serve.public_url:
         _web_address(settings.serve.public_url, ("serve", "public_url"), "serve.public_url", report)
+    hashes = [token.sha256 for token in settings.serve.tokens]
+    for place, token in enumerate(settings.serve.tokens):
+        path = ("serve", "tokens", place)
+        problem = name_problem(token.name)
+        if problem:
+            report((*path, "name"), f"serve.tokens[{place}].name {problem}")
+        if token.sha256 in hashes[:place]:
+            report((*path, "sha256"), f"serve.tokens[{place}] is the same token as an earlier one; make one for each")
 
 
 def _web_address(url: str, path: Place, what: str, report: Report) -> None:

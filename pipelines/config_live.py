@@ -42,6 +42,8 @@ ROWS = (
     Row("serve", "restart", "the port is open"),
     Row("serve.public_url", "reload", "it is looked up for every message and every request"),
     Row("serve.lifecycle", "reload", "it is looked up for every request"),
+    Row("serve.tokens", "reload", "they are looked up for every request: one that is gone opens nothing any more"),
+    Row("serve.metrics_open", "reload", "it is looked up for every request"),
 )
 """Of a setting the longest name counts that it begins with; tests hold the table complete."""
 

@@ -76,7 +76,7 @@ def disk(folder: Path) -> Health:
 def port(serve: Serve) -> Iterator[Health]:
     """Look at the address to serve from: free, or served from by a Limen already."""
     where = f"{serve.host}:{serve.port}"
-    problem = bind_problem(serve.host, insecure=False)
+    problem = bind_problem(serve, insecure=False)
     if problem:
         what, _, to_do = problem.partition(": ")[2].partition("; ")
         yield Health("warn", what, where, to_do)

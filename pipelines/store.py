@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from pipelines import store_outbox
 from pipelines import store_tables as t
 from pipelines.store_acts import Acts, read_response, responses_of, standing_incidents
+from pipelines.store_audit import Audit
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
 from pipelines.store_prune import ACTIVE, free_pages, prune
@@ -69,6 +70,7 @@ class Store:
         self._turn: AbstractContextManager[Any] = threading.RLock() if where == IN_MEMORY else nullcontext()
 
         self.acts = Acts(self._reading, self._writing)
+        self.audit = Audit(self._reading, self._writing)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, check: bool = True, lease: Lease | None = None) -> "Store":

@@ -145,7 +145,6 @@ class Acts:
         found = [(_act(row.act), Heard(_incident(row.body), read_response(row.response))) for row in rows]
         return (rows[-1].place if rows else since), found
 
-
     def latest(self) -> int:
         """Give the place of the latest act, 0 where there is none."""
         with self._reading() as connection:

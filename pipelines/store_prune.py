@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, select
 
 from pipelines import store_tables as t
+from pipelines.store_audit import shorten
 from pipelines.store_rejects import drop
 from pipelines.store_terms import Retention
 from schemas.incident import OVER
@@ -39,6 +40,7 @@ def prune(connection: Connection, keep: Retention) -> str:
     connection.execute(
         delete(t.JOURNAL).where((journal.at_ms < keep.finished_from_ms) | (journal.id <= last - JOURNAL_LINES_MAX))
     )
+    shorten(connection, keep.finished_from_ms)
     return told
 
 

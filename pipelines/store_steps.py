@@ -56,7 +56,16 @@ def _letters(connection: Connection) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts, _letters)
+def _audit(connection: Connection) -> None:
+    """Make room for the audit log."""
+    connection.exec_driver_sql(
+        "CREATE TABLE audit (id INTEGER NOT NULL, at_ms BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, "
+        "origin TEXT NOT NULL, PRIMARY KEY (id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_audit_at_ms ON audit (at_ms)")
+
+
+STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts, _letters, _audit)
 """The first takes format 1 to 2, and so on; there is one fewer than there are formats."""
 
 

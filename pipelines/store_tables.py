@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-FORMAT = 5
+FORMAT = 6
 """Version of the tables; a store of a newer version is refused, because an older Limen would misread it."""
 ONLY = 1
 """The id of the one row that a table for a single value has."""
@@ -166,4 +166,13 @@ JOURNAL = Table(
     Column("id", Integer, primary_key=True),
     Column("at_ms", BigInteger, nullable=False, index=True),
     Column("what", Text, nullable=False),
+)
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("origin", Text, nullable=False),
 )

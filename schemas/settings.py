@@ -231,16 +231,31 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_bytes: Annotated[int, Meta(ge=1)] = 67_108_864
 
 
+Role = Literal["read", "respond", "evidence", "admin"]
+"""What a token opens, each with all before it: reading, acting on incidents, the audit log, and the settings."""
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who comes in by a token, and what for; of the token only its SHA-256 is known (`limen token new`)."""
+
+    name: str
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    role: Role = "read"
+
+
 class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where pages, API and metrics are served; a public address without authentication is refused.
 
-    With `lifecycle` a request may ask for a reload of the settings.
+    With `lifecycle` a request may ask for a reload of the settings. With `tokens` nobody comes in without one, but for
+    probes, and for metrics where `metrics_open`.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8321
     public_url: str = ""
     lifecycle: bool = False
+    tokens: tuple[Token, ...] = ()
+    metrics_open: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

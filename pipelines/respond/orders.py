@@ -24,6 +24,10 @@ LEVELS: dict[str, tuple[str, ...]] = {
 """How easily an incident is triggered, and how often it shows."""
 CLOSE_OPEN: tuple[CloseReason, ...] = ("false", "expected_change", "new_normal", "duplicate", "too_little_data")
 """Reasons for which an incident may be closed that was never resolved; a true one has to be shown to be over."""
+BY_CLOCKS: tuple[Verb, ...] = ("opened", "at_risk", "breached", "escalated")
+"""What only clocks do."""
+BY_PEOPLE: tuple[Verb, ...] = tuple(verb for verb in get_args(Verb) if verb not in BY_CLOCKS)
+"""What people may ask for."""
 ANYTIME: tuple[Verb, ...] = ("noted", "updated", "assessed")
 """What may be said of an incident in any state."""
 
@@ -70,6 +74,11 @@ def act_of(heard: Heard, order: Order, who: str, via: str, now_ms: int) -> Act |
         note=order.note,
         via=via,
     )
+
+
+def possible(heard: Heard, order: Order, who: str) -> bool:
+    """Say whether an order would be carried out as things are."""
+    return isinstance(act_of(heard, order, who, "web", 0), Act)
 
 
 def _form(order: Order) -> Refusal | None:

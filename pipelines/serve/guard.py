@@ -20,7 +20,8 @@ SECURITY_HEADERS = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With "no-referrer" a browser would hide the origin of our own forms too, and they could not be told from others.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -40,18 +41,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def bind_problem(host: str, *, insecure: bool) -> str:
-    """Say why this address may not be bound, "" where it may: whoever reaches the port can read everything.
+def bind_problem(serve: Serve, *, insecure: bool) -> str:
+    """Say why its address may not be bound, "" where it may: without tokens whoever reaches the port can read all.
 
-    >>> bind_problem("127.0.0.1", insecure=False), bind_problem("0.0.0.0", insecure=True)
+    >>> bind_problem(Serve(host="127.0.0.1"), insecure=False), bind_problem(Serve(host="0.0.0.0"), insecure=True)
     ('', '')
-    >>> bind_problem("0.0.0.0", insecure=False)
-    'serve.host 0.0.0.0: other machines could read everything without signing in; use 127.0.0.1, or give --insecure'
+    >>> bind_problem(Serve(host="0.0.0.0"), insecure=False).partition("; ")[0]
+    'serve.host 0.0.0.0: other machines could read everything without signing in'
     """
-    if insecure or is_loopback(host):
+    if insecure or serve.tokens or is_loopback(serve.host):
         return ""
     return (
-        f"serve.host {host}: other machines could read everything without signing in; use 127.0.0.1, or give --insecure"
+        f"serve.host {serve.host}: other machines could read everything without signing in; "
+        "set serve.tokens (`limen token new`), use 127.0.0.1, or give --insecure"
     )
 
 

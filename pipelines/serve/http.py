@@ -1,40 +1,45 @@
-"""The HTTP side of Limen: pages, API, metrics and probes on one port, for reading only but for one path.
+"""The HTTP side of Limen: pages, API, metrics and probes on one port; `index.py` has the table of all paths.
 
-Paths: `/`, `/series/{id}`, `/incidents/{id}`, `/rejects`; `/api/v1/...`; `/metrics`; `/-/healthy`, `/-/ready`,
-`/-/reload`; `/static/...`. An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
+An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipelines.serve import views
+from pipelines.serve.access import Access, caller_of
+from pipelines.serve.acting import Acting, desk_of
+from pipelines.serve.answers import as_json, as_page, as_problem
+from pipelines.serve.audited import Audited, audit_list
 from pipelines.serve.charts import SEEN_TRIALS, THIN_TRIALS
 from pipelines.serve.guard import Guard
+from pipelines.serve.incident_view import IncidentDetail, incident_detail
 from pipelines.serve.index import INDEX
 from pipelines.serve.lifecycle import Ask, Lifecycle
-from pipelines.serve.metrics import registry, scrape
 from pipelines.serve.pages import Pages
 from pipelines.serve.plotly_script import script_path
+from pipelines.serve.probes import Probes
 from pipelines.serve.query import Query
 from pipelines.serve.reading import Sources
 from pipelines.serve.rejected import RejectList, reject_list
-from pipelines.serve.shapes import IncidentDetail, Problem, SeriesDetail
+from pipelines.serve.sessions import Sessions
+from pipelines.serve.shapes import SeriesDetail
+from pipelines.serve.signing import Signing
 from pipelines.store import Store, StoreError
 from schemas.event import RejectReason
 from schemas.incident import OPEN
-from schemas.settings import Settings
+from schemas.settings import Serve, Settings
 from schemas.signal import Signal
 from schemas.status import Status
 from schemas.words import rfc3339
@@ -62,19 +67,29 @@ STATIC = Path(__file__).parent / "static"
 
 def app(
     store: Store, status: Callable[[], Status], settings: Callable[[], Settings],
-    signal_of: Callable[[str], Signal], ask: Ask,
+    signal_of: Callable[[str], Signal], ask: Ask, now_ms: Callable[[], int],
 ) -> Starlette:  # fmt: skip
-    """Make the application; all is read anew for every request, from any thread, and `ask` asks for a reload."""
+    """Make the application; all is read anew for every request, from any thread, and `ask` asks for a reload.
+
+    `now_ms` is the time of day, for acts and sessions.
+    """
     sources = Sources(store, status, settings, signal_of)
-    pages = Pages(sources)
+    pages, sessions, audited = Pages(sources), Sessions(), Audited(store, now_ms)
     api, page, probes = Api(sources), PageRoutes(sources, pages), Probes(sources)
+    acting = Acting(sources, audited, now_ms)
+
+    def serve() -> Serve:
+        return settings().serve
+
     return Starlette(
         routes=[
             Route("/", page.overview),
             Route("/series/{id}", page.series),
             Route("/incidents/{id}", page.incident),
+            acting.form(),
             Route("/rejects", page.rejects),
-            Mount("/api/v1", routes=api.routes()),
+            *Signing(serve, sessions, audited, pages, now_ms).routes(),
+            Mount("/api/v1", routes=[*api.routes(), acting.api()]),
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
             Route("/-/ready", probes.ready),
@@ -83,7 +98,8 @@ def app(
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Guard, serve=lambda: settings().serve),
+            Middleware(Guard, serve=serve),
+            Middleware(Access, serve=serve, sessions=sessions, audited=audited, pages=pages, now_ms=now_ms),
             Middleware(GZipMiddleware, minimum_size=COMPRESS_BYTES_MIN, compresslevel=COMPRESS_LEVEL),
         ],
         exception_handlers={HTTPException: _refused(pages), StoreError: _failed(pages)},
@@ -126,46 +142,52 @@ class Api:
             Route("/incidents", self.incidents),
             Route("/incidents/{id}", self.incident),
             Route("/rejects", self.rejects),
+            Route("/audit", self.audit),
         ]
 
     def index(self, request: Request) -> Response:
         """Answer with `index.Index`."""
         Query(request, [])
-        return _json(INDEX)
+        return as_json(INDEX)
 
     def overview(self, request: Request) -> Response:
         """Answer with `shapes.Overview`; `search` narrows the unusual series."""
-        return _json(views.overview(self._sources, Query(request, ["search"]).text("search")))
+        return as_json(views.overview(self._sources, Query(request, ["search"]).text("search")))
 
     def series_list(self, request: Request) -> Response:
         """Answer with `shapes.SeriesList`, the most unusual first."""
         query = Query(request, ["search", "signal", "limit", "offset"])
-        return _json(views.series_list(self._sources, query.text("search"), query.text("signal"), *_paging(query)))
+        return as_json(views.series_list(self._sources, query.text("search"), query.text("signal"), *_paging(query)))
 
     def series(self, request: Request) -> Response:
         """Answer with `shapes.SeriesDetail`."""
-        return _json(_series_detail(self._sources, request))
+        return as_json(_series_detail(self._sources, request))
 
     def alerts(self, request: Request) -> Response:
         """Answer with `shapes.AlertList`; `state` is a list of states."""
         query = Query(request, ["state", "limit", "offset"])
         states = query.choices("state", ALERT_STATES)
-        return _json(views.alert_list(self._sources, states or None, *_paging(query)))
+        return as_json(views.alert_list(self._sources, states or None, *_paging(query)))
 
     def incidents(self, request: Request) -> Response:
         """Answer with `shapes.IncidentList`; `state` is a list of states, `open` stands for all that are not over."""
         query = Query(request, ["state", "limit", "offset"])
         states = query.choices("state", ("open", *INCIDENT_STATES))
         named = {name for state in states for name in (OPEN if state == "open" else (state,))}
-        return _json(views.incident_list(self._sources, sorted(named) or None, *_paging(query)))
+        return as_json(views.incident_list(self._sources, sorted(named) or None, *_paging(query)))
 
     def incident(self, request: Request) -> Response:
         """Answer with `shapes.IncidentDetail`."""
-        return _json(_incident_detail(self._sources, request))
+        return as_json(_incident_detail(self._sources, request))
 
     def rejects(self, request: Request) -> Response:
         """Answer with `rejected.RejectList`; `reason` is a list of reasons."""
-        return _json(_rejects(self._sources, _rejects_query(request)))
+        return as_json(_rejects(self._sources, _rejects_query(request)))
+
+    def audit(self, request: Request) -> Response:
+        """Answer with `audited.AuditList`, the newest line first."""
+        limit = Query(request, ["limit"]).integer("limit", ROWS_DEFAULT, 1, ROWS_MAX)
+        return as_json(audit_list(self._sources.store, limit))
 
 
 class PageRoutes:
@@ -178,48 +200,24 @@ class PageRoutes:
     def overview(self, request: Request) -> Response:
         """Show everything at a glance."""
         search = Query(request, ["search"]).text("search")
-        return _html(self._pages.overview(views.overview(self._sources, search), search))
+        return as_page(self._pages.overview(views.overview(self._sources, search), search))
 
     def series(self, request: Request) -> Response:
         """Show one series."""
         detail = _series_detail(self._sources, request, SEEN_TRIALS)
         # Read already, so it is a time; given back in our own form.
         until_ms = Query(request, ["range", "until", "points"]).time_ms("until")
-        return _html(self._pages.series(detail, pinned="" if until_ms is None else rfc3339(max(until_ms, 0)) or ""))
+        return as_page(self._pages.series(detail, pinned="" if until_ms is None else rfc3339(max(until_ms, 0)) or ""))
 
     def incident(self, request: Request) -> Response:
-        """Show one incident."""
-        return _html(self._pages.incident(_incident_detail(self._sources, request)))
+        """Show one incident, with forms for whoever may act on it."""
+        detail = _incident_detail(self._sources, request)
+        return as_page(self._pages.incident(detail, desk_of(self._sources, detail, caller_of(request))))
 
     def rejects(self, request: Request) -> Response:
         """Show the records that were no events."""
         query = _rejects_query(request)
-        return _html(self._pages.rejects(_rejects(self._sources, query), query.asked()))
-
-
-class Probes:
-    """What machines ask: metrics, and whether Limen is alive and ready."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._status = sources.status
-        self._registry = registry(sources)
-
-    def metrics(self, request: Request) -> Response:
-        """Answer a scrape in the format that is asked for."""
-        body, content_type = scrape(self._registry, request.headers.get("accept", ""))
-        return Response(body, headers={"Content-Type": content_type})
-
-    def healthy(self, request: Request) -> Response:
-        """Answer 200: the process lives."""
-        return PlainTextResponse("healthy\n")
-
-    def ready(self, request: Request) -> Response:
-        """Answer 200 once the engine is reading, else 503 with the reason."""
-        status = self._status()
-        if status.ready:
-            return PlainTextResponse("ready\n")
-        reason = status.source_failure or status.store_failure or "the state is being restored; ask again"
-        return PlainTextResponse(f"not ready: {reason}\n", 503)
+        return as_page(self._pages.rejects(_rejects(self._sources, query), query.asked()))
 
 
 def _series_detail(sources: Sources, request: Request, trials: float = THIN_TRIALS) -> SeriesDetail:
@@ -237,7 +235,7 @@ def _series_detail(sources: Sources, request: Request, trials: float = THIN_TRIA
 def _incident_detail(sources: Sources, request: Request) -> IncidentDetail:
     Query(request, [])
     given = request.path_params["id"]
-    detail = views.incident_detail(sources, given)
+    detail = incident_detail(sources, given)
     if detail is None:
         raise HTTPException(404, f"incident {given[:60]!a}: no such incident; /api/v1/incidents lists them")
     return detail
@@ -261,21 +259,6 @@ def _plotly(request: Request) -> Response:
     return FileResponse(script_path(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
 
-def _json(answer: msgspec.Struct, status_code: int = 200) -> Response:
-    body = msgspec.json.encode(answer)
-    return Response(body, status_code, {"Cache-Control": "no-store"}, media_type="application/json")
-
-
-def _html(text: str, status_code: int = 200) -> Response:
-    return HTMLResponse(text, status_code, {"Cache-Control": "no-store"})
-
-
-def _problem(pages: Pages, request: Request, status_code: int, message: str) -> Response:
-    if request.scope["path"].startswith(("/api/", "/-/", "/metrics", "/static/")):
-        return _json(Problem(message), status_code)
-    return _html(pages.problem(status_code, message), status_code)
-
-
 def _refused(pages: Pages) -> Callable[[Request, Any], Response]:
     """Make the handler of what a client did wrong."""
 
@@ -284,7 +267,7 @@ def _refused(pages: Pages) -> Callable[[Request, Any], Response]:
         words = {404: "no such path; / is the overview", 405: f"only {allowed} are answered here"}
         own = error.detail if error.detail not in {"Not Found", "Method Not Allowed"} else ""
         message = own or f"{request.scope['path'][:60]!a}: {words.get(error.status_code, error.detail)}"
-        answer = _problem(pages, request, error.status_code, message)
+        answer = as_problem(pages, request, error.status_code, message)
         answer.headers.update(error.headers or {})  # 405 names the methods that are allowed
         return answer
 
@@ -295,6 +278,6 @@ def _failed(pages: Pages) -> Callable[[Request, Any], Response]:
     """Make the handler of a store that cannot be read."""
 
     def handle(request: Request, error: StoreError) -> Response:
-        return _problem(pages, request, 503, str(error))
+        return as_problem(pages, request, 503, str(error))
 
     return handle

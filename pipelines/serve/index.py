@@ -1,14 +1,22 @@
-"""What the API offers, as it tells itself at `/api/v1/`."""
+"""What is answered: every path with what it takes and whom it opens to; `/api/v1/` tells those of the API."""
 
 import msgspec
+from starlette.routing import compile_path
+
+from schemas.settings import Role
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One endpoint: path, what it answers, and its parameters with what each takes."""
+    """One endpoint: path, what it answers, its parameters with what each takes, its method, and which role it needs.
+
+    `role` null: none. HEAD is answered where GET is.
+    """
 
     path: str
     answers: str
     parameters: dict[str, str] = {}
+    method: str = "GET"
+    role: Role | None = "read"
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -17,10 +25,12 @@ class Index(msgspec.Struct, frozen=True):
     endpoints: tuple[Endpoint, ...]
 
 
-_PAGING = {"limit": "rows, 1 to 1,000 (100)", "offset": "rows left out (0)"}
+_LIMIT = "rows, 1 to 1,000 (100)"
+_PAGING = {"limit": _LIMIT, "offset": "rows left out (0)"}
 
 INDEX = Index(
     endpoints=(
+        Endpoint("/api/v1/", "what is answered here: this"),
         Endpoint(
             "/api/v1/overview",
             "everything at a glance: open incidents, what is unusual, counters, whether Limen itself is well",
@@ -42,7 +52,15 @@ INDEX = Index(
             "incidents, newest first",
             {"state": "open, or any of triage,acknowledged,mitigated,resolved,closed,cancelled,merged", **_PAGING},
         ),
-        Endpoint("/api/v1/incidents/{id}", "one incident with its timeline and alerts"),
+        Endpoint("/api/v1/incidents/{id}", "one incident with its timeline, its alerts and what people did about it"),
+        Endpoint(
+            "/api/v1/incidents/{id}/acts",
+            "the act that is done; 409 where somebody else was faster, 422 where it is not possible",
+            {},
+            "POST",
+            "respond",
+        ),
+        Endpoint("/api/v1/audit", "who came in, who was kept out, newest first", {"limit": _LIMIT}, role="evidence"),
         Endpoint(
             "/api/v1/rejects",
             "records that were no events: counts by reason, and those that are kept, the latest first",
@@ -54,11 +72,43 @@ INDEX = Index(
             },
         ),
         Endpoint("/metrics", "metrics for Prometheus, as text"),
-        Endpoint("/-/healthy", "200 while the process lives"),
-        Endpoint("/-/ready", "200 while records are read and judged, else 503 with the reason"),
+        Endpoint("/-/healthy", "200 while the process lives", role=None),
+        Endpoint("/-/ready", "200 while records are read and judged, else 503 with the reason", role=None),
         Endpoint(
-            "/-/reload", "by POST or PUT, with serve.lifecycle: reads the settings anew; 400 with every problem in them"
+            "/-/reload",
+            "by POST or PUT, with serve.lifecycle: reads the settings anew; 400 with every problem in them",
+            {},
+            "POST",
+            "admin",
         ),
     )
 )
 """Every endpoint but the pages."""
+PAGES = (
+    Endpoint("/", "the overview"),
+    Endpoint("/series/{id}", "one series"),
+    Endpoint("/incidents/{id}", "one incident, with forms to act on it"),
+    Endpoint("/incidents/{id}/acts", "takes the forms of an incident", {}, "POST", "respond"),
+    Endpoint("/rejects", "records that were no events"),
+    Endpoint("/sign-in", "the form to sign in by", role=None),
+    Endpoint("/sign-in", "takes a token, and gives a cookie", {}, "POST", None),
+    Endpoint("/sign-out", "ends the session of the cookie", {}, "POST", None),
+    Endpoint("/static/{path:path}", "style, scripts and pictures, the same for everybody", role=None),
+)
+"""What people see and send."""
+_MATCHED = tuple((each, compile_path(each.path)[0]) for each in (*INDEX.endpoints, *PAGES))
+
+
+def needed_role(method: str, path: str) -> Role | None:
+    """Give the role that a request needs, None for none; what is not in the tables needs one that fits its method.
+
+    >>> needed_role("GET", "/api/v1/incidents/i1"), needed_role("POST", "/api/v1/incidents/i1/acts")
+    ('read', 'respond')
+    >>> needed_role("HEAD", "/-/healthy"), needed_role("GET", "/no/such"), needed_role("DELETE", "/api/v1/incidents/i1")
+    (None, 'read', 'admin')
+    """
+    asked = {"HEAD": "GET", "PUT": "POST"}.get(method, method)
+    for each, pattern in _MATCHED:
+        if each.method == asked and pattern.match(path):
+            return each.role
+    return "read" if asked == "GET" else "admin"

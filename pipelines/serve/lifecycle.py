@@ -40,7 +40,7 @@ class Lifecycle:
         """Answer 200 with what has changed, 400 with every problem, 403 where that is off, 503 if it must wait."""
         if not self._settings().serve.lifecycle:
             return _said(OFF, 403)
-        if not _own(request):
+        if not own_page(request):
             return _said(FOREIGN, 403)
         answer = asyncio.shield(asyncio.wrap_future(self._ask()))  # what is asked for is done, waited for or not
         try:
@@ -52,7 +52,7 @@ class Lifecycle:
         return _said(f"reloaded ({done.config_hash}): {', '.join(done.changed) or 'nothing'} changed", 200)
 
 
-def _own(request: Request) -> bool:
+def own_page(request: Request) -> bool:
     """Say whether no page of another site asks: a browser names the site, and a command line names none."""
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")

@@ -89,6 +89,9 @@ LIMITS = (
     Limit("engine.py COMMIT_MINUTES_MAX", "minutes closed by one commit", "the next commit follows at once"),
     Limit("run_letters.py LETTERS_MAX", "rejects sent to their topic in one second", "the next second sends more"),
     Limit("store_prune.py JOURNAL_LINES_MAX", "lines of the journal", "dropped, the oldest first"),
+    Limit("store_audit.py AUDIT_LINES_MAX", "lines of the audit log", "dropped, the oldest first"),
+    Limit("serve/sessions.py SESSIONS_MAX", "browsers signed in", "the oldest has to sign in again"),
+    Limit("serve/audited.py REFUSALS_MAX", "refusals a minute that have a line of their own", "counted in one line"),
     Limit("serve/http.py CONNECTIONS_MAX", "requests served at once", "answered 503"),
 )
 """Every limit with its reason stands where it is held; tests hold this table complete."""

@@ -9,13 +9,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.serve.charts import PICTURE_HEIGHT, PICTURE_WIDTH, Picture, picture
+from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.plotly_script import style_ids
 from pipelines.serve.reading import Sources
 from pipelines.serve.rejected import RejectList
 from pipelines.serve.shapes import (
     Band,
     EffectShape,
-    IncidentDetail,
     IncidentShape,
     Overview,
     SeriesDetail,
@@ -79,9 +79,13 @@ class Pages:
             style_ids=self._style_ids,
         )
 
-    def incident(self, view: IncidentDetail) -> str:
-        """Draw one incident."""
-        return self._draw("incident.html", view=view)
+    def incident(self, view: IncidentDetail, desk: msgspec.Struct) -> str:
+        """Draw one incident; `desk` is the `acting.DeskView` of whoever looks."""
+        return self._draw("incident.html", view=view, desk=desk)
+
+    def sign_in(self, name: str, csrf: str, onward: str, why_not: str) -> str:
+        """Draw the form to sign in by, or who is signed in; `onward` is where it leads."""
+        return self._draw("sign_in.html", name=name, csrf=csrf, onward=onward, why_not=why_not)
 
     def rejects(self, view: RejectList, asked: dict[str, str]) -> str:
         """Draw rejects; links to the API and to older ones keep the parameters that were `asked`."""

@@ -14,7 +14,6 @@ from schemas.breach import Breach
 from schemas.incident import IncidentState, Severity
 from schemas.signal import SignalKind
 from schemas.status import Loss
-from schemas.views import ResponseShape
 
 StateName = Literal["starting", "quiet", "blind", "incidents"]
 RangeName = Literal["6h", "24h", "3d", "all"]
@@ -288,12 +287,3 @@ class IncidentList(msgspec.Struct, frozen=True):
 
     next_offset: int | None
     incidents: tuple[IncidentShape, ...]
-
-
-class IncidentDetail(msgspec.Struct, frozen=True):
-    """One incident with what people and clocks did, its timeline and its alerts."""
-
-    incident: IncidentShape
-    response: ResponseShape
-    timeline: tuple[EntryShape, ...]
-    alerts: tuple[AlertShape, ...]

@@ -5,14 +5,12 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pipelines.respond.answered import answered
 from pipelines.serve.charts import THIN_TRIALS, plain, points, recently, step_for, thin_step
 from pipelines.serve.convert import (
     Latest,
     alert_shape,
     config_shape,
     counters_shape,
-    entry_shape,
     incident_shape,
     partition_shape,
     region,
@@ -30,7 +28,6 @@ from pipelines.serve.reading import (
 )
 from pipelines.serve.shapes import (
     AlertList,
-    IncidentDetail,
     IncidentList,
     IncidentShape,
     Overview,
@@ -67,8 +64,6 @@ LOG_UNUSUAL = math.log(6 * 60)
 RECENT_MINUTES = 30
 """A value beside odds is the mean of half an hour: evidence adds up, and the last minute alone says little."""
 CHILDREN_MAX = 20
-INCIDENT_ALERTS_MAX = 1_000
-"""Most alerts shown of one incident; by default it lists a tenth of that."""
 
 
 def overview(sources: Sources, search: str = "") -> Overview:
@@ -160,7 +155,7 @@ def alert_list(sources: Sources, states: Collection[str] | None, limit: int, off
     """Give one page of alerts in these states (None: in any), newest first."""
     found = sources.store.alerts(states, offset + limit + 1)
     shown = found[offset : offset + limit]
-    numbers = _numbers(sources.status().series, shown)
+    numbers = numbers_of(sources.status().series, shown)
     return AlertList(
         next_offset=offset + limit if len(found) > offset + limit else None,
         alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in shown),
@@ -173,21 +168,6 @@ def incident_list(sources: Sources, states: Collection[str] | None, limit: int, 
     return IncidentList(
         next_offset=offset + limit if len(found) > offset + limit else None,
         incidents=tuple(incident_shape(incident) for incident in found[offset : offset + limit]),
-    )
-
-
-def incident_detail(sources: Sources, incident_id: str) -> IncidentDetail | None:
-    """Give one incident with its timeline and alerts, None where there is none of this id."""
-    incident, heard = sources.store.incident(incident_id), sources.store.acts.found(incident_id)
-    if incident is None or heard is None:
-        return None
-    alerts, status = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX]), sources.status()
-    numbers = _numbers(status.series, alerts)
-    return IncidentDetail(
-        incident=incident_shape(incident),
-        response=answered(heard, sources.settings(), status.heartbeat_ms),
-        timeline=tuple(entry_shape(entry) for entry in incident.timeline),
-        alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in alerts),
     )
 
 
@@ -291,7 +271,8 @@ def _touches(incident: Incident, info: SeriesInfo) -> bool:
     return info.signal in incident.signals and (cohort <= scope or scope <= cohort)
 
 
-def _numbers(series: Iterable[SeriesInfo], alerts: Iterable[Alert]) -> dict[tuple[str, Cohort], int]:
+def numbers_of(series: Iterable[SeriesInfo], alerts: Iterable[Alert]) -> dict[tuple[str, Cohort], int]:
+    """Give the numbers of the series that these alerts are about."""
     wanted = {(alert.signal, alert.cohort) for alert in alerts}
     return {key: info.number for info in series if (key := (info.signal, info.cohort)) in wanted} if wanted else {}
 

@@ -28,7 +28,7 @@ FLAGS = (
 def address(tmp_path_factory):
     """Serve the busy world on a free port of this machine, with a broken page and pages that measure themselves."""
     world = busy(tmp_path_factory.mktemp("busy"))
-    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future)
+    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future, lambda: 0)
     client = TestClient(application, base_url="http://127.0.0.1")
 
     def broken(_):

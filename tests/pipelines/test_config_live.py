@@ -21,6 +21,8 @@ LIVE = {
     "heartbeat",
     "serve.public_url",
     "serve.lifecycle",
+    "serve.tokens",
+    "serve.metrics_open",
 }
 
 

@@ -130,7 +130,10 @@ def test_a_port_is_free_or_served_by_a_limen_or_taken_by_another():
         free = limen.port
     assert [each.what for each in port(Serve(port=free))] == ["the port is free"]
     public = next(port(Serve(host="0.0.0.0", port=free)))
-    assert (public.state, public.to_do) == ("warn", "use 127.0.0.1, or give --insecure")
+    assert (public.state, public.to_do) == (
+        "warn",
+        "set serve.tokens (`limen token new`), use 127.0.0.1, or give --insecure",
+    )
 
 
 def test_ready_asks_the_running_limen():

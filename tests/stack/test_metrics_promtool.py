@@ -22,7 +22,7 @@ def check(promtool, text):
 def test_promtool_finds_nothing_to_mend(program, tmp_path):
     """`promtool check metrics` is clean on a world with incidents, hostile names and unknown values."""
     world = busy(tmp_path)
-    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future)
+    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future, lambda: 0)
     text = TestClient(application, base_url="http://localhost").get("/metrics").text
     assert check(program("promtool"), text) == (0, "")
 

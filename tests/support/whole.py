@@ -165,5 +165,5 @@ def client(read: Read, settings: Settings) -> TestClient:
     said: list[Status] = []
     Line(read.engine, read.store, FakeClock(START_MS), Random(1), Hooks(status=said.append))
     known = catalogue(settings.signals, settings.cohorts)
-    made = app(read.store, lambda: said[-1], lambda: settings, known.signal, Future)
+    made = app(read.store, lambda: said[-1], lambda: settings, known.signal, Future, lambda: 0)
     return TestClient(made, base_url="http://127.0.0.1:8321")

@@ -13,7 +13,7 @@ from tests.pipelines.serve.made_up import World, small
 
 def client_of(world: World) -> TestClient:
     """Give a client of the application of a world."""
-    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future)
+    application = app(world.store, lambda: world.status, lambda: world.settings, world.signal_of, Future, lambda: 0)
     return TestClient(application, base_url="http://127.0.0.1:8321")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.serve.guard import SECURITY_HEADERS, bind_problem
+from schemas.settings import Serve, Token
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8321", "localhost", "LOCALHOST:1", "[::1]:8321", "127.0.0.2"])
@@ -81,4 +82,5 @@ def test_no_file_outside_static_is_served(client):
 )
 def test_a_public_bind_needs_insecure(host, insecure, refused):
     """Only this machine's own addresses may be bound without --insecure."""
-    assert bool(bind_problem(host, insecure=insecure)) is refused
+    assert bool(bind_problem(Serve(host=host), insecure=insecure)) is refused
+    assert bind_problem(Serve(host=host, tokens=(Token("Ana", "0" * 64),)), insecure=insecure) == ""

@@ -24,7 +24,7 @@ def asked(world, outcome: Reloaded | None, settings: Settings = ON) -> tuple[Tes
             wishes[-1].set_result(outcome)
         return wishes[-1]
 
-    made = app(world.store, lambda: world.status, lambda: settings, world.signal_of, ask)
+    made = app(world.store, lambda: world.status, lambda: settings, world.signal_of, ask, lambda: 0)
     return TestClient(made, base_url="http://127.0.0.1:8321"), wishes
 
 
@@ -105,7 +105,7 @@ def test_metrics_say_whether_the_last_reload_was_taken_up(world, ask, problems, 
 def test_settings_are_looked_up_for_every_request(world):
     """The public name that is answered, and the limits in the metrics, are those of the settings in use."""
     in_use = [Settings()]
-    made = app(world.store, lambda: world.status, lambda: in_use[0], world.signal_of, Future)
+    made = app(world.store, lambda: world.status, lambda: in_use[0], world.signal_of, Future, lambda: 0)
     client = TestClient(made, base_url="http://limen.example")
     assert client.get("/-/healthy").status_code == 421
     in_use[0] = Settings(serve=Serve(public_url="https://limen.example"))

@@ -1,0 +1,178 @@
+"""People act over HTTP: by JSON with a token, or by the forms of an incident with a session; both go over the desk."""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from pipelines.respond.desk import Desk
+from pipelines.respond.orders import BY_PEOPLE, Order, Refusal
+from pipelines.serve.access import NO_TOKENS, Caller, caller_of
+from pipelines.serve.actions import Action, actions
+from pipelines.serve.answers import NO_STORE, as_json
+from pipelines.serve.audited import Audited
+from pipelines.serve.bodies import body_of, form_of
+from pipelines.serve.incident_view import IncidentDetail
+from pipelines.serve.lifecycle import own_page
+from pipelines.serve.reading import Sources
+from pipelines.serve.tokens import allows, same
+from schemas.act import Act
+from schemas.act_words import sentence_of
+from schemas.words import rfc3339
+
+FOREIGN = "sent from a page of another site, or from one that was opened before signing in: open the incident again"
+BY_TOKEN = "over the API act with a token in the Authorization header: cookies are for the forms of the pages"  # noqa: S105 - words about tokens
+
+
+class ActOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be done: a verb with what it needs; `known` is the number of the latest act that was seen, -1: any."""
+
+    verb: str
+    subject: str = ""
+    role: str = ""
+    note: str = ""
+    known: int = -1
+
+
+class ActShape(msgspec.Struct, frozen=True):
+    """An act that is done, by whom and through what; `said` is its line in the timeline."""
+
+    incident: str
+    number: int
+    at: str | None
+    who: str
+    verb: str
+    subject: str
+    role: str
+    note: str
+    via: str
+    said: str
+
+
+class DeskView(msgspec.Struct, frozen=True):
+    """What an incident's page needs for its forms: who acts, what their forms bring along, and which there are.
+
+    Where there are none `why_not` says so, and `sign_in` whether signing in would help.
+    """
+
+    name: str = ""
+    csrf: str = ""
+    actions: tuple[Action, ...] = ()
+    why_not: str = ""
+    sign_in: bool = False
+
+
+def desk_of(sources: Sources, detail: IncidentDetail, caller: Caller | None) -> DeskView:
+    """Give the forms of an incident's page for whoever looks at it."""
+    if not sources.settings().serve.tokens:
+        return DeskView(why_not=NO_TOKENS)
+    if caller is None or caller.session is None:
+        return DeskView(why_not="Sign in to act on this incident.", sign_in=True)
+    if not allows(caller.role, "respond"):
+        return DeskView(
+            caller.name, why_not=f"The token of {caller.name} has the role {caller.role}: it may only look."
+        )
+    heard = sources.store.acts.found(detail.incident.id)
+    return DeskView(caller.name, caller.session.csrf, actions(heard, caller.name) if heard else ())
+
+
+class Acting:
+    """The two ways of acting over HTTP; `now_ms` is the time of day."""
+
+    def __init__(self, sources: Sources, audited: Audited, now_ms: Callable[[], int]) -> None:
+        self._sources = sources
+        self._audited = audited
+        self._now_ms = now_ms
+
+    def api(self) -> Route:
+        """Give the endpoint, for below /api/v1."""
+        return Route("/incidents/{id}/acts", self.act, methods=["POST"])
+
+    def form(self) -> Route:
+        """Give what takes the forms."""
+        return Route("/incidents/{id}/acts", self.act_by_form, methods=["POST"])
+
+    async def act(self, request: Request) -> Response:
+        """Answer with `ActShape`; the body is an `ActOrder`."""
+        caller = _caller(request)
+        if caller.session is not None:
+            await self._refuse(request, caller, 403, BY_TOKEN)
+        body = await body_of(request, "application/json")
+        try:
+            order = msgspec.json.decode(body, type=ActOrder)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise HTTPException(422, f"the body is no order: {ascii(str(error))[1:-1][:200]}") from None
+        act = await self._take(request, caller, order, "api")
+        return as_json(_shape(act))
+
+    async def act_by_form(self, request: Request) -> Response:
+        """Carry a form out and lead back to its incident."""
+        caller, fields = _caller(request), await form_of(request)
+        if caller.session is None or not own_page(request) or not same(fields.pop("csrf", ""), caller.session.csrf):
+            await self._refuse(request, caller, 403, FOREIGN)
+        try:
+            order = msgspec.convert(fields, ActOrder, strict=False)
+        except msgspec.ValidationError:
+            raise HTTPException(422, "this form cannot be read: open the incident again") from None
+        act = await self._take(request, caller, order, "web")
+        return RedirectResponse(f"/incidents/{act.incident_id}", 303, NO_STORE)
+
+    async def _take(self, request: Request, caller: Caller, asked: ActOrder, via: str) -> Act:
+        """Carry an order out. Raises `HTTPException` 404, 409 or 422 with the reason."""
+        incident_id = request.path_params["id"]
+        verb = next((each for each in BY_PEOPLE if each == asked.verb), None)
+        if verb is None:
+            raise HTTPException(422, f"{asked.verb[:60]!a} is not one of {', '.join(BY_PEOPLE)}")
+        order = Order(verb, asked.subject, asked.role, asked.note, asked.known)
+        taken = await run_in_threadpool(self._at_desk, incident_id, order, caller.name, via)
+        if taken is None:
+            raise HTTPException(404, f"incident {incident_id[:60]!a}: no such incident; /api/v1/incidents lists them")
+        if isinstance(taken, Refusal):
+            await self._refuse(request, caller, 409 if taken.conflict else 422, taken.why)
+        return taken
+
+    def _at_desk(self, incident_id: str, order: Order, who: str, via: str) -> Act | Refusal | None:
+        """Take an order to the desk; None where there is no such incident. A conflict is told with who was faster."""
+        acts = self._sources.store.acts
+        if acts.found(incident_id) is None:
+            return None
+        desk = Desk(acts, self._sources.settings(), self._sources.signal)
+        taken = desk.take(incident_id, order, who, via, self._now_ms())
+        if isinstance(taken, Refusal) and taken.conflict:
+            done = acts.of(incident_id)
+            latest = f"; the latest is by {done[-1].who}: {sentence_of(done[-1])}" if done else ""
+            return Refusal(taken.why + latest, conflict=True)
+        return taken
+
+    async def _refuse(self, request: Request, caller: Caller, code: int, why: str) -> NoReturn:
+        """Refuse with this code and reason; but for what is not possible in itself, the audit log tells of it."""
+        if code != 422:
+            await self._audited.refused(request, caller.name, f"{code} {why}")
+        raise HTTPException(code, why)
+
+
+def _caller(request: Request) -> Caller:
+    """Give who acts: access has let nobody through without a name."""
+    caller = caller_of(request)
+    assert caller is not None, "nobody acts without a token"
+    return caller
+
+
+def _shape(act: Act) -> ActShape:
+    return ActShape(
+        incident=act.incident_id,
+        number=act.number,
+        at=rfc3339(act.at_ms),
+        who=act.who,
+        verb=act.verb,
+        subject=act.subject,
+        role=act.role,
+        note=act.note,
+        via=act.via,
+        said=sentence_of(act),
+    )

@@ -1,0 +1,68 @@
+"""The forms of an incident: what somebody could do about it as it stands, asked of the rules of orders themselves."""
+
+from typing import get_args
+
+import msgspec
+
+from pipelines.respond.orders import LEVELS, TASKS, VOICES, Order, possible
+from schemas.act import CloseReason, Heard, Verb
+from schemas.incident import Severity
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One form: what its button says, and the fields it has.
+
+    `subjects` and `roles` are what may be chosen, empty where there is nothing to choose; `asks` names a text that has
+    to be written as the subject, "" for none. A note may always be added, and with `must_say` has to be.
+    """
+
+    verb: Verb
+    label: str
+    subjects: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    asks: str = ""
+    must_say: bool = False
+
+
+_PLAIN: tuple[tuple[Verb, str], ...] = (
+    ("acknowledged", "Acknowledge"),
+    ("released", "Give back"),
+    ("decided", "Containment is decided"),
+    ("mitigated", "Mitigated"),
+    ("resolved", "Resolved"),
+    ("reopened", "Reopen"),
+    ("cancelled", "Cancel"),
+)
+_SAYING: tuple[tuple[Verb, str], ...] = (("noted", "Add a note"), ("updated", "Give an update"))
+_ASKING: tuple[tuple[Verb, str, str], ...] = (
+    ("assigned", "Assign", "to whom"),
+    ("merged", "Merge", "id of the other incident"),
+)
+_CHOOSING: tuple[tuple[Verb, str, tuple[str, ...]], ...] = (
+    ("graded", "Grade", get_args(Severity)),
+    ("closed", "Close", get_args(CloseReason)),
+)
+_ANYTHING = "x"
+"""Stands for what somebody will write, where the rules ask whether something is written."""
+
+
+def actions(heard: Heard, who: str) -> tuple[Action, ...]:
+    """Give the forms of all that this person could do now; what others do meanwhile is found out when it is sent."""
+
+    def can(verb: Verb, subject: str = "", role: str = "", note: str = "") -> bool:
+        return possible(heard, Order(verb, subject, role, note), who)
+
+    found = [Action(verb, label) for verb, label in _PLAIN if can(verb)]
+    found += [Action(verb, label, must_say=True) for verb, label in _SAYING if can(verb, note=_ANYTHING)]
+    found += [Action(verb, label, asks=asked) for verb, label, asked in _ASKING if can(verb, _ANYTHING)]
+    for verb, label, choices in _CHOOSING:
+        subjects = tuple(each for each in choices if can(verb, each))
+        if subjects:
+            found.append(Action(verb, label, subjects))
+    for role, levels in LEVELS.items():
+        if can("assessed", levels[0], role):
+            found.append(Action("assessed", f"Set {role}", levels, (role,)))
+    roles = tuple(role for role in (*VOICES, *TASKS) if can("named", "", role))
+    if roles:
+        found.append(Action("named", "Put in hands", roles=roles, asks="whose"))
+    return tuple(found)

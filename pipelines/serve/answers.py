@@ -1,0 +1,27 @@
+"""The forms of an answer: JSON, a page, or a problem as one or the other."""
+
+import msgspec
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, Response
+
+from pipelines.serve.pages import Pages
+from pipelines.serve.shapes import Problem
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def as_json(answer: msgspec.Struct, status_code: int = 200) -> Response:
+    """Answer with a struct as JSON."""
+    return Response(msgspec.json.encode(answer), status_code, NO_STORE, media_type="application/json")
+
+
+def as_page(text: str, status_code: int = 200) -> Response:
+    """Answer with a page."""
+    return HTMLResponse(text, status_code, NO_STORE)
+
+
+def as_problem(pages: Pages, request: HTTPConnection, status_code: int, message: str) -> Response:
+    """Answer why there is no answer: as JSON to a program, as a page to a person."""
+    if request.scope["path"].startswith(("/api/", "/-/", "/metrics", "/static/")):
+        return as_json(Problem(message), status_code)
+    return as_page(pages.problem(status_code, message), status_code)

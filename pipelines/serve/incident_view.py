@@ -1,0 +1,40 @@
+"""One incident in full: what was measured, and what people did about it."""
+
+import msgspec
+
+from pipelines.respond.answered import answered
+from pipelines.serve.convert import alert_shape, entry_shape, incident_shape
+from pipelines.serve.reading import Sources
+from pipelines.serve.shapes import AlertShape, EntryShape, IncidentShape
+from pipelines.serve.views import numbers_of
+from schemas.views import ResponseShape
+
+INCIDENT_ALERTS_MAX = 1_000
+"""Most alerts shown of one incident; by default it lists a tenth of that."""
+
+
+class IncidentDetail(msgspec.Struct, frozen=True):
+    """One incident with its timeline, its alerts and what people did about it."""
+
+    incident: IncidentShape
+    timeline: tuple[EntryShape, ...]
+    alerts: tuple[AlertShape, ...]
+    response: ResponseShape
+
+
+def incident_detail(sources: Sources, incident_id: str) -> IncidentDetail | None:
+    """Give one incident with its timeline and alerts, None where there is none of this id."""
+    # Asked before the incident: who then acts by this number had seen all that it stands for.
+    heard = sources.store.acts.found(incident_id)
+    incident = sources.store.incident(incident_id)
+    if incident is None or heard is None:
+        return None
+    alerts = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX])
+    status = sources.status()
+    numbers = numbers_of(status.series, alerts)
+    return IncidentDetail(
+        incident=incident_shape(incident),
+        timeline=tuple(entry_shape(entry) for entry in incident.timeline),
+        alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in alerts),
+        response=answered(heard, sources.settings(), status.heartbeat_ms),
+    )

@@ -1,0 +1,42 @@
+"""The audit log in the store: lines are only added, and go by age or number alone."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from pipelines.store_tables import AUDIT
+from schemas.audit import AuditLine
+
+AUDIT_LINES_MAX = 100_000
+"""A line a minute for two months; a busy team writes some hundred a day."""
+
+
+class Audit:
+    """The audit log of one store, through its transactions; every method raises `StoreError` when that fails."""
+
+    def __init__(
+        self,
+        reading: Callable[[], AbstractContextManager[Connection]],
+        writing: Callable[[], AbstractContextManager[Connection]],
+    ) -> None:
+        self._reading = reading
+        self._writing = writing
+
+    def add(self, line: AuditLine) -> None:
+        """Write a line."""
+        row = {"at_ms": line.at_ms, "who": line.who, "what": line.what, "origin": line.where}
+        with self._writing() as connection:
+            connection.execute(insert(AUDIT), [row])
+
+    def lines(self, limit: int) -> list[AuditLine]:
+        """Give the latest lines, newest first."""
+        query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+        with self._reading() as connection:
+            return [AuditLine(row.at_ms, row.who, row.what, row.origin) for row in connection.execute(query)]
+
+
+def shorten(connection: Connection, from_ms: int) -> None:
+    """Drop the lines from before a time, and the oldest beyond the number that is kept."""
+    last = connection.execute(select(func.max(AUDIT.c.id))).scalar() or 0
+    connection.execute(delete(AUDIT).where((AUDIT.c.at_ms < from_ms) | (AUDIT.c.id <= last - AUDIT_LINES_MAX)))

@@ -1,5 +1,7 @@
 """The forms of an answer: JSON, a page, or a problem as one or the other."""
 
+from typing import Any
+
 import msgspec
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
@@ -10,8 +12,8 @@ from pipelines.serve.shapes import Problem
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def as_json(answer: msgspec.Struct, status_code: int = 200) -> Response:
-    """Answer with a struct as JSON."""
+def as_json(answer: msgspec.Struct | dict[str, Any], status_code: int = 200) -> Response:
+    """Answer with a struct, or with a document that is made of plain values, as JSON."""
     return Response(msgspec.json.encode(answer), status_code, NO_STORE, media_type="application/json")
 
 

@@ -4,6 +4,7 @@ An error is one line, as JSON `{"error": ...}` or, for a page, as a page.
 """
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipelines.serve.guard import Guard
 from pipelines.serve.incident_view import IncidentDetail, incident_detail
 from pipelines.serve.index import INDEX
 from pipelines.serve.lifecycle import Ask, Lifecycle
+from pipelines.serve.openapi import document
 from pipelines.serve.pages import Pages
 from pipelines.serve.plotly_script import script_path
 from pipelines.serve.probes import Probes
@@ -135,6 +137,7 @@ class Api:
         """Give the endpoints with their paths."""
         return [
             Route("/", self.index),
+            Route("/openapi.json", self.openapi),
             Route("/overview", self.overview),
             Route("/series", self.series_list),
             Route("/series/{id}", self.series),
@@ -149,6 +152,11 @@ class Api:
         """Answer with `index.Index`."""
         Query(request, [])
         return as_json(INDEX)
+
+    def openapi(self, request: Request) -> Response:
+        """Answer with the OpenAPI document."""
+        Query(request, [])
+        return as_json(document(version("limen")))
 
     def overview(self, request: Request) -> Response:
         """Answer with `shapes.Overview`; `search` narrows the unusual series."""

@@ -31,6 +31,7 @@ _PAGING = {"limit": _LIMIT, "offset": "rows left out (0)"}
 INDEX = Index(
     endpoints=(
         Endpoint("/api/v1/", "what is answered here: this"),
+        Endpoint("/api/v1/openapi.json", "the same in the terms of OpenAPI 3.1"),
         Endpoint(
             "/api/v1/overview",
             "everything at a glance: open incidents, what is unusual, counters, whether Limen itself is well",

@@ -39,6 +39,7 @@ def asked(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.mark.playbook("R6")
 def test_each_verb_does_its_act_and_says_so(url):
     """One line an act, from triage to closed and back, and the store holds every one under the name of who did it."""
     by = "by ana at 2026-01-05 00:00\n"

@@ -1,6 +1,7 @@
 """The doors open to those who may come in, keep a record of those who may not, and no act is anonymous."""
 
 import re
+import threading
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -145,7 +146,6 @@ def test_an_act_over_the_api_stands_under_the_name_of_its_token(guarded, door):
     assert (detail["response"]["number"], detail["response"]["acknowledged_at"]) == (1, "1970-01-01T00:00:00Z")
 
 
-@pytest.mark.playbook("C7")
 def test_of_two_who_act_at_once_the_second_is_told_by_whom(guarded, door):
     """409 names who was faster, whether both acknowledge or the second had not seen the first act."""
     door.post(ACTS, json={"verb": "acknowledged", "known": 0}, headers=by(ANA))
@@ -157,6 +157,27 @@ def test_of_two_who_act_at_once_the_second_is_told_by_whom(guarded, door):
         "error": "1 more was done since you looked: look again; the latest is by Ana: acknowledged"
     }
     assert [who for who, what in audited(guarded) if "refused: 409" in what] == [HOSTILE, HOSTILE]
+
+
+def test_of_many_who_acknowledge_in_the_same_moment_one_wins(guarded, ask):
+    """One 200; every other is told 409 and who has it, and the store holds one act."""
+    answers, gate = [], threading.Barrier(6)
+
+    def acknowledge(token: str) -> None:
+        client = ask(guarded)
+        gate.wait()
+        answers.append(client.post(ACTS, json={"verb": "acknowledged"}, headers=by(token)))
+
+    people = [threading.Thread(target=acknowledge, args=(token,)) for token in (ANA, BO, EVE) * 2]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    (act,) = guarded.store.acts.of("i1")
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+    assert all(
+        answer.json()["error"].startswith(f"{act.who} has it") for answer in answers if answer.status_code == 409
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,6 +205,7 @@ def test_an_unknown_incident_and_another_kind_of_body(door):
     assert door.post(ACTS, data={"verb": "noted"}, headers=by(ANA)).status_code == 415
 
 
+@pytest.mark.playbook("R6")
 def test_a_person_signs_in_and_acts_by_forms(guarded, door):
     """The cookie is kept from scripts and other sites; the page has the forms of what is possible, and no others."""
     assert "Sign in" in door.get("/incidents/i1").text

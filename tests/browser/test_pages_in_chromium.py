@@ -47,7 +47,19 @@ def address(tmp_path_factory):
         frame = f'<title>none</title><iframe width="400" height="900" src="/measured?{request.url.query}"></iframe>'
         return HTMLResponse(frame, headers={"Content-Security-Policy": "default-src 'self'"})
 
+    def sends(_):
+        return HTMLResponse('<form method="post" action="/sent"></form><script src="/send.js" defer></script>')
+
+    def send(_):
+        return Response("document.forms[0].submit()", media_type="text/javascript")
+
+    def sent(request):
+        return HTMLResponse(f"<p>sent from {request.headers.get('origin')}</p>")
+
     application.router.routes[:0] = [
+        Route("/sends", sends),
+        Route("/send.js", send),
+        Route("/sent", sent, methods=["POST"]),
         Route("/broken", broken),
         Route("/measured", measured),
         Route("/measure.js", measure),
@@ -128,3 +140,9 @@ def test_nothing_is_wider_than_a_telephone(visit, path):
     # Chromium's window is at least 500 wide, so the page is measured in a frame; its scroll bar takes 15 pixels.
     document, _ = visit(f"/telephone?path={path}")
     assert re.search("<title>(.*)</title>", document).group(1) == "385 of 400"
+
+
+def test_our_own_forms_say_where_they_come_from(address, visit):
+    """Under our headers a browser names the origin of a form, so that ours can be told from those of other sites."""
+    document, _ = visit("/sends")
+    assert f"sent from {address}<" in document

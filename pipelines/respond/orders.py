@@ -17,6 +17,8 @@ VOICES = ("organisation", "technical", "public")
 """Who speaks: for the organisation, for the technical isolation, and to users and the public; one person each."""
 TASKS = ("containment", "telemetry", "rollback", "user_communication")
 """What must be in one pair of hands each."""
+HANDS = (*VOICES, *TASKS, *ROLES)
+"""Everything that is in one pair of hands."""
 LEVELS: dict[str, tuple[str, ...]] = {
     "effort": ("ordinary_use", "some_skill", "elaborate_attack"),
     "frequency": ("once", "rare", "frequent", "always"),
@@ -91,8 +93,8 @@ def _form(order: Order) -> Refusal | None:
     allowed["assessed"] = LEVELS.get(order.role, ())
     if order.verb in allowed and order.subject not in allowed[order.verb]:
         return Refusal(f"{order.subject!a} is not one of {', '.join(allowed[order.verb]) or 'effort and frequency'}")
-    if order.verb == "named" and order.role not in (*VOICES, *TASKS, *ROLES):
-        return Refusal(f"{order.role!a} is not one of {', '.join((*VOICES, *TASKS, *ROLES))}")
+    if order.verb == "named" and order.role not in HANDS:
+        return Refusal(f"{order.role!a} is not one of {', '.join(HANDS)}")
     if order.verb in ("noted", "updated") and not order.note.strip():
         return Refusal("there is nothing in the note")
     if order.verb in ("assigned", "merged") and not order.subject:

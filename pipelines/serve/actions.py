@@ -4,7 +4,7 @@ from typing import get_args
 
 import msgspec
 
-from pipelines.respond.orders import LEVELS, TASKS, VOICES, Order, possible
+from pipelines.respond.orders import HANDS, LEVELS, Order, possible
 from schemas.act import CloseReason, Heard, Verb
 from schemas.incident import Severity
 
@@ -62,7 +62,7 @@ def actions(heard: Heard, who: str) -> tuple[Action, ...]:
     for role, levels in LEVELS.items():
         if can("assessed", levels[0], role):
             found.append(Action("assessed", f"Set {role}", levels, (role,)))
-    roles = tuple(role for role in (*VOICES, *TASKS) if can("named", "", role))
+    roles = tuple(role for role in HANDS if can("named", "", role))
     if roles:
         found.append(Action("named", "Put in hands", roles=roles, asks="whose"))
     return tuple(found)

@@ -9,6 +9,7 @@ import pytest
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
+from pipelines.respond.orders import HANDS
 from pipelines.serve.access import NO_TOKENS
 from pipelines.serve.audited import REFUSALS_MAX
 from pipelines.serve.http import app
@@ -218,6 +219,7 @@ def test_a_person_signs_in_and_acts_by_forms(guarded, door):
     page = door.get("/incidents/i1").text
     assert 'value="acknowledged"' in page
     assert 'value="reopened"' not in page
+    assert not [role for role in HANDS if f'<option value="{role}">' not in page]
     order = {"csrf": csrf_of(door), "verb": "acknowledged", "note": "mine"}
     done = door.post("/incidents/i1/acts", data=order, headers=ORIGIN, follow_redirects=False)
     assert (done.status_code, done.headers["location"]) == (303, "/incidents/i1")

@@ -12,7 +12,8 @@ from pipelines.config_people import check_ladder, check_people
 from pipelines.config_reader import Place, nearest
 from pipelines.ingest.kafka_security import problems, unreadable
 from pipelines.respond.alerts import ANOMALY
-from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of, text_in
+from pipelines.respond.notifiers.http import text_in
+from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of
 from pipelines.serve.guard import is_loopback
 from schemas.act import name_problem
 from schemas.event import DIMENSIONS, Event

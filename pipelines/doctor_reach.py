@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 
 from pipelines.respond.notifiers.address import Refusal, Resolve, resolved, target_of
-from pipelines.respond.notifiers.webhook import text_in
+from pipelines.respond.notifiers.http import text_in
 from schemas.health import Health
 from schemas.settings import Heartbeat, Notifier, Settings
 from schemas.words import span

@@ -10,8 +10,8 @@ from typing import Literal
 import httpx2
 import structlog
 
-from pipelines.respond.notifiers.address import Refusal, Resolve, resolved, target_of
-from pipelines.respond.notifiers.webhook import answer, text_in
+from pipelines.respond.notifiers.address import Resolve, resolved
+from pipelines.respond.notifiers.http import Sender, text_of
 from schemas import settings
 from schemas.incident import Outcome
 from schemas.status import Status
@@ -34,11 +34,9 @@ class Heartbeat:
     ) -> None:
         self.counts: dict[str, int] = {"sent": 0, "failed": 0, "held": 0}
         self._config = config
-        self._resolve = resolve
         self._before: Beat = "sent"
         self._due_ms = -1
-        # Proxies and credentials from the environment would lead around the check of the address.
-        self._client = httpx2.Client(transport=transport, trust_env=False)
+        self._sender = Sender(config, transport, resolve)
         self._log = structlog.get_logger("limen.heartbeat")
 
     @property
@@ -49,6 +47,7 @@ class Heartbeat:
     def reload(self, config: settings.Heartbeat) -> None:
         """Call another address, or at other times, from the next call on."""
         self._config = config
+        self._sender.reload(config)
 
     def look(self, status: Status, now_ms: int) -> None:
         """Beat if that is due at this time of day (epoch ms), for the first time after one interval."""
@@ -85,27 +84,10 @@ class Heartbeat:
 
     def _call(self, now_ms: int) -> Outcome:
         """Make one call and give what the other side said."""
-        config = self._config
-        try:
-            url = config.url or text_in(config.url_file or "")
-        except (OSError, UnicodeDecodeError) as error:
-            return Outcome("retry", f"url_file {config.url_file} cannot be read ({type(error).__name__})")
-        target = target_of(url, config.allow_hosts, self._resolve)
-        if isinstance(target, Refusal):
-            return Outcome("retry", target.why)
-        headers = {"host": target.host_header, "user-agent": "limen"}
-        extensions = {"sni_hostname": target.server_name}
-        try:
-            # Streamed, because nothing in the body of the answer matters and it may be endless.
-            with self._client.stream(
-                "GET", target.url, headers=headers, extensions=extensions, timeout=config.timeout_seconds
-            ) as response:
-                return answer(response.status_code, "", now_ms)
-        except httpx2.TimeoutException:
-            return Outcome("retry", f"no answer within {config.timeout_seconds:g} s")
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            # The message of the error may hold the address, and an address may be a secret.
-            return Outcome("retry", f"no connection ({type(error).__name__})")
+        url: str | Outcome = self._config.url or text_of(self._config.url_file or "", "url_file")
+        if isinstance(url, Outcome):
+            return url
+        return self._sender.call("GET", url, now_ms)
 
 
 def standing_still(status: Status, now_ms: int) -> str:

@@ -42,7 +42,7 @@ OTHER_CONSTANTS = {
     "respond/desk.py TRIES_MAX": "attempts at one order",
     "respond/duty.py REMINDERS_MAX": "reminders of one update",
     "respond/duty.py STEPS_MAX": "acts of one look",
-    "respond/notifiers/webhook.py RETRY_AFTER_SECONDS_MAX": "a time",
+    "respond/notifiers/http.py RETRY_AFTER_SECONDS_MAX": "a time",
     "respond/outbox.py ERROR_CHARS_MAX": "what is kept of one error",
     "respond/outbox.py WAIT_SECONDS_MAX": "a time",
 }

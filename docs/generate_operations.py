@@ -56,7 +56,7 @@ RUNBOOK = {
     "LimenDetectionLate": "LimenLagging beside it: too slow. Alone: events come late, see the watermarks.",
     "LimenSinkFailing": "`limen doctor` asks the sink without a message; the log holds its last answer.",
     "LimenNotificationsDead": (
-        "Read the open incidents now: `limen incidents list`. Then mend the sink; what was given up is not sent again."
+        "Read the open incidents now: `limen incidents list`. Mend the sink; `limen notify replay` sends them again."
     ),
     "LimenRejectsHigh": "`limen rejects list` shows the newest and why; `limen decode FILE` the field, on a sample.",
     "LimenLateHigh": "Which sender holds events back; if it must, raise `detection.lateness_seconds`.",

@@ -19,9 +19,11 @@ from pipelines.ingest.kafka import KafkaSource
 from pipelines.ingest.kafka_writer import KafkaWriter
 from pipelines.ingest.source import Share, Source
 from pipelines.reload import Board, Counted, Read, Reloads, Wishes
+from pipelines.respond.crew import Crew
 from pipelines.respond.duty import Duty
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
+from pipelines.respond.lane import Sink
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
 from pipelines.run_clock import SystemClock
@@ -39,9 +41,6 @@ from schemas.record import Partition
 from schemas.settings import Settings
 from schemas.signal import Signal
 from schemas.status import Status
-
-ROUNDS_MAX = 100
-"""Most rounds of the outbox at one time: messages of one incident go one after the other, and few have so many."""
 
 
 def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
@@ -151,20 +150,14 @@ def live(
         heartbeats=lambda: heartbeat.counts if heartbeat.configured else {}, times=lambda: duty.times.histograms
     )
     board = Board(settings, counted, now_ms())
-    outbox = Outbox(store, sinks_of(settings.notifiers), Random())  # noqa: S311 - jitter, not a secret
+    outbox = Outbox(store.outbox, sinks(settings), Random())  # noqa: S311 - jitter, not a secret
 
     topic = _dead_letter_topic(settings)
     writer = KafkaWriter(settings.source.kafka)
 
-    def pump(now_ms: int) -> None:
-        # The next message of an incident becomes due when the one before it is through.
-        for _ in range(ROUNDS_MAX):
-            if not outbox.work(now_ms):
-                return
-
     def take_up(others: Settings) -> None:
         engine.reload(others)
-        outbox.reload(sinks_of(others.notifiers))
+        outbox.reload(sinks(others))
         heartbeat.reload(others.heartbeat)
         duty.reload(others)
 
@@ -177,7 +170,7 @@ def live(
         board=board,
         reloads=Reloads(wishes, board, read, take_up, now_ms),
         app=app(store, board.status, board.settings, known.signal, wishes.ask, now_ms),
-        pump=pump,
+        pump=Crew(outbox).pump,
         duty=duty.look,
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
@@ -190,6 +183,11 @@ def _measured(known: Catalogue, name: str) -> Signal:
         return known.signal(name)
     except KeyError:
         return Signal(name, "level", "", "No longer measured.", "distribution_shift", name)
+
+
+def sinks(settings: Settings) -> dict[str, Sink]:
+    """Make the sinks that the settings name; one that writes to Kafka has a connection of its own."""
+    return sinks_of(settings.notifiers, lambda: KafkaWriter(settings.source.kafka))
 
 
 def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = worker) -> Workers:

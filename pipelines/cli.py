@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "cli_demo:demo",
     "doctor": "cli_doctor:doctor",
     "incidents": "cli_acts:incidents",
+    "notify": "cli_notify:notify",
     "rejects": "cli_rejects:rejects",
     "replay": "cli_files:replay_files",
     "run": "cli_run:run_live",

@@ -5,19 +5,17 @@ Each check is a function from the settings and a `report(path, message)` to noth
 """
 
 from collections.abc import Callable, Sequence
-from urllib.parse import SplitResult, urlsplit
 
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, RESERVED, SIGNALS, rows
+from pipelines.config_address import called, web_address
 from pipelines.config_people import check_ladder, check_people
 from pipelines.config_reader import Place, nearest
+from pipelines.config_sinks import check_file, check_sink_files, check_sinks
 from pipelines.ingest.kafka_security import problems, unreadable
 from pipelines.respond.alerts import ANOMALY
-from pipelines.respond.notifiers.http import text_in
-from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of
-from pipelines.serve.guard import is_loopback
 from schemas.act import name_problem
 from schemas.event import DIMENSIONS, Event
-from schemas.settings import Notifier, Rule, Settings
+from schemas.settings import Rule, Settings
 from schemas.signal import CATEGORIES
 
 Report = Callable[[Place, str], None]
@@ -42,27 +40,9 @@ def check_files(settings: Settings, report: Report) -> None:
     if settings.source.kind == "kafka":
         for name, message in unreadable(settings.source.kafka.security):
             report(("source", "kafka", "security", name), message)
-    for place, notifier in enumerate(settings.notifiers):
-        for name in ("url_file", "secret_file"):
-            what, path = f'the {name} of notifier "{notifier.name}"', ("notifiers", place, name)
-            _secret(getattr(notifier, name), name, what, path, report)
-    _secret(settings.heartbeat.url_file, "url_file", "heartbeat.url_file", ("heartbeat", "url_file"), report)
-
-
-def _secret(file: str | None, name: str, what: str, path: Place, report: Report) -> None:
-    """Report a file of an address or a secret that cannot be read, or does not hold what its name says."""
-    if file is None:
-        return
-    try:
-        text = text_in(file)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no UTF-8 text"
-        report(path, f"{what}, {file}, cannot be read ({reason}); name a readable file")
-        return
-    if name == "secret_file" and secret_of(text) is None:
-        report(path, f"{what}, {file}, {SECRET_FORM}")
-    if name == "url_file":
-        _web_address(text, path, f"the address in {what}, {file},", report)
+    check_sink_files(settings, report)
+    path = ("heartbeat", "url_file")
+    check_file(settings.heartbeat.url_file, "url_file", "heartbeat.url_file", path, report)
 
 
 def _source(settings: Settings, report: Report) -> None:
@@ -136,19 +116,7 @@ def _categories(settings: Settings, report: Report) -> None:
 
 def _notifiers(settings: Settings, report: Report) -> None:
     _once([notifier.name for notifier in settings.notifiers], ("notifiers",), report)
-    for place, notifier in enumerate(settings.notifiers):
-        path = ("notifiers", place)
-        if notifier.kind == "webhook":
-            _webhook(notifier, path, report)
-        elif notifier.url or notifier.url_file or notifier.secret_file or notifier.allow_hosts:
-            report(path, f'notifier "{notifier.name}" only writes to the log and takes no address or secret')
-
-
-def _webhook(notifier: Notifier, path: Place, report: Report) -> None:
-    if bool(notifier.url) == bool(notifier.url_file):
-        report(path, f'notifier "{notifier.name}" is a webhook and needs exactly one of url and url_file')
-    if notifier.url:
-        _called(notifier.url, (*path, "url"), f'the url of notifier "{notifier.name}"', report)
+    check_sinks(settings, report)
 
 
 def _heartbeat(settings: Settings, report: Report) -> None:
@@ -156,20 +124,12 @@ def _heartbeat(settings: Settings, report: Report) -> None:
     if heartbeat.url and heartbeat.url_file:
         report(("heartbeat",), "heartbeat has both url and url_file; leave one out")
     if heartbeat.url:
-        _called(heartbeat.url, ("heartbeat", "url"), "heartbeat.url", report)
-
-
-def _called(url: str, path: Place, what: str, report: Report) -> None:
-    """Report an address that may not be called."""
-    _web_address(url, path, what, report)
-    parts = _split(url)
-    if parts and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        report(path, f"{what} begins with http, which is spoken to this machine only; use https")
+        called(heartbeat.url, ("heartbeat", "url"), "heartbeat.url", report, heartbeat)
 
 
 def _serve(settings: Settings, report: Report) -> None:
     if settings.serve.public_url:
-        _web_address(settings.serve.public_url, ("serve", "public_url"), "serve.public_url", report)
+        web_address(settings.serve.public_url, ("serve", "public_url"), "serve.public_url", report)
     hashes = [token.sha256 for token in settings.serve.tokens]
     for place, token in enumerate(settings.serve.tokens):
         path = ("serve", "tokens", place)
@@ -178,23 +138,6 @@ def _serve(settings: Settings, report: Report) -> None:
             report((*path, "name"), f"serve.tokens[{place}].name {problem}")
         if token.sha256 in hashes[:place]:
             report((*path, "sha256"), f"serve.tokens[{place}] is the same token as an earlier one; make one for each")
-
-
-def _web_address(url: str, path: Place, what: str, report: Report) -> None:
-    parts = _split(url)
-    if parts is None:
-        report(path, f"{what} cannot be read; write https://, a host, and if need be a port and a path")
-    elif parts.scheme not in {"http", "https"} or not parts.hostname:
-        report(path, f"{what} must begin with https:// or http:// and a host")
-
-
-def _split(url: str) -> SplitResult | None:
-    """Take an address apart, None where its host or port makes no sense."""
-    try:
-        parts = urlsplit(url)
-        return parts if parts.port is None or parts.port else None
-    except ValueError:
-        return None
 
 
 def _storage(settings: Settings, report: Report) -> None:

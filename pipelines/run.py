@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from pipelines.engine import Engine
-from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
 from pipelines.run_clock import SystemClock
 from pipelines.run_letters import Letters
@@ -21,7 +20,7 @@ from pipelines.run_loop import Ended, Loop
 from pipelines.run_parts import Renewal
 from pipelines.run_process import process_use
 from pipelines.run_threads import JOIN_SECONDS, WATCH_SECONDS, Repeating, Watchdog, WebServer
-from pipelines.run_words import in_words
+from pipelines.run_words import unread
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
 from schemas.alert import Alert
@@ -38,6 +37,8 @@ DUTY_SECONDS = 1.0
 """How often it is looked at what the clocks of incidents ask for; they count in minutes."""
 HEARTBEAT_SECONDS = 1.0
 """How often it is asked whether a heartbeat is due: the shortest time between two."""
+DRAIN_SECONDS = 30.0
+"""How long the messages of a source that ended may take where a sink's rate holds them back; the others wait."""
 STANDBY_SECONDS = 1.0
 """How often a Limen on standby asks for the lease: it takes over within about this time."""
 REPLAY_RESULTS_MAX = 100_000
@@ -87,11 +88,12 @@ def run(
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
     The caller has opened the store with its lease, listens for signals, and closes the store afterwards. `pump` sends
-    what is due at a time of day (epoch ms), once more after a source that ended; `duty` writes what the clocks of
-    incidents ask for; `beat` calls the dead-man's switch when that is due; `letters` sends rejects to their topic, and
-    what is left waits for the next start; `reloads` takes up other settings when somebody has asked; `app` is served
-    where the settings say, and `serving` is called when it is. `complete` adds to each status what the line does not
-    know. Never raises for what the outside world does: the failures are in the result.
+    what is due at a time of day (epoch ms) and says whether more is to come, which a source that ended waits for;
+    `duty` writes what the clocks of incidents ask for; `beat` calls the dead-man's switch when that is due; `letters`
+    sends rejects to their topic, and what is left waits for the next start; `reloads` takes up other settings when
+    somebody has asked; `app` is served where the settings say, and `serving` is called when it is. `complete` adds to
+    each status what the line does not know. Never raises for what the outside world does: the failures are in the
+    result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
@@ -180,9 +182,15 @@ def _at_steady_time(action: Callable[[float], object]) -> Callable[[], object]:
 
 
 def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:
-    """Send what the last minutes of a source that ended have left; a store that fails is one more failure."""
+    """Send what the last minutes of a source that ended have left, at the rate of each sink and not for ever.
+
+    A store that fails is one more failure.
+    """
+    clock = SystemClock()
+    until = clock.monotonic() + DRAIN_SECONDS
     try:
-        _at_real_time(pump)()
+        while pump(clock.now_ms()) and clock.monotonic() < until:
+            clock.sleep(OUTBOX_SECONDS)
     except StoreError as error:
         return Ended((*ended.failures, str(error)), ended.reached)
     return ended
@@ -240,18 +248,6 @@ def replay(
         alerts=store.alerts(None, REPLAY_RESULTS_MAX)[::-1],
         incidents=store.incidents(None, REPLAY_RESULTS_MAX)[::-1],
         rejects=counters.rejects,
-        failures=(*ended.failures, *_unread(engine)),
+        failures=(*ended.failures, *unread(engine)),
         reached=ended.reached,
     )
-
-
-def _unread(engine: Engine) -> list[str]:
-    """Name the files of which every record was rejected; one without records is read well."""
-    told = []
-    for partition, position in sorted(engine.positions.items()):
-        counters = position.counters
-        if counters.read and counters.rejected == counters.read:
-            path = STDIN if partition == partition_of(STDIN) else partition.source.removeprefix("file:")
-            why = f"none of its {counters.read:,} records could be read: {in_words(counters.rejects)}"
-            told.append(f"{path}: {why}; `limen decode {path}` shows what is wrong with each")
-    return told

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, Table, delete, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -22,6 +22,7 @@ from pipelines.store_acts import Acts, read_response, responses_of, standing_inc
 from pipelines.store_audit import Audit
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
+from pipelines.store_outbox import Deliveries
 from pipelines.store_prune import ACTIVE, free_pages, prune
 from pipelines.store_rejects import Letters, asked, keep, letter_counts, settle, waiting
 from pipelines.store_rows import (
@@ -71,6 +72,7 @@ class Store:
 
         self.acts = Acts(self._reading, self._writing)
         self.audit = Audit(self._reading, self._writing)
+        self.outbox = Deliveries(self._reading, self._writing)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, check: bool = True, lease: Lease | None = None) -> "Store":
@@ -232,24 +234,6 @@ class Store:
         query = select(t.JOURNAL.c.at_ms, t.JOURNAL.c.what).order_by(t.JOURNAL.c.id.desc()).limit(limit)
         with self._reading() as connection:
             return [(row.at_ms, row.what) for row in connection.execute(query)]
-
-    def deliveries_due(self, now_ms: int, limit: int) -> list[Delivery]:
-        """Give waiting messages whose time has come, oldest first, at most `limit` a sink.
-
-        Of one incident and sink it is only the next in order. The limit is each sink's own, so that one that fails
-        and piles up keeps nobody else waiting.
-        """
-        return self._bodies(store_outbox.DUE, _delivery, now_ms=now_ms, limit=limit)
-
-    def deliveries_over(self, sink: str, waiting_max: int) -> list[Delivery]:
-        """Give the waiting messages of a sink beyond so many, those that matter least."""
-        return self._bodies(store_outbox.OVER, _delivery, sink=sink, waiting_max=waiting_max)
-
-    def record_delivery(self, delivery: Delivery) -> None:
-        """Write what became of a message."""
-        row = delivery_row(delivery)
-        with self._writing() as connection:
-            connection.execute(update(t.DELIVERIES).where(t.DELIVERIES.c.id == delivery.notification.id).values(row))
 
     def delivery_counts(self) -> dict[str, dict[str, int]]:
         """Give the number of messages by sink and state."""

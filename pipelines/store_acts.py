@@ -22,7 +22,7 @@ _response = msgspec.msgpack.Decoder(Response).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 _OF_ACT = RESPONSES.c.incident_id == ACTS.c.incident_id
-_state = case(
+standing_state = case(
     (RESPONSES.c.state.in_(FINISHED), RESPONSES.c.state),
     (INCIDENTS.c.state.in_(OVER), INCIDENTS.c.state),
     else_=func.coalesce(RESPONSES.c.state, INCIDENTS.c.state),
@@ -35,7 +35,7 @@ def standing_incidents(states: Collection[str] | None, limit: int) -> Select[Any
     columns = INCIDENTS.c
     query = select(columns.body, RESPONSES.c.body.label("response")).outerjoin(RESPONSES)
     query = query.order_by(columns.detected_ms.desc(), columns.id).limit(limit)
-    return query if states is None else query.where(_state.in_(states))
+    return query if states is None else query.where(standing_state.in_(states))
 
 
 def read_response(body: bytes | None) -> Response | None:

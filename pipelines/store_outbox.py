@@ -1,11 +1,22 @@
-"""What waits in the outbox: what is due, what is too much, and how the store counts it."""
+"""What waits in the outbox: what is due, what is too much, what became of it, and how the store counts it."""
 
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, select
+import msgspec
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
 
-from pipelines.store_tables import DELIVERIES, INCIDENTS
+from pipelines.store_acts import standing_state
+from pipelines.store_rows import delivery_row
+from pipelines.store_tables import DELIVERIES, INCIDENTS, RESPONSES
+from schemas.incident import OPEN, Delivery, Notification
 from schemas.incident import OVER as INCIDENTS_OVER
+
+STANDING_MAX = 10_000
+"""Most incidents that a sink which forgets is told of again, the newest: far more than people could have open."""
+
+_delivery = msgspec.msgpack.Decoder(Delivery).decode
 
 
 def _due() -> Any:
@@ -16,12 +27,13 @@ def _due() -> Any:
         before.c.sequence < columns.sequence,
         before.c.state == "waiting",
     )
-    order = (columns.created_ms, columns.incident_id, columns.sequence)
-    place = func.row_number().over(partition_by=columns.sink, order_by=order)
-    waiting = and_(columns.state == "waiting", columns.next_attempt_ms <= bindparam("now_ms"), ~earlier)
-    found = select(DELIVERIES, place.label("place")).where(waiting).subquery()
-    query = select(found.c.body).where(found.c.place <= bindparam("limit"))
-    return query.order_by(found.c.created_ms, found.c.incident_id, found.c.sequence, found.c.sink)
+    query = select(columns.body).where(
+        columns.state == "waiting",
+        columns.sink == bindparam("sink"),
+        columns.next_attempt_ms <= bindparam("now_ms"),
+        ~earlier,
+    )
+    return query.order_by(columns.created_ms, columns.incident_id, columns.sequence).limit(bindparam("limit"))
 
 
 def _over() -> Any:
@@ -32,15 +44,130 @@ def _over() -> Any:
     return waiting.order_by(*order).limit(-1).offset(bindparam("waiting_max"))
 
 
-DUE = _due()
-"""Asks for the bodies of waiting messages whose time has come, as `Store.deliveries_due` promises.
+def _standing() -> Any:
+    columns = DELIVERIES.c
+    ends = (
+        select(
+            columns.incident_id,
+            func.min(columns.sequence).label("first"),
+            func.max(columns.sequence).label("latest"),
+            func.max(columns.created_ms).label("at_ms"),
+        )
+        .where(columns.sink == bindparam("sink"), columns.state == "sent")
+        .group_by(columns.incident_id)
+        .subquery()
+    )
+    told = and_(ends.c.incident_id == columns.incident_id, columns.sequence.in_((ends.c.first, ends.c.latest)))
+    query = select(columns.body).join(ends, told).join(INCIDENTS, INCIDENTS.c.id == columns.incident_id)
+    query = query.outerjoin(RESPONSES, RESPONSES.c.incident_id == columns.incident_id)
+    stands = or_(standing_state.in_(OPEN), ends.c.at_ms >= bindparam("since_ms"))
+    query = query.where(columns.sink == bindparam("sink"), columns.state == "sent", stands)
+    return query.order_by(ends.c.at_ms.desc(), columns.incident_id, columns.sequence).limit(2 * STANDING_MAX)
 
-The outbox asks every second, and to put such a question together costs more than to answer it: it is made once."""
-OVER = _over()
-"""Asks for the bodies of a sink's waiting messages beyond so many, those that matter least.
 
-Messages of open incidents stay before those of incidents that are over, newer incidents before older ones, and of one
-incident the first messages, because the later ones say nothing without them."""
+_DUE = _due()
+"""The outbox asks every second, and to put such a question together costs more than to answer it: it is made once."""
+_OVER = _over()
+"""Messages of open incidents stay before those of incidents that are over, newer incidents before older ones, and of
+one incident the first messages, because the later ones say nothing without them."""
+_STANDING = _standing()
+
+
+class Deliveries:
+    """The outbox of one store, through its transactions; every method raises `StoreError` when the database fails."""
+
+    def __init__(
+        self,
+        reading: Callable[[], AbstractContextManager[Connection]],
+        writing: Callable[[], AbstractContextManager[Connection]],
+    ) -> None:
+        self._reading = reading
+        self._writing = writing
+
+    def due(self, sink: str, now_ms: int, limit: int) -> list[Delivery]:
+        """Give a sink's waiting messages whose time has come, oldest first; of one incident only the next in order."""
+        return self._read(_DUE, sink=sink, now_ms=now_ms, limit=limit)
+
+    def waiting(self, sink: str) -> list[Delivery]:
+        """Give all waiting messages of a sink, by incident and in order."""
+        columns = DELIVERIES.c
+        query = select(columns.body).where(columns.sink == sink, columns.state == "waiting")
+        return self._read(query.order_by(columns.incident_id, columns.sequence))
+
+    def over(self, sink: str, waiting_max: int) -> list[Delivery]:
+        """Give the waiting messages of a sink beyond so many, those that matter least."""
+        return self._read(_OVER, sink=sink, waiting_max=waiting_max)
+
+    def strangers(self, sinks: Collection[str], limit: int) -> list[Delivery]:
+        """Give waiting messages to other sinks than these."""
+        columns = DELIVERIES.c
+        query = select(columns.body).where(columns.sink.not_in(list(sinks)), columns.state == "waiting")
+        return self._read(query.order_by(columns.created_ms, columns.incident_id, columns.sequence).limit(limit))
+
+    def dead(self, sink: str | None, limit: int) -> list[Delivery]:
+        """Give the dead messages of a sink, or of all, the newest first."""
+        columns = DELIVERIES.c
+        query = select(columns.body).where(columns.state == "dead")
+        query = query if sink is None else query.where(columns.sink == sink)
+        return self._read(query.order_by(columns.created_ms.desc(), columns.incident_id, columns.sequence).limit(limit))
+
+    def heard(self, sink: str, incident_ids: Collection[str]) -> dict[str, bool]:
+        """Say of which incidents a sink has heard (True), or may have heard although it did not say so (False)."""
+        columns = DELIVERIES.c
+        query = select(columns.body).where(columns.sink == sink, columns.incident_id.in_(list(incident_ids)))
+        found: dict[str, bool] = {}
+        for delivery in self._read(query):
+            if delivery.state == "sent":
+                found[delivery.notification.incident_id] = True
+            elif delivery.perhaps:
+                found.setdefault(delivery.notification.incident_id, False)
+        return found
+
+    def standing(self, sink: str, since_ms: int) -> list[tuple[Notification, Notification]]:
+        """Give the first and the latest sent message of each incident that is open, or was told of since."""
+        ends: dict[str, tuple[Notification, Notification]] = {}
+        for delivery in self._read(_STANDING, sink=sink, since_ms=since_ms):
+            told = delivery.notification
+            first, _ = ends.get(told.incident_id, (told, told))
+            ends[told.incident_id] = (first, told)
+        return list(ends.values())
+
+    def record(self, deliveries: Sequence[Delivery]) -> None:
+        """Write what became of messages, in one transaction."""
+        with self._writing() as connection:
+            for delivery in deliveries:
+                known = DELIVERIES.c.id == delivery.notification.id
+                connection.execute(update(DELIVERIES).where(known).values(delivery_row(delivery)))
+
+    def replay(self, ids: Collection[str]) -> tuple[int, int]:
+        """Let dead messages wait again, and give how many do and how many do not.
+
+        One does not where its sink has heard something newer of the incident since: that says more.
+        """
+        columns, later = DELIVERIES.c, DELIVERIES.alias("later")
+        newer = exists().where(
+            later.c.incident_id == columns.incident_id,
+            later.c.sink == columns.sink,
+            later.c.sequence > columns.sequence,
+            later.c.state == "sent",
+        )
+        query = select(columns.body, newer.label("newer")).where(columns.id.in_(list(ids)), columns.state == "dead")
+        again, stale = 0, 0
+        with self._writing() as connection:
+            for row in connection.execute(query).all():
+                delivery = _delivery(row.body)
+                if row.newer:
+                    stale += 1
+                    continue
+                again += 1
+                fresh = msgspec.structs.replace(delivery, state="waiting", attempts=0, next_attempt_ms=0, error="")
+                known = columns.id == delivery.notification.id
+                connection.execute(update(DELIVERIES).where(known).values(delivery_row(fresh)))
+        return again, stale
+
+    def _read(self, query: Any, **parameters: Any) -> list[Delivery]:
+        with self._reading() as connection:
+            return [_delivery(body) for body in connection.execute(query, parameters).scalars()]
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:

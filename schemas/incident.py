@@ -114,18 +114,28 @@ class Notification(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """How far one notification has come: attempts made, and when (wall clock, epoch ms) the next may be."""
+    """How far one notification has come: attempts made, when the first was and the next may be (wall clock, epoch ms).
+
+    `perhaps` says that the sink may have it although it did not say so. A collapsed message was not sent, because a
+    later one says more or because nobody was told that its incident began.
+    """
 
     notification: Notification
-    state: Literal["waiting", "sent", "dead"]
+    state: Literal["waiting", "sent", "dead", "collapsed"]
     attempts: int
     next_attempt_ms: int
     error: str = ""
+    first_attempt_ms: int = -1
+    perhaps: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a sink said: done, try again (perhaps not before `retry_after_seconds`), or give up."""
+    """What a sink said: done, try again (perhaps not before `retry_after_seconds`), or give up.
+
+    `perhaps` says that it may have the message although it did not say so.
+    """
 
     result: Literal["done", "retry", "give_up"]
     detail: str = ""
     retry_after_seconds: float = 0.0
+    perhaps: bool = False

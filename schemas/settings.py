@@ -187,17 +187,48 @@ class Severities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts_per_incident_max: Annotated[int, Meta(ge=1)] = 100
 
 
+class Mail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The mail server of a sink of kind email, who writes and to whom; "none" is spoken to this machine only."""
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "none"] = "starttls"
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    username: str | None = None
+    password_file: str | None = None
+
+
 class Notifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One sink for notifications; `kind` picks the notifier, the other settings are for those kinds that use them."""
 
     name: str
-    kind: Literal["log", "webhook"] = "log"
+    kind: Literal[
+        "alertmanager",
+        "alertmanager_webhook",
+        "apprise",
+        "email",
+        "incident_io",
+        "jsm",
+        "kafka",
+        "log",
+        "pagerduty",
+        "slack",
+        "teams",
+        "webhook",
+    ] = "log"
     url: str | None = None
     url_file: str | None = None
+    urls: tuple[str, ...] = ()
     secret_file: str | None = None
+    key_file: str | None = None
+    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
+    mail: Mail = Mail()
     minimum_severity: Severity = "sev3"
     timeout_seconds: Positive = 10.0
-    attempts_max: Annotated[int, Meta(ge=1, le=50)] = 10
+    resend_seconds: Annotated[float, Meta(ge=5.0, le=3_600.0)] = 60.0
+    rate_per_minute: Positive | None = None
+    give_up_hours: Positive = 24.0
     waiting_max: Annotated[int, Meta(ge=1)] = 1_000
     allow_hosts: tuple[str, ...] = ()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from pipelines.respond.alerts import short_hash
+from pipelines.respond.facts import facts_of
 from pipelines.respond.incidents import is_raised
 from pipelines.respond.wording import explain
 from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, sequence_of, standing, strictest
@@ -84,7 +85,8 @@ def told(
             continue
         sequence = sequence_of(after.incident, after.response)
         said = kind if heard else "incident.opened"
-        message = _message(now, sink, said, sequence, act.at_ms, signal_of, settings.serve.public_url, act)
+        public_url = settings.serve.public_url
+        message = _message(now, sink, said, sequence, act.at_ms, signal_of, public_url, act, after.response)
         made.append(message)
     return made
 
@@ -98,11 +100,13 @@ def _message(
     signal_of: Callable[[str], Signal],
     public_url: str,
     act: Act | None = None,
+    response: Response | None = None,
 ) -> Notification:
     """Write one message; its id is the same whenever the same change is told to the same sink."""
     data = {key: value for key, value in incident_json(incident).items() if key not in _LEFT_OUT}
     data["url"] = f"{public_url.rstrip('/')}/incidents/{incident.id}" if public_url else None
     data["explanation"] = explain(incident, signal_of(incident.lead_signal))
+    data["facts"] = facts_of(incident, signal_of(incident.lead_signal), response)
     data["act"] = None if act is None else {"who": act.who, "verb": act.verb, "what": sentence_of(act)}
     body = {"type": kind, "timestamp": rfc3339(at_ms), "data": data}
     return Notification(

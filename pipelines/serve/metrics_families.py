@@ -118,7 +118,12 @@ FAMILIES = (
         )
     ),
     Family("limen_alerts", "gauge", ("state",), "Alerts that are pending or firing."),
-    Family("limen_notifications", "gauge", ("sink", "state"), "Notifications in the outbox: waiting, sent or dead."),
+    Family(
+        "limen_notifications",
+        "gauge",
+        ("sink", "state"),
+        "Notifications in the outbox: waiting, sent, dead or collapsed.",
+    ),
     Family(
         "limen_notifications_oldest_seconds",
         "gauge",

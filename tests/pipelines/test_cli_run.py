@@ -148,15 +148,15 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_read(events, tmp_
 
 
 @pytest.mark.parametrize(
-    ("attempts", "said"),
+    ("give_up_hours", "said"),
     [
-        (1, "0 waiting for the next run, 1 given up"),
-        (9, "1 waiting for the next run, 0 given up"),
+        (0.0001, "0 waiting for the next run, 1 given up"),
+        (1, "1 waiting for the next run, 0 given up"),
     ],
 )
-def test_messages_that_are_left_when_all_is_read_are_counted(events, tmp_path, attempts, said):
+def test_messages_that_are_left_when_all_is_read_are_counted(events, tmp_path, give_up_hours, said):
     """Exit code 1: somebody was to be told, and was not; the log names the sink and the incident."""
-    config = alarmed(tmp_path, events, f"url: 'http://127.0.0.1:1/', attempts_max: {attempts}")
+    config = alarmed(tmp_path, events, f"url: 'http://127.0.0.1:1/', give_up_hours: {give_up_hours}")
     result = run("-c", config)
     last = f"limen: undelivered messages: {said}: mend the sinks that the log names"
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, last)

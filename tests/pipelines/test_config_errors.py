@@ -144,7 +144,7 @@ WRONG = [
     ("signals: {off: [refusal]}", 'f.yaml:1: there is no signal "refusal"; did you mean "refusal_rate"?'),
     (
         "notifiers: [{name: h, kind: webhook}]",
-        'f.yaml:1: notifier "h" is a webhook and needs exactly one of url and url_file',
+        'f.yaml:1: notifier "h" is of kind webhook and needs exactly one of url and url_file',
     ),
     (
         "notifiers: [{name: h, kind: webhook, url: 'ftp://x'}]",
@@ -152,11 +152,14 @@ WRONG = [
     ),
     (
         "notifiers: [{name: h, url: 'https://x.example'}]",
-        'f.yaml:1: notifier "h" only writes to the log and takes no address or secret',
+        'f.yaml:1: notifier "h" is of kind log and takes no url',
     ),
     (
         "notifiers: [{name: h, kind: webhook, url: 'http://hooks.example/a'}]",
-        'f.yaml:1: the url of notifier "h" begins with http, which is spoken to this machine only; use https',
+        (
+            'f.yaml:1: the url of notifier "h" begins with http, which is spoken to this machine, '
+            "and inside a network to hosts in allow_hosts; use https"
+        ),
     ),
     (
         "notifiers: [{name: h, kind: webhook, url: 'https://[x'}]",
@@ -169,6 +172,41 @@ WRONG = [
     (
         "serve: {public_url: limen.example}",
         "f.yaml:1: serve.public_url must begin with https:// or http:// and a host",
+    ),
+    (
+        "notifiers: [{name: h, kind: alertmanager}]",
+        'f.yaml:1: notifier "h" is of kind alertmanager and needs urls',
+    ),
+    (
+        "notifiers: [{name: h, kind: alertmanager, urls: ['http://10.0.0.9:9093']}]",
+        (
+            'f.yaml:1: an address in urls of notifier "h" begins with http, which is spoken to this machine, '
+            "and inside a network to hosts in allow_hosts; use https"
+        ),
+    ),
+    (
+        "notifiers: [{name: h, kind: pagerduty}]",
+        'f.yaml:1: notifier "h" is of kind pagerduty and needs key_file',
+    ),
+    (
+        "notifiers: [{name: h, kind: slack, url: 'https://x.example', key_file: k}]",
+        'f.yaml:1: notifier "h" is of kind slack and takes no key_file',
+    ),
+    (
+        "notifiers: [{name: h, kind: kafka, topic: 'a b'}]",
+        "f.yaml:1: notifiers[0].topic must have the form ^[A-Za-z0-9._-]{1,249}$",
+    ),
+    (
+        "notifiers: [{name: h, kind: email}]",
+        'f.yaml:1: notifier "h" is of kind email and needs mail',
+    ),
+    (
+        "notifiers: [{name: h, kind: email, mail: {host: m.example, sender: a@x.example, to: ['b@x\\nBcc: c@x']}}]",
+        "f.yaml:1: mail of notifier \"h\" writes to 'b@x\\\\nBcc: c@x', which is no plain address of mail",
+    ),
+    (
+        "notifiers: [{name: h, kind: email, mail: {host: m.example, security: none, sender: a@x.io, to: [b@x.io]}}]",
+        'f.yaml:1: mail of notifier "h" has security none, which is for this machine only; use starttls',
     ),
     ("notifiers: [{name: ''}]", "f.yaml:1: an entry of notifiers has an empty name; give it one"),
     (

@@ -67,10 +67,11 @@ def test_a_run_ends_with_its_source_and_sends_what_is_due(store):
     stopper = Stopper()
     sent = []
 
-    def pump(now_ms: int) -> None:
-        sent.extend(each.notification.id for each in store.deliveries_due(now_ms, 9))
+    def pump(now_ms: int) -> bool:
+        sent.extend(each.notification.id for each in store.outbox.due("log", now_ms, 9))
         if sent:
             stopper.stop()
+        return False
 
     settings = Settings(storage=Storage(checkpoint_events=10))
     ended = run(settings, source, engine(store.load()), store, stopper=stopper, pump=pump)
@@ -142,12 +143,14 @@ def test_an_address_of_another_machine_is_told(host, why):
 def test_what_the_last_minutes_leave_is_sent_after_a_source_that_ended(store):
     """However short the run was, the outbox is looked through once more when nothing can follow."""
     sent = []
+
+    def pump(now_ms: int) -> bool:
+        sent.extend(each.notification.id for each in store.outbox.due("log", now_ms, 9))
+        return False
+
     settings = Settings(storage=Storage(checkpoint_events=10))
     source = ScriptedSource(FakeClock(), {P: values(30, {10})})
-    run(
-        settings, source, engine(store.load()), store,
-        pump=lambda now_ms: sent.extend(each.notification.id for each in store.deliveries_due(now_ms, 9)),
-    )  # fmt: skip
+    run(settings, source, engine(store.load()), store, pump=pump)
     assert "i110-1" in sent
 
 

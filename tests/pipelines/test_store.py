@@ -168,12 +168,16 @@ def test_messages_of_one_incident_and_sink_are_due_one_after_the_other(store):
         message("w1", "i", 1, created_ms=4, sink="hook"), message("o1", "other", 1, created_ms=1),
     )  # fmt: skip
     store.commit(Commit(positions=(), effects=effects(incident("i"), incident("other"), messages=messages)))
-    assert [each.notification.id for each in store.deliveries_due(0, 9)] == ["o1", "w1", "m1"]
-    assert [each.notification.id for each in store.deliveries_due(0, 1)] == ["o1", "w1"]  # one a sink
-    store.record_delivery(Delivery(messages[1], "waiting", 1, next_attempt_ms=1_000, error="refused"))
-    assert [each.notification.id for each in store.deliveries_due(999, 9)] == ["o1", "w1"]
-    store.record_delivery(Delivery(messages[1], "dead", 2, next_attempt_ms=1_000, error="gone"))
-    assert [each.notification.id for each in store.deliveries_due(0, 9)] == ["o1", "w1", "m2"]
+
+    def due(now_ms, limit=9):
+        return [each.notification.id for sink in ("log", "hook") for each in store.outbox.due(sink, now_ms, limit)]
+
+    assert due(0) == ["o1", "m1", "w1"]
+    assert due(0, 1) == ["o1", "w1"]  # one a sink
+    store.outbox.record([Delivery(messages[1], "waiting", 1, next_attempt_ms=1_000, error="refused")])
+    assert due(999) == ["o1", "w1"]
+    store.outbox.record([Delivery(messages[1], "dead", 2, next_attempt_ms=1_000, error="gone")])
+    assert due(0) == ["o1", "m2", "w1"]
     assert store.delivery_counts() == {"hook": {"waiting": 1}, "log": {"dead": 1, "waiting": 2}}
 
 
@@ -181,7 +185,7 @@ def test_a_message_that_is_written_again_keeps_what_became_of_it(store):
     """The id of a message is its idempotency key: the second commit of it changes nothing."""
     told = effects(incident("i"), messages=(message("m", "i"),))
     store.commit(Commit(positions=(), effects=told))
-    store.record_delivery(Delivery(message("m", "i"), "sent", 1, 0))
+    store.outbox.record([Delivery(message("m", "i"), "sent", 1, 0)])
     store.commit(Commit(positions=(), effects=told))
     assert [each.state for each in store.deliveries(9)] == ["sent"]
 

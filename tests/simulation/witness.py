@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pipelines.aggregate.codec import encode_minute
 from pipelines.engine_parts import Parts
 from pipelines.store import Store
+from pipelines.store_outbox import Deliveries
 from schemas.effects import Commit, Position
 from schemas.partial import Minute
 from schemas.record import Partition
@@ -126,11 +127,28 @@ class WatchedStore:
         self._witness.committed(self._store, commit)
         return size
 
-    def record_delivery(self, delivery) -> None:
-        """Write what became of a message."""
-        self._store.record_delivery(delivery)
-        self._wall.at("recorded")
+    @property
+    def outbox(self) -> "WatchedOutbox":
+        """Give the outbox, with a place to die behind each of its writes."""
+        return WatchedOutbox(self._store.outbox, self._wall)
 
     def __getattr__(self, name):
         """Do all else as the store does."""
         return getattr(self._store, name)
+
+
+class WatchedOutbox:
+    """The real outbox of a store, with a place to die behind every write."""
+
+    def __init__(self, outbox: Deliveries, wall: Wall) -> None:
+        self._outbox = outbox
+        self._wall = wall
+
+    def record(self, deliveries) -> None:
+        """Write what became of messages."""
+        self._outbox.record(deliveries)
+        self._wall.at("recorded")
+
+    def __getattr__(self, name):
+        """Do all else as the outbox does."""
+        return getattr(self._outbox, name)

@@ -11,7 +11,8 @@ import msgspec
 
 from pipelines.build import parts
 from pipelines.engine import Engine
-from pipelines.respond.outbox import Outbox, Sink
+from pipelines.respond.lane import Sink
+from pipelines.respond.outbox import Outbox
 from pipelines.run_line import Hooks, Line
 from pipelines.run_loop import Loop
 from pipelines.store import Store, StoreError
@@ -23,7 +24,7 @@ from tests.simulation.broker import Broker, FakeSource, spells_of
 from tests.simulation.database import Failpoints, database_spells
 from tests.simulation.log import MINUTE_MS, START, Log, make_log
 from tests.simulation.oracle import LATENESS_MS
-from tests.simulation.receiver import ATTEMPTS_MAX, Receiver
+from tests.simulation.receiver import GIVE_UP_MS, Receiver
 from tests.simulation.settings import KNOWN, SETTINGS, SINKS
 from tests.simulation.wall import OFTEN, SELDOM, FakeClock, KilledError, Wall, Wrong, wrong_clock
 from tests.simulation.witness import WatchedStore, Witness
@@ -179,8 +180,8 @@ class World:
             self.database.calm()
 
     def _outbox(self) -> Outbox:
-        sinks = {each.name: Sink(each, ATTEMPTS_MAX) for each in self.receivers}
-        return Outbox(self._watched, sinks, Random(1))
+        sinks = {each.name: Sink(each, GIVE_UP_MS) for each in self.receivers}
+        return Outbox(self._watched.outbox, sinks, Random(1))
 
     def calm(self) -> Outcome:
         """Give what one undisturbed life makes of the same records, closing the same minutes."""

@@ -1,8 +1,8 @@
 """The address of a webhook is checked before every call, so that a message cannot be turned on the inside of a network.
 
-Only https is spoken, and http to this machine. A host that resolves to a private, link-local or otherwise special
-address is refused unless `allow_hosts` names it. The connection is made to the very address that was checked, since a
-second look-up might answer otherwise.
+Only https is spoken, and http to this machine or, inside a network, to a host of `allow_hosts`. A host that resolves to
+a private, link-local or otherwise special address is refused unless `allow_hosts` names it. The connection is made to
+the very address that was checked, since a second look-up might answer otherwise.
 """
 
 import socket
@@ -62,8 +62,9 @@ def target_of(url: str, allow_hosts: Collection[str], resolve: Resolve = resolve
     if not addresses:
         return Refusal("the host has no address", final=False)
     own = all(address.is_loopback for address in addresses)
-    if parts.scheme == "http" and not own:
-        return Refusal("http is spoken to this machine only; use https", final=True)
+    inside = host in allow_hosts and not any(map(_is_public, addresses))
+    if parts.scheme == "http" and not own and not inside:
+        return Refusal("http is spoken to this machine, or inside a network to allow_hosts; use https", final=True)
     if not own and host not in allow_hosts and not all(map(_is_public, addresses)):
         return Refusal("the host is in a private network; name it in allow_hosts if that is meant", final=True)
     return _target(parts, host, port, addresses[0])

@@ -21,7 +21,8 @@ from schemas.incident import Notification, Outcome
 
 RETRY_AFTER_SECONDS_MAX = 86_400.0
 """A sink that asks for more than a day is asked again after a day."""
-_AGAIN = frozenset({408, 429})
+TOO_MANY = 429
+_AGAIN = frozenset({408, TOO_MANY})
 """Client errors that pass: a time-out, and too many requests."""
 _JSON = {"content-type": "application/json"}
 
@@ -75,11 +76,13 @@ class Sender:
                 timeout=self._config.timeout_seconds,
             ) as response:
                 return answer(response.status_code, response.headers.get("retry-after", ""), now_ms)
-        except httpx2.TimeoutException:
-            return Outcome("retry", f"no answer within {self._config.timeout_seconds:g} s")
+        except httpx2.TimeoutException as error:
+            perhaps = not isinstance(error, httpx2.ConnectTimeout)
+            return Outcome("retry", f"no answer within {self._config.timeout_seconds:g} s", perhaps=perhaps)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             # The message of the error may hold the address, and an address may be a secret.
-            return Outcome("retry", f"no connection ({type(error).__name__})")
+            perhaps = not isinstance(error, httpx2.ConnectError | httpx2.InvalidURL | httpx2.UnsupportedProtocol)
+            return Outcome("retry", f"no connection ({type(error).__name__})", perhaps=perhaps)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -130,12 +133,12 @@ def answer(status: int, retry_after: str, now_ms: int) -> Outcome:
     """Say what a status code means for the message.
 
     >>> answer(204, "", 0).result, answer(302, "", 0).result, answer(410, "", 0).result, answer(503, "7", 0)
-    ('done', 'give_up', 'give_up', Outcome(result='retry', detail='status 503', retry_after_seconds=7.0))
+    ('done', 'give_up', 'give_up', Outcome(result='retry', detail='status 503', retry_after_seconds=7.0, perhaps=True))
     """
     if 200 <= status < 300:
         return Outcome("done")
     if status in _AGAIN or status >= 500:
-        return Outcome("retry", f"status {status}", seconds_of(retry_after, now_ms))
+        return Outcome("retry", f"status {status}", seconds_of(retry_after, now_ms), perhaps=status != TOO_MANY)
     return Outcome("give_up", f"status {status}")
 
 

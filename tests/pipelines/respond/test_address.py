@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.respond.notifiers.address import Refusal, Target, target_of
 
-HTTP_ONLY_HERE = "http is spoken to this machine only; use https"
+HTTP_ONLY_HERE = "http is spoken to this machine, or inside a network to allow_hosts; use https"
 PRIVATE = "the host is in a private network; name it in allow_hosts if that is meant"
 
 TABLE = [
@@ -30,6 +30,9 @@ TABLE = [
     ("https://hooks.example/", ["64:ff9b::a00:1"], PRIVATE),
     ("https://hooks.example/", ["2002:a00:1::"], PRIVATE),
     ("https://inside.example/", ["10.0.0.1"], "https://10.0.0.1:443/"),
+    ("http://inside.example:9093/", ["10.0.0.1"], "http://10.0.0.1:9093/"),
+    ("http://inside.example/", ["93.184.215.14"], HTTP_ONLY_HERE),
+    ("http://inside.example/", ["93.184.215.14", "10.0.0.1"], HTTP_ONLY_HERE),
     ("ftp://hooks.example/", ["93.184.215.14"], "the url must begin with https:// or http:// and a host"),
     ("https:///nowhere", ["93.184.215.14"], "the url must begin with https:// or http:// and a host"),
     ("https://hooks.example:port/", ["93.184.215.14"], "the url cannot be read"),

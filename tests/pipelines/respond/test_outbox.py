@@ -8,13 +8,16 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.respond.outbox import Outbox, Sink, sinks_of, wait_seconds
+from pipelines.respond.lane import Sink, wait_seconds
+from pipelines.respond.outbox import Outbox, sinks_of
+from pipelines.respond.rates import Rate
 from pipelines.store import Store
 from schemas.effects import Commit, Effects
 from schemas.incident import Notification, Outcome
 from schemas.settings import Notifier
 from tests.scenarios.stage import Stage
 
+DAY_MS = 24 * 3_600_000
 DONE, RETRY, GIVE_UP = Outcome("done"), Outcome("retry", "status 503"), Outcome("give_up", "status 400")
 
 
@@ -57,34 +60,35 @@ def test_messages_of_an_incident_arrive_in_order_and_each_once(store):
     """The second message of an incident goes out after the first, the one of another incident does not wait."""
     put(store, notification("a", 2), notification("a", 1), notification("b", 1))
     hook = Scripted()
-    outbox = Outbox(store, {"hook": Sink(hook, 10)}, Random(1))
+    outbox = Outbox(store.outbox, {"hook": Sink(hook, DAY_MS)}, Random(1))
     while outbox.work(1_000):
         pass
     assert [name for name, _ in hook.asked] == ["a.1.hook", "b.1.hook", "a.2.hook"]
     assert store.delivery_counts() == {"hook": {"sent": 3}}
 
 
-def test_a_failure_holds_back_the_next_message_of_its_incident_and_waits(store):
-    """After a failure the same message is sent again, not before its wait, and the next one only after it."""
-    put(store, notification("a", 1), notification("a", 2))
-    hook = Scripted(RETRY, RETRY)
-    outbox = Outbox(store, {"hook": Sink(hook, 10)}, Random(1))
+def test_a_failure_is_tried_again_with_longer_waits(store):
+    """The same message is sent again, not before its wait, and the sink is left alone meanwhile."""
+    put(store, notification("a", 1), notification("b", 2))
+    hook = Scripted(RETRY, RETRY, RETRY)
+    outbox = Outbox(store.outbox, {"hook": Sink(hook, DAY_MS)}, Random(1))
     (first,) = outbox.work(0)
     assert (first.state, first.attempts, first.error) == ("waiting", 1, "status 503")
     assert 4_000 <= first.next_attempt_ms <= 6_000
     assert outbox.work(first.next_attempt_ms - 1) == []
     (second,) = outbox.work(first.next_attempt_ms)
+    assert second.notification.id == "b.2.hook", "another message may do better"
     assert 16_000 <= second.next_attempt_ms - first.next_attempt_ms <= 24_000
-    outbox.work(second.next_attempt_ms)
-    outbox.work(second.next_attempt_ms)
-    assert [name for name, _ in hook.asked] == ["a.1.hook"] * 3 + ["a.2.hook"]
+    (third,) = outbox.work(second.next_attempt_ms)
+    assert (third.notification.id, third.attempts) == ("a.1.hook", 2)
+    assert 64_000 <= third.next_attempt_ms - second.next_attempt_ms <= 96_000
 
 
 def test_retry_after_is_honoured_but_shortens_nothing(store):
     """A sink may ask for a longer wait than the backoff, never for a shorter one."""
     put(store, notification("a", 1))
     hook = Scripted(Outcome("retry", "status 429", 600.0), Outcome("retry", "status 429", 0.1))
-    outbox = Outbox(store, {"hook": Sink(hook, 10)}, Random(1))
+    outbox = Outbox(store.outbox, {"hook": Sink(hook, DAY_MS)}, Random(1))
     (first,) = outbox.work(0)
     assert first.next_attempt_ms == 600_000
     (second,) = outbox.work(600_000)
@@ -92,42 +96,41 @@ def test_retry_after_is_honoured_but_shortens_nothing(store):
 
 
 @pytest.mark.parametrize(
-    ("answers", "attempts_max", "attempts"), [((GIVE_UP,), 10, 1), ((RETRY, RETRY, RETRY), 3, 3), ((RETRY,), 1, 1)]
+    ("answers", "give_up_ms", "attempts"), [((GIVE_UP,), DAY_MS, 1), ((RETRY,) * 3, 60_000, 3), ((RETRY,), 0, 1)]
 )
-def test_what_cannot_be_delivered_is_dead_and_the_next_goes_on(store, answers, attempts_max, attempts):
-    """A final refusal or too many failures end a message with its last error; it does not block those behind it."""
-    put(store, notification("a", 1), notification("a", 2))
+def test_what_cannot_be_delivered_is_dead_and_the_next_goes_on(store, answers, give_up_ms, attempts):
+    """A final refusal, or failures for too long, end a message with its last error; what comes later goes out."""
+    put(store, notification("a", 1))
     hook = Scripted(*answers)
-    outbox = Outbox(store, {"hook": Sink(hook, attempts_max)}, Random(1))
-    now_ms = 0
-    for _ in range(5):
-        for delivery in outbox.work(now_ms):
-            now_ms = max(now_ms, delivery.next_attempt_ms)
-    by_sequence = {d.notification.sequence: d for d in store.deliveries(10)}
-    assert (by_sequence[1].state, by_sequence[1].attempts) == ("dead", attempts)
-    assert by_sequence[1].error == answers[-1].detail
-    assert by_sequence[2].state == "sent"
+    outbox = Outbox(store.outbox, {"hook": Sink(hook, give_up_ms)}, Random(1))
+    for second in range(200):
+        outbox.work(1_000 * second)
+    (dead,) = store.deliveries(10)
+    assert (dead.state, dead.attempts, dead.error) == ("dead", attempts, answers[-1].detail)
+    put(store, notification("a", 2))
+    outbox.work(1_000_000)
+    assert {d.notification.sequence: d.state for d in store.deliveries(10)} == {1: "dead", 2: "sent"}
 
 
 def test_a_failing_sink_is_asked_once_a_round_and_holds_up_no_other(store):
     """A dead receiver costs one time-out a round, and the log gets its messages meanwhile."""
     put(store, *(notification(i, 1) for i in "abc"), *(notification(i, 1, "log") for i in "abc"))
     hook, log = Scripted(*[RETRY] * 9), Scripted()
-    Outbox(store, {"hook": Sink(hook, 10), "log": Sink(log, 10)}, Random(1)).work(0)
+    Outbox(store.outbox, {"hook": Sink(hook, DAY_MS), "log": Sink(log, DAY_MS)}, Random(1)).work(0)
     assert (len(hook.asked), len(log.asked)) == (1, 3)
 
 
 def test_a_sink_that_left_the_settings_makes_its_messages_dead(store):
     """Messages to a sink that is gone are listed with the reason."""
     put(store, notification("a", 1))
-    (gone,) = Outbox(store, {}, Random(1)).work(0)
+    (gone,) = Outbox(store.outbox, {}, Random(1)).work(0)
     assert (gone.state, gone.error) == ("dead", 'the settings name no sink "hook" any more')
 
 
 def test_the_log_says_once_that_a_sink_fails_and_once_that_it_works_again(store):
     """Not at every attempt: a night of failures is two lines a sink."""
     put(store, notification("a", 1), notification("a", 2), notification("b", 1))
-    outbox = Outbox(store, {"hook": Sink(Scripted(RETRY, RETRY, RETRY), 10)}, Random(1))
+    outbox = Outbox(store.outbox, {"hook": Sink(Scripted(RETRY, RETRY, RETRY), DAY_MS)}, Random(1))
     with structlog.testing.capture_logs() as logs:
         for minute in range(60):
             outbox.work(60_000 * minute)
@@ -142,27 +145,26 @@ def test_the_log_names_every_message_that_is_given_up(store):
     """Sink, incident and reason, and what to do, as an error."""
     put(store, notification("a", 1), notification("b", 1))
     with structlog.testing.capture_logs() as logs:
-        Outbox(store, {"hook": Sink(Scripted(GIVE_UP, GIVE_UP), 10)}, Random(1)).work(0)
+        Outbox(store.outbox, {"hook": Sink(Scripted(GIVE_UP, GIVE_UP), DAY_MS)}, Random(1)).work(0)
     told = [(line["log_level"], line["event"], line["sink"], line["incident"], line["reason"]) for line in logs]
     assert told == [("error", "notification.dead", "hook", incident, "status 400") for incident in "ab"]
     assert logs[0]["what_to_do"].startswith("mend the sink")
 
 
 def test_sinks_are_made_from_their_settings():
-    """Each configured sink has its notifier and its number of attempts."""
-    made = sinks_of(
-        (Notifier(name="log"), Notifier(name="hook", kind="webhook", url="https://x.example", attempts_max=3))
-    )
-    assert {name: (type(sink.notifier).__name__, sink.attempts_max) for name, sink in made.items()} == {
-        "log": ("Log", 10),
-        "hook": ("Webhook", 3),
+    """Each configured sink has its notifier, its rate, and the time for which a message is tried."""
+    some = (Notifier(name="log"), Notifier(name="hook", kind="slack", url="https://x.example", give_up_hours=1.0))
+    made = sinks_of(some, writer=Scripted)
+    assert {name: (type(sink.notifier).__name__, sink.give_up_ms, sink.rate) for name, sink in made.items()} == {
+        "log": ("Log", DAY_MS, None),
+        "hook": ("Slack", 3_600_000, Rate(1.0, 1)),
     }
 
 
 @given(st.integers(1, 50), st.integers())
 def test_waits_grow_to_a_limit_and_never_vanish(attempts, seed):
-    """A wait lies between four seconds and seven hours and a quarter, however many attempts there were."""
-    assert 4.0 <= wait_seconds(attempts, Random(seed)) <= 1.2 * 6 * 3_600
+    """A wait lies between four seconds and five minutes, however many attempts there were."""
+    assert 4.0 <= wait_seconds(attempts, Random(seed)) <= 300.0
 
 
 def test_a_sink_that_is_down_for_hours_keeps_what_matters_most(store):
@@ -175,7 +177,7 @@ def test_a_sink_that_is_down_for_hours_keeps_what_matters_most(store):
     closed = msgspec.structs.replace(some, id="i2", state="resolved", updated_ms=some.updated_ms + 2)
     store.commit(Commit(positions=(), effects=Effects(incidents=(newest, closed))))
     with structlog.testing.capture_logs() as log:
-        done = Outbox(store, {"hook": Sink(Scripted(RETRY), 10, waiting_max=3)}, Random(1)).work(0)
+        done = Outbox(store.outbox, {"hook": Sink(Scripted(RETRY), DAY_MS, waiting_max=3)}, Random(1)).work(0)
     dead = {each.notification.id for each in done if each.state == "dead"}
     assert dead == {"i0.2.hook", "i2.1.hook", "i2.2.hook"}
     assert {each.error for each in done if each.state == "dead"} == {"more than 3 messages wait for this sink"}
@@ -189,7 +191,7 @@ def test_other_sinks_from_the_next_round_on(store):
     outbox = Outbox(store, {"hook": Sink(Scripted(RETRY), 10), "log": Sink(Scripted(RETRY), 10)}, Random(1))
     outbox.work(0)
     log, new = Scripted(), Scripted()
-    outbox.reload({"log": Sink(log, 10), "new": Sink(new, 10)})
+    outbox.reload({"log": Sink(log, DAY_MS), "new": Sink(new, DAY_MS)})
     put(store, notification("c", 1, "new"))
     with structlog.testing.capture_logs() as said:
         done = outbox.work(1)

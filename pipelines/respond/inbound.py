@@ -1,0 +1,175 @@
+"""What other programs tell us, read strictly and without side effects: Alertmanager's payload, PagerDuty's webhooks.
+
+Whoever receives the bytes decides what to do with the values; here is only what they say. What cannot be read is a
+value with a reason, and no reason holds what was sent.
+"""
+
+import hmac
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+BODY_BYTES_MAX = 1_000_000
+"""A payload of Alertmanager with thousands of alerts; more is refused before it is read."""
+ALERTS_MAX = 1_000
+"""Most alerts of one payload that are read."""
+TEXT_RUNES_MAX = 2_000
+"""Most runes of one text of an alert that are kept."""
+_SIGNATURE_VERSION = "v1="
+
+Why = Literal["too_large", "not_json", "invalid_field", "wrong_version", "wrong_signature", "not_meant_for_us"]
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """Why something from outside was not read."""
+
+    why: Why
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One alert that another program told us of; times are epoch ms, `ended_ms` -1 while it fires."""
+
+    id: str
+    name: str
+    severity: str
+    summary: str
+    labels: dict[str, str]
+    begun_ms: int
+    ended_ms: int
+    url: str = ""
+
+
+class Acted(msgspec.Struct, frozen=True):
+    """What somebody did about our incident in a pager: who, what, when (epoch ms); `id` tells repeats."""
+
+    id: str
+    incident_id: str
+    verb: Literal["acknowledged", "released", "resolved", "reopened"]
+    who: str
+    at_ms: int
+
+
+class _Alert(msgspec.Struct):
+    status: str
+    labels: dict[str, str]
+    startsAt: datetime  # noqa: N815 - as it stands in the payload
+    endsAt: datetime | None = None  # noqa: N815
+    annotations: dict[str, str] = {}
+    generatorURL: str = ""  # noqa: N815
+    fingerprint: str = ""
+
+
+class _Payload(msgspec.Struct):
+    version: str
+    alerts: list[_Alert]
+
+
+class _Who(msgspec.Struct):
+    summary: str | None = None
+
+
+class _Incident(msgspec.Struct):
+    incident_key: str | None = None
+
+
+class _Event(msgspec.Struct):
+    id: str
+    event_type: str
+    occurred_at: datetime
+    data: _Incident
+    agent: _Who | None = None
+
+
+class _Webhook(msgspec.Struct):
+    event: _Event
+
+
+_payload = msgspec.json.Decoder(_Payload).decode
+_webhook = msgspec.json.Decoder(_Webhook).decode
+_VERBS: dict[str, Literal["acknowledged", "released", "resolved", "reopened"]] = {
+    "incident.acknowledged": "acknowledged",
+    "incident.unacknowledged": "released",
+    "incident.resolved": "resolved",
+    "incident.reopened": "reopened",
+}
+"""Events of PagerDuty that change who has an incident, and what they mean here."""
+
+
+def alerts_of(body: bytes) -> tuple[Told, ...] | Unread:
+    """Read a webhook payload of Alertmanager (version 4); fields that are unknown or left out are no error.
+
+    >>> alert = b'{"status":"firing","labels":{"alertname":"Disk"},"startsAt":"2026-01-05T00:00:00Z"}'
+    >>> alerts_of(b'{"version":"4","alerts":[' + alert + b']}')[0].name, alerts_of(b"{")
+    ('Disk', Unread(why='not_json'))
+    """
+    if len(body) > BODY_BYTES_MAX:
+        return Unread("too_large")
+    try:
+        payload = _payload(body)
+    except msgspec.ValidationError:
+        return Unread("invalid_field")
+    except (msgspec.DecodeError, RecursionError):
+        return Unread("not_json")
+    if payload.version != "4":
+        return Unread("wrong_version")
+    return tuple(map(_told, payload.alerts[:ALERTS_MAX]))
+
+
+def act_of(body: bytes, signatures: str, secrets: Collection[str]) -> Acted | Unread:
+    """Read a v3 webhook of PagerDuty, if it is signed under one of these secrets (`X-PagerDuty-Signature`).
+
+    The header may hold several signatures, one for each secret while one is exchanged for another. Events that change
+    nothing of ours are "not_meant_for_us".
+    """
+    if len(body) > BODY_BYTES_MAX:
+        return Unread("too_large")
+    if not _signed(body, signatures, secrets):
+        return Unread("wrong_signature")
+    try:
+        event = _webhook(body).event
+    except msgspec.ValidationError:
+        return Unread("invalid_field")
+    except (msgspec.DecodeError, RecursionError):
+        return Unread("not_json")
+    verb = _VERBS.get(event.event_type)
+    if verb is None or not event.data.incident_key:
+        return Unread("not_meant_for_us")
+    who = (event.agent.summary if event.agent else None) or "somebody in PagerDuty"
+    return Acted(event.id[:200], event.data.incident_key[:200], verb, who[:200], _ms(event.occurred_at))
+
+
+def _signed(body: bytes, signatures: str, secrets: Collection[str]) -> bool:
+    """Say whether a signature is ours; every pair is compared in constant time."""
+    given = [part.strip().removeprefix(_SIGNATURE_VERSION) for part in signatures.split(",")[:10]]
+    found = False
+    for secret in secrets:
+        wanted = hmac.digest(secret.encode(), body, "sha256").hex()
+        for each in given:
+            found |= bool(secret) and each.isascii() and hmac.compare_digest(wanted, each)
+    return found
+
+
+def _told(alert: _Alert) -> Told:
+    def text(value: str) -> str:
+        return value[:TEXT_RUNES_MAX]
+
+    labels = {text(name): text(value) for name, value in alert.labels.items()}
+    name = labels.get("alertname", "alert")
+    ended = alert.endsAt if alert.status == "resolved" else None
+    said = alert.annotations
+    return Told(
+        id=text(alert.fingerprint) or "/".join(f"{key}={labels[key]}" for key in sorted(labels))[:TEXT_RUNES_MAX],
+        name=name,
+        severity=labels.get("severity", ""),
+        summary=text(said.get("summary") or said.get("description") or name),
+        labels=labels,
+        begun_ms=_ms(alert.startsAt),
+        ended_ms=-1 if ended is None else _ms(ended),
+        url=text(alert.generatorURL),
+    )
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1_000)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from pipelines.engine import Engine
+from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
 from pipelines.run_clock import SystemClock
 from pipelines.run_letters import Letters
@@ -20,7 +21,7 @@ from pipelines.run_loop import Ended, Loop
 from pipelines.run_parts import Renewal
 from pipelines.run_process import process_use
 from pipelines.run_threads import JOIN_SECONDS, WATCH_SECONDS, Repeating, Watchdog, WebServer
-from pipelines.run_words import unread
+from pipelines.run_words import in_words
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
 from schemas.alert import Alert
@@ -248,6 +249,18 @@ def replay(
         alerts=store.alerts(None, REPLAY_RESULTS_MAX)[::-1],
         incidents=store.incidents(None, REPLAY_RESULTS_MAX)[::-1],
         rejects=counters.rejects,
-        failures=(*ended.failures, *unread(engine)),
+        failures=(*ended.failures, *_unread(engine)),
         reached=ended.reached,
     )
+
+
+def _unread(engine: Engine) -> list[str]:
+    """Name the files of which every record was rejected; one without records is read well."""
+    told = []
+    for partition, position in sorted(engine.positions.items()):
+        counters = position.counters
+        if counters.read and counters.rejected == counters.read:
+            path = STDIN if partition == partition_of(STDIN) else partition.source.removeprefix("file:")
+            why = f"none of its {counters.read:,} records could be read: {in_words(counters.rejects)}"
+            told.append(f"{path}: {why}; `limen decode {path}` shows what is wrong with each")
+    return told

@@ -1,7 +1,5 @@
 """What a running loop tells people unasked: how far it has come, that nothing comes, that a short source is no good."""
 
-from pipelines.engine import Engine
-from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
 from pipelines.run_line import Clock, Line
 from schemas.minutes import MINUTE_MS
@@ -93,15 +91,3 @@ def in_words(reasons: dict[str, int]) -> str:
     'no_model (1), not_json (1,200)'
     """
     return ", ".join(f"{reason} ({count:,})" for reason, count in sorted(reasons.items()) if count)
-
-
-def unread(engine: Engine) -> list[str]:
-    """Name the files of which every record was rejected; one without records is read well."""
-    told = []
-    for partition, position in sorted(engine.positions.items()):
-        counters = position.counters
-        if counters.read and counters.rejected == counters.read:
-            path = STDIN if partition == partition_of(STDIN) else partition.source.removeprefix("file:")
-            why = f"none of its {counters.read:,} records could be read: {in_words(counters.rejects)}"
-            told.append(f"{path}: {why}; `limen decode {path}` shows what is wrong with each")
-    return told

@@ -188,7 +188,9 @@ def test_a_sink_that_is_down_for_hours_keeps_what_matters_most(store):
 def test_other_sinks_from_the_next_round_on(store):
     """What waits for a sink that is gone is given up at once, due or not, and told; the others keep what waits."""
     put(store, notification("a", 1), notification("b", 1), notification("a", 1, "log"))
-    outbox = Outbox(store, {"hook": Sink(Scripted(RETRY), 10), "log": Sink(Scripted(RETRY), 10)}, Random(1))
+    outbox = Outbox(
+        store.outbox, {"hook": Sink(Scripted(RETRY), DAY_MS), "log": Sink(Scripted(RETRY), DAY_MS)}, Random(1)
+    )
     outbox.work(0)
     log, new = Scripted(), Scripted()
     outbox.reload({"log": Sink(log, DAY_MS), "new": Sink(new, DAY_MS)})

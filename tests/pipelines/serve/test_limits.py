@@ -53,7 +53,7 @@ OTHER_CONSTANTS = {
     "respond/notifiers/alertmanager.py REFUSED_MAX": "incidents whose refusal is told once, and then again",
     "respond/notifiers/http.py RETRY_AFTER_SECONDS_MAX": "a time",
     "respond/outbox.py BURIED_MAX": "a step of one clearing",
-    "respond/outbox.py ROUNDS_MAX": "rounds of one sending",
+    "respond/crew.py ROUNDS_MAX": "rounds of one sending",
 }
 """Constants of these rooms that bound nothing that grows -> what they are."""
 ONE_MESSAGE = re.compile(r"respond/notifiers/\w+\.py \w*(RUNES|BYTES|FIELDS)_MAX")

@@ -55,9 +55,9 @@ class _Alert(msgspec.Struct):
     status: str
     labels: dict[str, str]
     startsAt: datetime  # noqa: N815 - as it stands in the payload
-    endsAt: datetime | None = None  # noqa: N815
+    endsAt: datetime | None = None  # noqa: N815 - same
     annotations: dict[str, str] = {}
-    generatorURL: str = ""  # noqa: N815
+    generatorURL: str = ""  # noqa: N815 - same
     fingerprint: str = ""
 
 

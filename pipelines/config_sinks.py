@@ -11,7 +11,8 @@ from pipelines.config_reader import Place
 from pipelines.respond.notifiers.http import text_in
 from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of
 from pipelines.serve.guard import is_loopback
-from schemas.settings import Mail, Notifier, Settings
+from schemas.mail import Mail
+from schemas.settings import Notifier, Settings
 
 Report = Callable[[Place, str], None]
 

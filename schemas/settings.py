@@ -11,6 +11,7 @@ from msgspec import Meta
 from schemas.event import DIMENSIONS
 from schemas.incident import Severity
 from schemas.ladder import Ladder, Names
+from schemas.mail import Mail
 from schemas.people import Owners
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -185,18 +186,6 @@ class Severities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quiet_hours: Annotated[int, Meta(ge=1, le=720)] = 24
     close_hours: Annotated[int, Meta(ge=1, le=720)] = 24
     alerts_per_incident_max: Annotated[int, Meta(ge=1)] = 100
-
-
-class Mail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The mail server of a sink of kind email, who writes and to whom; "none" is spoken to this machine only."""
-
-    host: str = ""
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
-    security: Literal["starttls", "none"] = "starttls"
-    sender: str = ""
-    to: tuple[str, ...] = ()
-    username: str | None = None
-    password_file: str | None = None
 
 
 class Notifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

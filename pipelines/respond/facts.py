@@ -5,27 +5,24 @@ They are worded once, where the message is written, so that chat, mail and pager
 
 import math
 
+from pipelines.respond.clocks import clocks
 from pipelines.respond.wording import change_in_words, in_unit_of
 from schemas.act import Response
 from schemas.breach import Trouble
-from schemas.incident import OVER, Incident, Severity
+from schemas.incident import OVER, Incident
+from schemas.ladder import Ladder
+from schemas.minutes import MINUTE_MS
 from schemas.signal import Signal
 from schemas.trouble_words import trouble_in_words
 from schemas.words import between, moment, odds, quantity, rfc3339, where
 
 CHANGES_TOLD = 3
 """Changes near the onset that are named; the incident's page lists all."""
-MINUTE_MS = 60_000
-CLOCKS: dict[Severity, tuple[tuple[str, int], ...]] = {
-    "sev1": (("acknowledge", 5), ("decide how to contain", 15), ("mitigate", 60)),
-    "sev2": (("acknowledge", 15), ("decide how to contain", 60), ("mitigate", 240)),
-    "sev3": (("acknowledge", 240), ("decide how to contain", 240), ("mitigate", 4_320)),
-    "sev4": (("decide how to contain", 1_440),),
-}
-"""What is due by severity, in minutes from the beginning of the clocks."""
+_DUE = {"acknowledge": "acknowledge", "decide": "decide how to contain", "mitigate": "mitigate"}
+"""The clocks that are told, in their order, and how: what comes after is not due before."""
 
 
-def facts_of(incident: Incident, signal: Signal, response: Response | None = None) -> dict[str, str]:
+def facts_of(incident: Incident, signal: Signal, ladder: Ladder, response: Response | None = None) -> dict[str, str]:
     """Give the facts in the order in which they are read; one that is not known is left out.
 
     `signal` is that of the incident's lead. Keys: observed, expected or limit, band, n, odds, odds_fleet, scope, since,
@@ -50,26 +47,23 @@ def facts_of(incident: Incident, signal: Signal, response: Response | None = Non
         found["since"] = f"{moment(rfc3339(incident.onset_ms))} UTC"
     if incident.changes:
         found["changes"] = "; ".join(change_in_words(change) for change in incident.changes[:CHANGES_TOLD])
-    due = next_deadline(incident, response)
+    due = next_deadline(incident, ladder, response)
     if due is not None:
         found["deadline"] = f"{due[0]} by {moment(rfc3339(due[1] // MINUTE_MS * MINUTE_MS))} UTC"
     return found
 
 
-def next_deadline(incident: Incident, response: Response | None = None) -> tuple[str, int] | None:
+def next_deadline(incident: Incident, ladder: Ladder, response: Response | None = None) -> tuple[str, int] | None:
     """Give what is due next on an incident as it stands, and when (wall clock, epoch ms); None where nothing is.
 
-    What comes after is not due before: acknowledge, decide how to contain, mitigate.
+    Before the clocks have begun they are counted from the detection, which is a moment earlier.
     """
     if incident.state in OVER or incident.state == "mitigated":
         return None
-    begun_ms = response.opened_ms if response is not None and response.opened_ms >= 0 else incident.detected_ms
-    done = set()
-    if incident.state != "triage":
-        done.add("acknowledge")
-    if response is not None and response.decided_ms >= 0:
-        done.add("decide how to contain")
-    for what, minutes in CLOCKS[incident.severity]:
-        if what not in done:
-            return what, begun_ms + minutes * MINUTE_MS
+    if response is None or not response.since:
+        begun = incident.detected_ms
+        response = Response(incident.id, opened_ms=begun, waiting_ms=begun, since={incident.severity: begun})
+    for clock in clocks(incident, response, ladder, now_ms=0):
+        if clock.name in _DUE and clock.done_ms < 0:
+            return _DUE[clock.name], clock.due_ms
     return None

@@ -5,6 +5,7 @@ and only sinks that heard of an incident hear what becomes of it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -56,14 +57,14 @@ def notices(
     `serve.public_url` is known.
     """
     now = standing(after, response)
+    data = _data(now, response, None, signal_of, settings)
     made: list[Notification] = []
     for sink in settings.notifiers:
         heard = before is not None and strictest(before, response) <= sink.minimum_severity
         kind = _type(before, after) if heard else "incident.opened"
         if kind is None or (not heard and (now.severity > sink.minimum_severity or after.state == "resolved")):
             continue
-        sequence = after.version * ACTS_MAX
-        made.append(_message(now, sink, kind, sequence, after.updated_ms, signal_of, settings.serve.public_url))
+        made.append(_message(data, sink, kind, after.version * ACTS_MAX, after.updated_ms))
     return made
 
 
@@ -78,40 +79,40 @@ def told(
     if kind is None or (act.via == "clock" and act.verb in BY_ENGINE):
         return []
     now = standing(after.incident, after.response)
+    data = _data(now, after.response, act, signal_of, settings)
     made: list[Notification] = []
     for sink in settings.notifiers:
         heard = strictest(before.incident, before.response) <= sink.minimum_severity
         if not heard and now.severity > sink.minimum_severity:
             continue
-        sequence = sequence_of(after.incident, after.response)
         said = kind if heard else "incident.opened"
-        public_url = settings.serve.public_url
-        message = _message(now, sink, said, sequence, act.at_ms, signal_of, public_url, act, after.response)
-        made.append(message)
+        made.append(_message(data, sink, said, sequence_of(after.incident, after.response), act.at_ms))
     return made
 
 
-def _message(
+def _data(
     incident: Incident,
-    sink: Notifier,
-    kind: str,
-    sequence: int,
-    at_ms: int,
+    response: Response | None,
+    act: Act | None,
     signal_of: Callable[[str], Signal],
-    public_url: str,
-    act: Act | None = None,
-    response: Response | None = None,
-) -> Notification:
-    """Write one message; its id is the same whenever the same change is told to the same sink."""
+    settings: Settings,
+) -> dict[str, Any]:
+    """Give what a message holds of an incident as it stands, the same for every sink."""
+    signal, public_url = signal_of(incident.lead_signal), settings.serve.public_url
     data = {key: value for key, value in incident_json(incident).items() if key not in _LEFT_OUT}
     data["url"] = f"{public_url.rstrip('/')}/incidents/{incident.id}" if public_url else None
-    data["explanation"] = explain(incident, signal_of(incident.lead_signal))
-    data["facts"] = facts_of(incident, signal_of(incident.lead_signal), response)
+    data["explanation"] = explain(incident, signal)
+    data["facts"] = facts_of(incident, signal, settings.severities.ladder, response)
     data["act"] = None if act is None else {"who": act.who, "verb": act.verb, "what": sentence_of(act)}
+    return data
+
+
+def _message(data: dict[str, Any], sink: Notifier, kind: str, sequence: int, at_ms: int) -> Notification:
+    """Write one message; its id is the same whenever the same change is told to the same sink."""
     body = {"type": kind, "timestamp": rfc3339(at_ms), "data": data}
     return Notification(
-        id=short_hash(incident.id, sequence, sink.name),
-        incident_id=incident.id,
+        id=short_hash(data["id"], sequence, sink.name),
+        incident_id=data["id"],
         sink=sink.name,
         type=kind,
         sequence=sequence,

@@ -12,7 +12,8 @@ from pipelines.respond.notifiers.apprise import NEEDED, Apprise
 from pipelines.respond.notifiers.email import Email, connected, message_of
 from pipelines.respond.notifiers.kafka_topic import KafkaTopic
 from schemas.incident import Outcome
-from schemas.settings import Mail, Notifier
+from schemas.mail import Mail
+from schemas.settings import Notifier
 from tests.support.messages import NOW_MS, SMALL, URL, data_of, large, message, over
 
 MAIL = Mail(host="mx.example", sender="limen@house.example", to=("a@house.example", "b@house.example"))

@@ -18,6 +18,7 @@ from pipelines.respond.notifiers.http import text_of
 from pipelines.respond.notifiers.text import Said, cut, one_line, plain, said_of
 from schemas import settings
 from schemas.incident import Notification, Outcome
+from schemas.mail import Mail
 
 SUBJECT_RUNES_MAX = 200
 """Longest subject: mail programs show far less of it."""
@@ -102,7 +103,7 @@ class Email:
         return Outcome("done", f"{len(refused)} of {len(mail.to)} addresses were refused" if refused else "")
 
 
-def message_of(notification: Notification, mail: settings.Mail, now_ms: int) -> EmailMessage:
+def message_of(notification: Notification, mail: Mail, now_ms: int) -> EmailMessage:
     """Give a message as mail, in text and in HTML."""
     said = shortened(said_of(notification))
     message = EmailMessage()

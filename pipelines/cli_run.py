@@ -60,9 +60,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
         raise Misuse(problem)
     if settings.source.kind == "files":
         if workers:
-            raise Misuse(
-                "--workers: files are read by one process, the one that is furthest behind first: leave it out"
-            )
+            raise Misuse("--workers: files are read by one process, the furthest behind first: leave it out")
         opened(settings.source.files.paths, settings)
     configure_log()
     stopper, wishes = Stopper(), Wishes()

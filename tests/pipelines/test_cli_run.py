@@ -55,9 +55,7 @@ def test_files_are_not_read_by_workers(events, tmp_path):
     """It is a mistake of the command, which says why and what to do."""
     result = run("-c", configured(tmp_path, f"{{kind: files, files: {{paths: ['{events}']}}}}"), "--workers", "2")
     assert result.exit_code == 2
-    assert (
-        "--workers: files are read by one process, the one that is furthest behind first: leave it out" in result.stderr
-    )
+    assert "--workers: files are read by one process, the furthest behind first: leave it out" in result.stderr
 
 
 def test_it_reads_its_source_to_the_end_and_goes_on_from_there(events, tmp_path):

@@ -238,7 +238,7 @@ def test_a_file_that_is_gone_changes_nothing(begun, tmp_path):
 
 def test_sinks_and_owners_are_those_of_the_new_file(begun, tmp_path):
     """Messages go to the sinks in use; what waits for one that is gone is given up and told."""
-    hook = "notifiers: [{name: hook, kind: webhook, url: 'http://127.0.0.1:1/', attempts_max: 50}]\n"
+    hook = "notifiers: [{name: hook, kind: webhook, url: 'http://127.0.0.1:1/', give_up_hours: 100}]\n"
     running = begun(tmp_path, BUSY, more=hook)
     running.feed(0, 14)
     running.limen.pump(1)

@@ -88,7 +88,7 @@ def count(world: World, soak_count) -> None:
 def test_the_worlds_are_as_rough_as_they_say():
     """Three of the worlds below have every kind of trouble, and processes are killed in most of their places."""
     counts: Counter[str] = Counter()
-    for seed in (9, 37, 49):
+    for seed in (29, 44, 49):
         world = World(seed)
         world.run()
         world.store.close()

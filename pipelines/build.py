@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -30,6 +31,7 @@ from pipelines.run_clock import SystemClock
 from pipelines.run_letters import Letters
 from pipelines.run_line import unchanged
 from pipelines.serve.http import app
+from pipelines.serve.reading import signal_or_gone
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
 from pipelines.workers import Workers
@@ -60,13 +62,8 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
         respond=Respond(settings, known.signal, kind),
         codec=CODEC,
         rejects_max=settings.storage.rejects_max,
-        dead_letters=bool(_dead_letter_topic(settings)),
+        dead_letters=bool(settings.source.dead_letter_topic),
     )
-
-
-def _dead_letter_topic(settings: Settings) -> str:
-    """Give the topic that kept rejects go to, "" for none; there is none for files."""
-    return (settings.source.kafka.dead_letter_topic or "") if settings.source.kind == "kafka" else ""
 
 
 def source(settings: Settings) -> Source:
@@ -145,14 +142,14 @@ def live(
         raise
     heartbeat = Heartbeat(settings.heartbeat)
     now_ms = SystemClock().now_ms
-    duty = Duty(store.acts, settings, lambda name: _measured(known, name))
+    duty = Duty(store.acts, settings, partial(signal_or_gone, known.signal))
     counted = Counted(
         heartbeats=lambda: heartbeat.counts if heartbeat.configured else {}, times=lambda: duty.times.histograms
     )
     board = Board(settings, counted, now_ms())
     outbox = Outbox(store.outbox, sinks(settings), Random())  # noqa: S311 - jitter, not a secret
 
-    topic = _dead_letter_topic(settings)
+    topic = settings.source.dead_letter_topic
     writer = KafkaWriter(settings.source.kafka)
 
     def take_up(others: Settings) -> None:
@@ -175,14 +172,6 @@ def live(
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
     )
-
-
-def _measured(known: Catalogue, name: str) -> Signal:
-    """Give the signal of this name; an incident may be older than the settings, which no longer have it."""
-    try:
-        return known.signal(name)
-    except KeyError:
-        return Signal(name, "level", "", "No longer measured.", "distribution_shift", name)
 
 
 def sinks(settings: Settings) -> dict[str, Sink]:

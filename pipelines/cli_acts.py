@@ -18,7 +18,7 @@ from pipelines.respond.desk import Desk
 from pipelines.respond.orders import Order, Refusal
 from pipelines.run_clock import SystemClock
 from pipelines.serve.reading import signal_or_gone
-from schemas.act import CloseReason, name_problem
+from schemas.act import CloseReason, Verb, name_problem
 from schemas.act_words import sentence_of
 from schemas.incident import Severity
 from schemas.words import moment, rfc3339
@@ -45,10 +45,26 @@ def _acting(name: str, help_text: str) -> Callable[[Command], click.Command]:
     return make
 
 
-@_acting("ack", "Acknowledge an incident: you have it. Refused where somebody has it already.")
-def acknowledge(incident_id: str, config: str | None, who: str | None, note: str) -> None:
-    """Acknowledge."""
-    _take(config, incident_id, who, Order("acknowledged", note=note))
+PLAIN: tuple[tuple[str, Verb, str], ...] = (
+    ("ack", "acknowledged", "Acknowledge an incident: you have it. Refused where somebody has it already."),
+    ("mitigate", "mitigated", "Say that users are no longer harmed."),
+    ("resolve", "resolved", "Say that the cause is gone."),
+    ("reopen", "reopened", "Open an incident again that was over."),
+    ("cancel", "cancelled", "Say that it was no incident."),
+)
+"""Commands that need nothing but the incident: name, verb, help."""
+
+
+def _plain(name: str, verb: Verb, help_text: str) -> None:
+    """Make a command of `incidents` that needs nothing but the incident."""
+
+    @_acting(name, help_text)
+    def command(incident_id: str, config: str | None, who: str | None, note: str) -> None:
+        _take(config, incident_id, who, Order(verb, note=note))
+
+
+for _each in PLAIN:
+    _plain(*_each)
 
 
 @_acting("assign", "Give an incident to NAME, who owns it from then on.")
@@ -58,18 +74,6 @@ def assign(incident_id: str, name: str, config: str | None, who: str | None, not
     _take(config, incident_id, who, Order("assigned", subject=name, note=note))
 
 
-@_acting("mitigate", "Say that users are no longer harmed.")
-def mitigate(incident_id: str, config: str | None, who: str | None, note: str) -> None:
-    """Mitigate."""
-    _take(config, incident_id, who, Order("mitigated", note=note))
-
-
-@_acting("resolve", "Say that the cause is gone.")
-def resolve(incident_id: str, config: str | None, who: str | None, note: str) -> None:
-    """Resolve."""
-    _take(config, incident_id, who, Order("resolved", note=note))
-
-
 @_acting("close", "Close an incident for a reason; a true one has to be resolved before.")
 @click.option("--reason", type=click.Choice(get_args(CloseReason)), required=True, help="What it was.")
 def close(incident_id: str, config: str | None, who: str | None, note: str, reason: str) -> None:
@@ -77,23 +81,11 @@ def close(incident_id: str, config: str | None, who: str | None, note: str, reas
     _take(config, incident_id, who, Order("closed", subject=reason, note=note))
 
 
-@_acting("reopen", "Open an incident again that was over.")
-def reopen(incident_id: str, config: str | None, who: str | None, note: str) -> None:
-    """Reopen."""
-    _take(config, incident_id, who, Order("reopened", note=note))
-
-
 @_acting("merge", "Make an incident part of the open incident INTO, which goes on with its alerts.")
 @click.argument("into")
 def merge(incident_id: str, into: str, config: str | None, who: str | None, note: str) -> None:
     """Merge."""
     _take(config, incident_id, who, Order("merged", subject=into, note=note))
-
-
-@_acting("cancel", "Say that it was no incident.")
-def cancel(incident_id: str, config: str | None, who: str | None, note: str) -> None:
-    """Cancel."""
-    _take(config, incident_id, who, Order("cancelled", note=note))
 
 
 @_acting("note", "Add the remark TEXT to the timeline.")

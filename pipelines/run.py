@@ -157,9 +157,10 @@ def _end(threads: Sequence[Repeating]) -> None:
     """End all threads at once, so that however many take too long, the wait is that for one."""
     for thread in threads:
         thread.ask()
-    until = SystemClock().monotonic() + JOIN_SECONDS
+    clock = SystemClock()
+    until = clock.monotonic() + JOIN_SECONDS
     for thread in threads:
-        thread.join(max(0.0, until - SystemClock().monotonic()))
+        thread.join(max(0.0, until - clock.monotonic()))
 
 
 def _at_real_time(action: Callable[[int], object]) -> Callable[[], object]:

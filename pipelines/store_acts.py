@@ -1,13 +1,13 @@
 """What people and clocks did about incidents, in the store: acts that are only added, and what they have come to."""
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from pipelines.store_part import Part
 from pipelines.store_rows import delivery_row, upsert
 from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, PROGRESS, RESPONSES
 from schemas.act import Act, Heard, Response
@@ -49,16 +49,8 @@ def responses_of(connection: Connection) -> tuple[Response, ...]:
     return tuple(map(_response, connection.execute(query.order_by(INCIDENTS.c.id)).scalars()))
 
 
-class Acts:
-    """The acts of one store, through its transactions; every method raises `StoreError` when the database fails."""
-
-    def __init__(
-        self,
-        reading: Callable[[], AbstractContextManager[Connection]],
-        writing: Callable[[], AbstractContextManager[Connection]],
-    ) -> None:
-        self._reading = reading
-        self._writing = writing
+class Acts(Part):
+    """The acts of one store."""
 
     def of(self, incident_id: str) -> list[Act]:
         """Give the acts of an incident, the first first."""

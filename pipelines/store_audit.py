@@ -1,10 +1,8 @@
 """The audit log in the store: lines are only added, and go by age or number alone."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 from sqlalchemy import Connection, delete, func, insert, select
 
+from pipelines.store_part import Part
 from pipelines.store_tables import AUDIT
 from schemas.audit import AuditLine
 
@@ -12,16 +10,8 @@ AUDIT_LINES_MAX = 100_000
 """A line a minute for two months; a busy team writes some hundred a day."""
 
 
-class Audit:
-    """The audit log of one store, through its transactions; every method raises `StoreError` when that fails."""
-
-    def __init__(
-        self,
-        reading: Callable[[], AbstractContextManager[Connection]],
-        writing: Callable[[], AbstractContextManager[Connection]],
-    ) -> None:
-        self._reading = reading
-        self._writing = writing
+class Audit(Part):
+    """The audit log of one store."""
 
     def add(self, line: AuditLine) -> None:
         """Write a line."""

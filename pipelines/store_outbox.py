@@ -1,13 +1,13 @@
 """What waits in the outbox: what is due, what is too much, what became of it, and how the store counts it."""
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
 
 from pipelines.store_acts import standing_state
+from pipelines.store_part import Part
 from pipelines.store_rows import delivery_row
 from pipelines.store_tables import DELIVERIES, INCIDENTS, RESPONSES
 from schemas.incident import OPEN, Delivery, Notification
@@ -73,16 +73,8 @@ one incident the first messages, because the later ones say nothing without them
 _STANDING = _standing()
 
 
-class Deliveries:
-    """The outbox of one store, through its transactions; every method raises `StoreError` when the database fails."""
-
-    def __init__(
-        self,
-        reading: Callable[[], AbstractContextManager[Connection]],
-        writing: Callable[[], AbstractContextManager[Connection]],
-    ) -> None:
-        self._reading = reading
-        self._writing = writing
+class Deliveries(Part):
+    """The outbox of one store."""
 
     def due(self, sink: str, now_ms: int, limit: int) -> list[Delivery]:
         """Give a sink's waiting messages whose time has come, oldest first; of one incident only the next in order."""

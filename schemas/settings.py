@@ -94,6 +94,11 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     staged_bytes_max: Annotated[int, Meta(ge=1_048_576)] = 134_217_728
     idle_seconds: Positive = 30.0
 
+    @property
+    def dead_letter_topic(self) -> str:
+        """Give the topic that kept rejects go to, "" for none; there is none for files."""
+        return (self.kafka.dead_letter_topic or "") if self.kind == "kafka" else ""
+
 
 class CustomSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A signal from the config: a field path ("labels.plan", "confidence") and how it is counted."""

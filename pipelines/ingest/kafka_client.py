@@ -42,6 +42,8 @@ of this name. out_of_range: the broker has no record of the offset. cut: the log
 batch fails its checksum. codec: a compression that is not installed. too_large: the topic takes no message of this
 size. unusable: a setting or a file of it cannot be used, and the exception says why. unknown: anything else.
 """
+UNREACHED: tuple[Trouble, ...] = ("no_answer", "no_leader", "login")
+"""Troubles of which a knock says more than a library."""
 
 
 class UnusableError(Exception):

@@ -6,7 +6,7 @@ Whatever it takes to find that out, all together has one deadline.
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from pipelines.ingest.kafka_client import Client, Library, Listing, Trouble, UnusableError
+from pipelines.ingest.kafka_client import UNREACHED, Client, Library, Listing, Trouble, UnusableError
 from pipelines.ingest.kafka_knock import knock
 from pipelines.ingest.kafka_libraries import library
 from pipelines.ingest.kafka_patience import Patience
@@ -18,8 +18,6 @@ DEADLINE_SECONDS = 7.0
 end within ten seconds. Where the settings let one request take longer, so does this."""
 KNOCK_SECONDS = 2.0
 """What is left then for a knock behind a request that has timed out: a port where nobody listens says so at once."""
-KNOCKED: tuple[Trouble, ...] = ("no_answer", "no_leader", "login")
-"""Troubles of which a knock says more than a library."""
 T = TypeVar("T")
 
 
@@ -97,7 +95,7 @@ class Reach:
             return ""
         known = trouble
         try:
-            return self._patience.within(lambda: self._knocked(known), lambda: None) if known in KNOCKED else ""
+            return self._patience.within(lambda: self._knocked(known), lambda: None) if known in UNREACHED else ""
         except TimeoutError:
             return ""
 
@@ -107,5 +105,5 @@ class Reach:
             self.library.forget()
 
     def _knocked(self, trouble: Trouble) -> str:
-        found = knock(self._config) if trouble in KNOCKED else None
+        found = knock(self._config) if trouble in UNREACHED else None
         return str(found) if found else ""

@@ -5,7 +5,7 @@ As in reading, whatever goes wrong the client is thrown away, and the next call 
 
 from collections.abc import Sequence
 
-from pipelines.ingest.kafka_client import Library, Producer, Trouble
+from pipelines.ingest.kafka_client import UNREACHED, Library, Producer, Trouble
 from pipelines.ingest.kafka_knock import knock
 from pipelines.ingest.kafka_libraries import library
 from pipelines.ingest.kafka_words import told_of_writing
@@ -13,9 +13,6 @@ from schemas import settings
 from schemas.health import Health
 from schemas.incident import Outcome
 from schemas.message import Message
-
-UNREACHED = frozenset({"no_answer", "no_leader", "login"})
-"""Troubles of which a knock says more exactly what is wrong."""
 
 
 class KafkaWriter:
@@ -62,7 +59,7 @@ class KafkaWriter:
         if errors.count(None) == len(messages):
             return [Outcome("done")] * len(messages)
         self.close()
-        if UNREACHED.intersection(self._trouble(each) for each in errors if each is not None):
+        if any(self._trouble(each) in UNREACHED for each in errors if each is not None):
             found = knock(self._config)
         outcomes = [Outcome("retry", str(found))] * len(messages)
         if not found:

@@ -59,7 +59,7 @@ def reject_list(
     """Give one page of rejects for these reasons (none: for any), of a source and of partitions of a number."""
     found = sources.store.rejects(offset + limit + 1, reasons=reasons, source=source, number=number)
     counters = sources.status().counters
-    topic = sources.settings().source.kafka.dead_letter_topic
+    topic = sources.settings().source.dead_letter_topic
     return RejectList(
         rejected=counters.rejected,
         reasons={reason: count for reason, count in sorted(counters.rejects.items()) if count},

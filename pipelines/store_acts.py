@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, case, func, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from pipelines.store_part import Part
@@ -43,6 +43,23 @@ def read_response(body: bytes | None) -> Response | None:
     return None if body is None else _response(body)
 
 
+def _heard(row: Any) -> Heard:
+    """Read an incident and its response back."""
+    return Heard(_incident(row.body), read_response(row.response))
+
+
+def _asking() -> Select[Any]:
+    said = func.coalesce(RESPONSES.c.state, "triage")
+    behind = (INCIDENTS.c.state == "resolved") & (said != "resolved")
+    asks = said.not_in(FINISHED) & (INCIDENTS.c.state.in_(OPEN) | said.in_(OPEN) | behind)
+    query = select(INCIDENTS.c.body, RESPONSES.c.body.label("response")).outerjoin(RESPONSES).where(asks)
+    return query.order_by(INCIDENTS.c.detected_ms.desc(), INCIDENTS.c.id).limit(bindparam("limit"))
+
+
+_ASKING = _asking()
+"""Asked every second, and to put it together costs more than to answer it: it is made once."""
+
+
 def responses_of(connection: Connection) -> tuple[Response, ...]:
     """Give what people did about incidents that are not finished."""
     query = select(RESPONSES.c.body).join(INCIDENTS).where(INCIDENTS.c.state.not_in(FINISHED))
@@ -63,13 +80,13 @@ class Acts(Part):
         query = standing_incidents(None, 1).where(INCIDENTS.c.id == incident_id)
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else Heard(_incident(row.body), read_response(row.response))
+        return None if row is None else _heard(row)
 
     def among(self, states: Collection[str], limit: int) -> list[Heard]:
         """Give what machine and people know of the latest incidents in these states, newest first."""
         with self._reading() as connection:
             rows = connection.execute(standing_incidents(states, limit)).all()
-        return [Heard(_incident(row.body), read_response(row.response)) for row in rows]
+        return [_heard(row) for row in rows]
 
     def asking(self, limit: int) -> list[Heard]:
         """Give the incidents of which somebody may be told something now, newest first.
@@ -77,14 +94,9 @@ class Acts(Part):
         Those are the open ones, by machine or people, unless people have finished them, and what the machine has
         resolved and the response does not say yet.
         """
-        said = func.coalesce(RESPONSES.c.state, "triage")
-        behind = (INCIDENTS.c.state == "resolved") & (said != "resolved")
-        asks = said.not_in(FINISHED) & (INCIDENTS.c.state.in_(OPEN) | said.in_(OPEN) | behind)
-        query = select(INCIDENTS.c.body, RESPONSES.c.body.label("response")).outerjoin(RESPONSES).where(asks)
-        query = query.order_by(INCIDENTS.c.detected_ms.desc(), INCIDENTS.c.id).limit(limit)
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-        return [Heard(_incident(row.body), read_response(row.response)) for row in rows]
+            rows = connection.execute(_ASKING, {"limit": limit}).all()
+        return [_heard(row) for row in rows]
 
     def put(self, acts: Sequence[Act], response: Response, notifications: Sequence[Notification] = ()) -> bool:
         """Add acts of one incident with what they come to and the messages that tell of it, in one transaction.
@@ -126,7 +138,7 @@ class Acts(Part):
                 return since, []
             ids = sorted({row.incident_id for row in rows})
             found = connection.execute(standing_incidents(None, len(ids)).where(INCIDENTS.c.id.in_(ids))).all()
-        return rows[-1].place, [Heard(_incident(row.body), read_response(row.response)) for row in found]
+        return rows[-1].place, [_heard(row) for row in found]
 
     def after(self, since: int) -> tuple[int, list[tuple[Act, Heard]]]:
         """Give the acts since a place in the order of all acts, each with its incident, and the place of the last."""
@@ -134,7 +146,7 @@ class Acts(Part):
         query = select(*columns).select_from(ACTS).join(INCIDENTS).join(RESPONSES, isouter=True, onclause=_OF_ACT)
         with self._reading() as connection:
             rows = connection.execute(query.where(ACTS.c.place > since).order_by(ACTS.c.place).limit(HEARD_MAX)).all()
-        found = [(_act(row.act), Heard(_incident(row.body), read_response(row.response))) for row in rows]
+        found = [(_act(row.act), _heard(row)) for row in rows]
         return (rows[-1].place if rows else since), found
 
     def latest(self) -> int:

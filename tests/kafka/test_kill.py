@@ -36,12 +36,12 @@ serve: {{port: 0}}
 """
 
 
-def produce(bootstrap: str, topic: str, log: Log, padding: bytes = b"") -> None:
-    """Write each partition of the log into the same one of the topic, with so much after each record."""
+def produce(bootstrap: str, topic: str, log: Log, padding: bytes = b"", part: int = 0, parts: int = 1) -> None:
+    """Write each partition of the log, or one of its equal parts, into the topic's, with so much after each record."""
     producer = KafkaProducer(bootstrap_servers=bootstrap)
     try:
         for partition, values in log.values.items():
-            for value in values:
+            for value in values[len(values) * part // parts : len(values) * (part + 1) // parts]:
                 producer.send(topic, value + padding, partition=partition.number)
         producer.flush()
     finally:

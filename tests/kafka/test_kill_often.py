@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -111,16 +112,20 @@ class Victim(Limen):
         return closed
 
 
-def kill(victim: Victim, random: Random, pause: threading.Event, read_min: int, *, aimed: bool) -> float:
-    """Start a process, and when so much is read kill it at random or within 50 ms of a checkpoint.
+def kill(victim: Victim, random: Random, pause: threading.Event, more: Callable[[], int], *, aimed: bool) -> float:
+    """Start a process, and while it reads kill it at random or within 50 ms of a checkpoint.
 
-    Gives the seconds that it took to be ready.
+    `more` writes a part of the log and gives how much there is of it then: a part to wait for, and one to be killed
+    in, so that no process is ever through before it is killed. Gives the seconds that it took to be ready.
     """
+    there = more()
     began = time.monotonic()
     process = victim.start()
     until(victim.is_ready, process)
     ready = time.monotonic() - began
-    until(lambda: victim.read() >= read_min, process)
+    until(lambda: victim.read() >= there, process)
+    writer = threading.Thread(target=more)
+    writer.start()
     if aimed:
         for _ in range(random.randint(1, 3)):
             before, waited = victim.written(), time.monotonic()
@@ -131,7 +136,22 @@ def kill(victim: Victim, random: Random, pause: threading.Event, read_min: int, 
         pause.wait(random.uniform(0.0, 0.6))
     process.send_signal(signal.SIGKILL)
     process.wait()
+    writer.join()
     return ready
+
+
+class Written:
+    """A log that comes into its topic part by part."""
+
+    def __init__(self, bootstrap: str, topic: str, log: Log, parts: int) -> None:
+        self._bootstrap, self._topic, self._log, self._parts = bootstrap, topic, log, parts
+        self._part = 0
+
+    def more(self) -> int:
+        """Write the next part, and give how many records there are now."""
+        produce(self._bootstrap, self._topic, self._log, PADDING, self._part, self._parts)
+        self._part += 1
+        return sum(len(values) * self._part // self._parts for values in self._log.values.values())
 
 
 def finish(victim: Victim, total: int, messages: int, sink: Sink) -> None:
@@ -171,17 +191,17 @@ def killed_often(broker, folder: Path, kills: int, seed: int, soak_count) -> Non
     """Kill one installation so many times, and compare what it leaves with one that was not killed."""
     random, pause = Random(seed), threading.Event()
     log = with_a_tail(make_log(seed, partitions=2, busy=40 + 8 * kills))
-    topic = f"often-{seed}"
-    broker.create_topic(topic, 2)
-    produce(broker.bootstrap, topic, log, PADDING)
     found = {}
     for name, times in (("calm", 0), ("killed", kills)):
         (folder / name).mkdir()
         sink = Sink()
+        topic = f"often-{seed}-{name}"
+        broker.create_topic(topic, 2)
+        written = Written(broker.bootstrap, topic, log, parts=2 * times + 1)
         victim = Victim(folder / name, broker.bootstrap, topic, sink, free_ports(1)[0])
-        steps = [log.records * at // (times + 1) for at in range(1, times + 1)]
-        ready = [kill(victim, random, pause, step, aimed=at % 2 == 0) for at, step in enumerate(steps)]
-        assert not times or victim.read() < log.records, "it was over before the last kill: make the log longer"
+        ready = [kill(victim, random, pause, written.more, aimed=at % 2 == 0) for at in range(times)]
+        assert not times or victim.read() < log.records, "it was over before the last kill"
+        assert written.more() == log.records
         minutes = victim.closed_minutes() if times else 0
         assert minutes or not times, "no minute was closed before the last kill"
         finish(victim, log.records, len(found["calm"][2]) if times else 0, sink)

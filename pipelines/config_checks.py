@@ -15,7 +15,8 @@ from pipelines.ingest.kafka_security import problems, unreadable
 from pipelines.respond.alerts import ANOMALY
 from schemas.act import name_problem
 from schemas.event import DIMENSIONS, Event
-from schemas.settings import Rule, Settings
+from schemas.rule import Rule
+from schemas.settings import Settings
 from schemas.signal import CATEGORIES
 
 Report = Callable[[Place, str], None]

@@ -17,8 +17,8 @@ from schemas.arrays import Floats
 from schemas.breach import Burn
 from schemas.panel import Panel
 from schemas.partial import Minute
+from schemas.rule import Rule
 from schemas.score import Finding, Level
-from schemas.settings import Rule
 from schemas.signal import Cohort
 
 SERIES_MAX = 2_000

@@ -19,8 +19,8 @@ from schemas.arrays import Floats, Ints
 from schemas.breach import Gap
 from schemas.panel import Panel
 from schemas.partial import Minute
+from schemas.rule import Rule
 from schemas.score import Finding
-from schemas.settings import Rule
 from schemas.signal import OTHER, Cohort
 
 CELLS_MAX = 10_000

@@ -12,8 +12,8 @@ from schemas.arrays import Floats, Ints
 from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.partial import Minute
+from schemas.rule import Rule
 from schemas.score import Finding, Level, Reason
-from schemas.settings import Rule
 from schemas.signal import Cohort, Signal
 
 FINDINGS_MAX = 200

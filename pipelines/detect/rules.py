@@ -10,8 +10,9 @@ from pipelines.detect.series import Roster
 from schemas.arrays import Floats
 from schemas.panel import Panel
 from schemas.partial import Minute
+from schemas.rule import Rule
 from schemas.score import Finding
-from schemas.settings import Rule, Settings
+from schemas.settings import Settings
 from schemas.signal import SignalKind
 
 

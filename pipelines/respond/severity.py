@@ -16,8 +16,9 @@ from schemas.breach import Gap, Trouble
 from schemas.incident import Incident, Severity
 from schemas.minutes import MINUTE_MS
 from schemas.operations import OPERATIONAL
+from schemas.rule import Rule
 from schemas.score import Level, Reason
-from schemas.settings import Rule, Settings, Severities
+from schemas.settings import Settings, Severities
 from schemas.signal import Signal
 
 IncidentLevel = Literal["page", "ticket", "note", "limit"]

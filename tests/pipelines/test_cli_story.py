@@ -5,7 +5,8 @@ import msgspec
 from pipelines.cli_story import story
 from schemas.account import Account, Part, Rest
 from schemas.breach import Burn
-from schemas.settings import Rule, Settings
+from schemas.rule import Rule
+from schemas.settings import Settings
 from tests.scenarios.stage import SIGNALS, Stage, cohort
 
 LABELS = ("found by", "from", "not it", "open")

@@ -14,7 +14,8 @@ from pipelines.engine import Engine
 from pipelines.store import Store
 from schemas.minutes import MINUTE_MS
 from schemas.record import Partition, Record
-from schemas.settings import Cohorts, Rule, Settings, Signals
+from schemas.rule import Rule
+from schemas.settings import Cohorts, Settings, Signals
 from tests.support.growth import sizes
 
 P = Partition("kafka:t", 0)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.settings import Notifier, Rule, Settings, Severities
+from schemas.rule import Rule
+from schemas.settings import Notifier, Settings, Severities
 from tests.scenarios.stage import Stage, at_ms, cohort, detected_at_ms
 
 EU_GPT4 = cohort(region="eu", model="gpt-4")

@@ -3,8 +3,9 @@
 import pytest
 
 from pipelines.respond.respond import Respond
+from schemas.rule import Rule
 from schemas.score import Recovered
-from schemas.settings import Rule, Settings
+from schemas.settings import Settings
 from tests.pipelines.detect.by_hand import DAY, KNOWN, Story, settings
 from tests.pipelines.detect.by_hand import EU as EU_BY_HAND
 from tests.pipelines.detect.by_hand import US as US_BY_HAND

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from schemas.breach import Burn, Gap
-from schemas.settings import Notifier, Rule, Settings
+from schemas.rule import Rule
+from schemas.settings import Notifier, Settings
 from tests.scenarios.stage import Stage, cohort
 
 SINK = Notifier(name="log", minimum_severity="sev4")

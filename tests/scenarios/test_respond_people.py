@@ -1,7 +1,8 @@
 """Stories of people who act on incidents while the machine goes on."""
 
 from pipelines.respond.orders import Refusal
-from schemas.settings import Notifier, Rule, Settings
+from schemas.rule import Rule
+from schemas.settings import Notifier, Settings
 from tests.scenarios.stage import Stage, cohort
 
 EU = cohort(region="eu")

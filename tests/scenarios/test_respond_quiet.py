@@ -2,7 +2,8 @@
 
 import pytest
 
-from schemas.settings import Rule, Settings, Severities
+from schemas.rule import Rule
+from schemas.settings import Settings, Severities
 from tests.scenarios.stage import Stage, at_ms, cohort, detected_at_ms
 
 EU = cohort(region="eu")

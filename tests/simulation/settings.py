@@ -1,7 +1,8 @@
 """The settings that the simulated world is read with: caps that bite, a rule that fires, two sinks."""
 
 from pipelines.aggregate.signals import catalogue
-from schemas.settings import Cohorts, Notifier, Rule, Settings, Signals
+from schemas.rule import Rule
+from schemas.settings import Cohorts, Notifier, Settings, Signals
 
 SINKS = ("pager", "chat")
 VALUES_MAX, LEAVES_MAX = 4, 7

@@ -6,8 +6,8 @@ from pipelines.detect.panels import panels
 from pipelines.detect.rules import rule_watch
 from pipelines.detect.series import Roster
 from schemas.partial import Minute
+from schemas.rule import Rule
 from schemas.score import Finding
-from schemas.settings import Rule
 from tests.pipelines.detect.by_hand import KNOWN
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from pipelines.detect import burns as module
 from pipelines.detect.detect import Detect
+from schemas.rule import Rule
 from schemas.score import Level, Reason
-from schemas.settings import Rule
 from tests.pipelines.detect.by_hand import EU, KNOWN, US, minute_of, settings
 from tests.pipelines.detect.rule_by_hand import Ruled
 

@@ -7,8 +7,8 @@ import pytest
 from detectors.gap import compared
 from pipelines.detect import gaps as module
 from pipelines.detect.detect import Detect
+from schemas.rule import Rule
 from schemas.score import Level, Reason
-from schemas.settings import Rule
 from tests.pipelines.detect.by_hand import KNOWN, cohort, minute_of, settings
 from tests.pipelines.detect.rule_by_hand import Ruled
 

@@ -36,6 +36,9 @@ PADDING = b" " * 1_500
 
 Otherwise one partition would be read to its end first, and no minute would close while processes are killed."""
 
+UNDECIDED = 2 * 16
+"""Records at the end of two partitions that may wait for what follows them: one far ahead waits for fifteen."""
+
 
 class Sink:
     """A receiver of webhooks on loopback that counts how often each message comes."""
@@ -118,24 +121,26 @@ def kill(victim: Victim, random: Random, pause: threading.Event, more: Callable[
     `more` writes a part of the log and gives how much there is of it then: a part to wait for, and one to be killed
     in, so that no process is ever through before it is killed. Gives the seconds that it took to be ready.
     """
-    there = more()
+    there = more() - UNDECIDED
     began = time.monotonic()
     process = victim.start()
-    until(victim.is_ready, process)
-    ready = time.monotonic() - began
-    until(lambda: victim.read() >= there, process)
-    writer = threading.Thread(target=more)
-    writer.start()
-    if aimed:
-        for _ in range(random.randint(1, 3)):
-            before, waited = victim.written(), time.monotonic()
-            while victim.written() == before and time.monotonic() - waited < 1.0:
-                pause.wait(0.001)
-        pause.wait(random.uniform(0.0, 0.05))
-    else:
-        pause.wait(random.uniform(0.0, 0.6))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        until(victim.is_ready, process)
+        ready = time.monotonic() - began
+        until(lambda: victim.read() >= there, process)
+        writer = threading.Thread(target=more)
+        writer.start()
+        if aimed:
+            for _ in range(random.randint(1, 3)):
+                before, waited = victim.written(), time.monotonic()
+                while victim.written() == before and time.monotonic() - waited < 1.0:
+                    pause.wait(0.001)
+            pause.wait(random.uniform(0.0, 0.05))
+        else:
+            pause.wait(random.uniform(0.0, 0.6))
+    finally:
+        process.kill()
+        process.wait()
     writer.join()
     return ready
 

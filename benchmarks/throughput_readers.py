@@ -21,7 +21,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from pipelines import build
 from pipelines.ingest.source import Poll, Source
-from pipelines.run import Stopper, run
+from pipelines.run import run
+from pipelines.run_end import Stopper
 from pipelines.run_line import unchanged
 from schemas.record import Partition
 from schemas.settings import Serve, Settings, Signals, Storage

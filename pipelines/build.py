@@ -29,7 +29,7 @@ from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
 from pipelines.run_clock import SystemClock
 from pipelines.run_letters import Letters
-from pipelines.run_line import unchanged
+from pipelines.run_line import never, unchanged
 from pipelines.serve.http import app
 from pipelines.serve.reading import signal_or_gone
 from pipelines.store import Store, StoreError
@@ -66,11 +66,11 @@ def parts(settings: Settings, known: Catalogue, kind: Kind) -> Parts:
     )
 
 
-def source(settings: Settings) -> Source:
-    """Make the source that the settings name."""
+def source(settings: Settings, stopping: Callable[[], bool] = never) -> Source:
+    """Make the source that the settings name; it waits for nobody once somebody is `stopping`."""
     if settings.source.kind == "files":
         return FileSource(settings.source.files.paths, settings.source.record_bytes_max)
-    return KafkaSource(settings.source.kafka)
+    return KafkaSource(settings.source.kafka, stopping=stopping)
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Live:
     """Everything of one running Limen.
 
     `settings` are those of the start, `board` has those in use. `pump` sends what is due at a time of day in epoch
-    milliseconds, `duty` writes what the clocks of incidents ask for then, `beat` calls the dead-man's switch if there
-    is one and it is time, and `letters` sends rejects to their topic if there is one.
+    milliseconds by the lanes of `crew`, `duty` writes what the clocks of incidents ask for then, `beat` calls the
+    dead-man's switch if there is one and it is time, and `letters` sends rejects to their topic if there is one.
     """
 
     settings: Settings
@@ -89,6 +89,7 @@ class Live:
     board: Board
     reloads: Reloads
     app: Any
+    crew: Crew
     pump: Callable[[int], object]
     duty: Callable[[int], object]
     beat: Callable[[int], object]
@@ -158,7 +159,7 @@ def live(
         heartbeat.reload(others.heartbeat)
         duty.reload(others)
 
-    wishes = wishes or Wishes()
+    wishes, crew = wishes or Wishes(), Crew(outbox)
     return Live(
         settings=settings,
         known=known,
@@ -167,7 +168,8 @@ def live(
         board=board,
         reloads=Reloads(wishes, board, read, take_up, now_ms),
         app=app(store, board.status, board.settings, known.signal, wishes.ask, now_ms),
-        pump=Crew(outbox).pump,
+        crew=crew,
+        pump=crew.pump,
         duty=duty.look,
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
@@ -179,8 +181,13 @@ def sinks(settings: Settings) -> dict[str, Sink]:
     return sinks_of(settings.notifiers, lambda: KafkaWriter(settings.source.kafka))
 
 
-def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = worker) -> Workers:
-    """Make the source whose records so many processes read and decode."""
+def workers(
+    limen: Live,
+    number: int,
+    make: Callable[[Settings, Share], Made] = worker,
+    stopping: Callable[[], bool] = never,
+) -> Workers:
+    """Make the source whose records so many processes read and decode; no start is waited for once `stopping`."""
     return Workers(
         number,
         limen.settings,
@@ -189,6 +196,7 @@ def workers(limen: Live, number: int, make: Callable[[Settings, Share], Made] = 
         load=limen.store.load,
         closed_minute=lambda: limen.engine.closed_minute,
         random=Random(),  # noqa: S311 - jitter, not a secret
+        stopping=stopping,
     )
 
 
@@ -200,11 +208,11 @@ class Feed:
     complete: Callable[[Status], Status] = unchanged
 
 
-def feed(limen: Live, number: int) -> Feed:
+def feed(limen: Live, number: int, stopping: Callable[[], bool] = never) -> Feed:
     """Make what Limen reads: by so many worker processes, or with none by itself."""
     if not number:
-        return Feed(source(limen.settings))
-    made = workers(limen, number)
+        return Feed(source(limen.settings, stopping))
+    made = workers(limen, number, stopping=stopping)
     return Feed(made, made.status)
 
 

@@ -14,8 +14,9 @@ from pipelines.cli_demo_watch import Goal, Watch
 from pipelines.cli_print import Failure, Unreachable, say, say_error, stderr
 from pipelines.cli_traffic import LiveTraffic, change
 from pipelines.ingest.simulate import PARTITION, Simulator
-from pipelines.run import Stopper, run
+from pipelines.run import run
 from pipelines.run_clock import FastClock, SystemClock
+from pipelines.run_end import Stopper
 from pipelines.run_line import Hooks, Line
 from pipelines.store_lease import Lease
 from pipelines.store_terms import StoreError

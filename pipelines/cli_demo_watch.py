@@ -10,7 +10,7 @@ from pipelines.cli_export import export, series_of
 from pipelines.cli_print import say
 from pipelines.cli_story import story
 from pipelines.cli_traffic import CHANGE_REGION, CHANGE_SIGNAL, CHANGE_VERSION
-from pipelines.run import Stopper
+from pipelines.run_end import Stopper
 from pipelines.serve.reading import Sources
 from schemas.effects import Effects
 from schemas.incident import PAGING, Incident

@@ -12,7 +12,8 @@ from pipelines.cli_files import opened
 from pipelines.cli_print import Failure, Misuse, Unreachable, clean
 from pipelines.cli_settings import config_option, rereading, settings_of
 from pipelines.reload import Wishes
-from pipelines.run import Stopper, run, stand_by
+from pipelines.run import run, stand_by
+from pipelines.run_end import Stopper
 from pipelines.serve.guard import bind_problem
 from pipelines.serve.waiting import waiting
 from pipelines.store import Store, StoreError
@@ -81,7 +82,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
         where = f"http://{settings.serve.host}:{settings.serve.port}/"
         log.info("limen goes live", pages=where, store=limen.store.where)
 
-    feed = build.feed(limen, workers)
+    feed = build.feed(limen, workers, stopper)
     try:
         dead_before = _left(limen.store, "dead")
         ended = run(
@@ -101,6 +102,7 @@ def run_live(config: str | None, workers: int, *, insecure: bool, standby: bool)
             letters=limen.letters,
             reloads=limen.reloads,
             app=limen.app,
+            beside=(limen.crew,),
         )
         undelivered = "" if stopper() or not ended.reached else _undelivered(limen.store, dead_before)
     except StoreError as error:

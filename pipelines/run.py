@@ -1,12 +1,9 @@
 """Running Limen, live or as a replay, on the clock of the machine."""
 
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from random import Random
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -15,12 +12,13 @@ from pipelines.engine import Engine
 from pipelines.ingest.files import STDIN, partition_of
 from pipelines.ingest.source import Source
 from pipelines.run_clock import SystemClock
+from pipelines.run_end import Ending, Stopper, end
 from pipelines.run_letters import Letters
 from pipelines.run_line import Clock, Hooks, Line, unchanged
 from pipelines.run_loop import Ended, Loop
 from pipelines.run_parts import Renewal
 from pipelines.run_process import process_use
-from pipelines.run_threads import JOIN_SECONDS, WATCH_SECONDS, Repeating, Watchdog, WebServer
+from pipelines.run_threads import WATCH_SECONDS, Repeating, Watchdog, WebServer
 from pipelines.run_words import in_words
 from pipelines.store import Store, StoreError
 from pipelines.store_lease import Lease
@@ -46,32 +44,6 @@ REPLAY_RESULTS_MAX = 100_000
 """Most alerts and incidents of one replay that are listed."""
 
 
-class Stopper:
-    """The wish to stop, from a signal or from any thread; a reason makes it a failure."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self.reason = ""
-
-    def __call__(self) -> bool:
-        """Say whether somebody wants to stop."""
-        return self._event.is_set()
-
-    def stop(self, reason: str = "") -> None:
-        """Ask to stop."""
-        self.reason = self.reason or reason
-        self._event.set()
-
-    def listen(self) -> None:
-        """Let SIGTERM and SIGINT ask to stop; only the main thread may call this."""
-
-        def heard(number: int, frame: FrameType | None) -> None:
-            self.stop()
-
-        signal.signal(signal.SIGTERM, heard)
-        signal.signal(signal.SIGINT, heard)
-
-
 def run(
     settings: Settings,
     source: Source,
@@ -84,7 +56,7 @@ def run(
     complete: Callable[[Status], Status] = unchanged, serving: Callable[[], None] = lambda: None,
     pump: Callable[[int], object] | None = None, duty: Callable[[int], object] | None = None,
     beat: Callable[[int], object] | None = None,
-    letters: Letters | None = None, reloads: Renewal | None = None, app: Any = None,
+    letters: Letters | None = None, reloads: Renewal | None = None, app: Any = None, beside: Sequence[Ending] = (),
 ) -> Ended:  # fmt: skip
     """Run live until the source ends or `stopper` says so, with the outbox and the web server beside it.
 
@@ -93,12 +65,14 @@ def run(
     `duty` writes what the clocks of incidents ask for; `beat` calls the dead-man's switch when that is due; `letters`
     sends rejects to their topic, and what is left waits for the next start; `reloads` takes up other settings when
     somebody has asked; `app` is served where the settings say, and `serving` is called when it is. `complete` adds to
-    each status what the line does not know. Never raises for what the outside world does: the failures are in the
+    each status what the line does not know. `beside` is what `pump` begins, and ends last. An end waits `END_SECONDS`
+    at most, and what hangs is left behind. Never raises for what the outside world does: the failures are in the
     result.
     """
     clock = clock or SystemClock()
     stopper = stopper or Stopper()
     random = Random()  # noqa: S311 - jitter, not a secret
+    threads: list[Ending] = []
     with ExitStack() as stack:
         # The line tells its first status before anybody can ask for it.
         hooks = Hooks(
@@ -107,35 +81,41 @@ def run(
         if reloads is not None:
             hooks = replace(hooks, waking=reloads.asked, reload=reloads.reload)
         line = Line(engine, store, clock, random, hooks)
+        if letters is not None:
+            stack.callback(letters.close)
+        stack.callback(lambda: _end(threads, stopper, say))
         if app is not None:
             server = WebServer(app, settings.serve.host, settings.serve.port)
             failure = server.start()
             if failure:
                 return Ended((failure,), reached=False)
-            stack.callback(server.stop)
+            threads.append(server)
         serving()
         watchdog = Watchdog(SystemClock().monotonic, OVERRUN_SECONDS)
-        threads = [Repeating("watchdog", WATCH_SECONDS, watchdog.look, say, stopper.stop)]
+        actions: dict[str, tuple[float, Callable[[], object]]] = {"watchdog": (WATCH_SECONDS, watchdog.look)}
         if pump is not None:
-            threads.append(Repeating("outbox", OUTBOX_SECONDS, _at_real_time(pump), say, stopper.stop))
+            actions["outbox"] = OUTBOX_SECONDS, _at_real_time(pump)
         if duty is not None:
-            threads.append(Repeating("duty", DUTY_SECONDS, _at_real_time(duty), say, stopper.stop))
+            actions["duty"] = DUTY_SECONDS, _at_real_time(duty)
         if beat is not None:
-            threads.append(Repeating("heartbeat", HEARTBEAT_SECONDS, _at_real_time(beat), say, stopper.stop))
+            actions["heartbeat"] = HEARTBEAT_SECONDS, _at_real_time(beat)
         if letters is not None:
-            stack.callback(letters.close)
-            send = _at_steady_time(letters.work)
-            threads.append(Repeating("letters", OUTBOX_SECONDS, send, say, stopper.stop))
-        stack.callback(_end, threads)
-        for thread in threads:
+            actions["letters"] = OUTBOX_SECONDS, _at_steady_time(letters.work)
+        for name, (seconds, action) in actions.items():
+            thread = Repeating(name, seconds, action, say, stopper.stop)
+            threads.append(thread)
             thread.start()
         ended = Loop(source, line, settings, clock, random, guard=watchdog.guard).run()
-    if pump is not None and not stopper():
-        ended = _sent(pump, ended)
+        stopper.begin()
+        stopped = stopper()
+        threads += beside if stopped else ()
+    if pump is not None and not stopped:
+        ended = _sent(pump, ended, stopper)
+        _end(beside, stopper, say)
     return Ended((*ended.failures, stopper.reason), ended.reached) if stopper.reason else ended
 
 
-def stand_by(lease: Lease, app: Any, serve: Serve, *, clock: Clock | None = None, stopper: Callable[[], bool]) -> str:
+def stand_by(lease: Lease, app: Any, serve: Serve, *, clock: Clock | None = None, stopper: Stopper) -> str:
     """Wait until the lease is ours or somebody asks to stop, serving `app` meanwhile; gives "" or why it is not served.
 
     Raises `StoreError` where the lease can never be had.
@@ -149,18 +129,15 @@ def stand_by(lease: Lease, app: Any, serve: Serve, *, clock: Clock | None = None
         while not stopper() and not lease.taken():
             clock.sleep(STANDBY_SECONDS)
     finally:
-        server.stop()
+        end([server], stopper.left)
     return ""
 
 
-def _end(threads: Sequence[Repeating]) -> None:
-    """End all threads at once, so that however many take too long, the wait is that for one."""
-    for thread in threads:
-        thread.ask()
-    clock = SystemClock()
-    until = clock.monotonic() + JOIN_SECONDS
-    for thread in threads:
-        thread.join(max(0.0, until - clock.monotonic()))
+def _end(things: Sequence[Ending], stopper: Stopper, say: Callable[[str], None]) -> None:
+    """End these within what is left of the time for it, and tell what was left behind."""
+    behind = end(things, stopper.left)
+    if behind:
+        say(f"not waited for any longer at the end: {', '.join(behind)}; what they were at is tried again at a start")
 
 
 def _at_real_time(action: Callable[[int], object]) -> Callable[[], object]:
@@ -183,7 +160,7 @@ def _at_steady_time(action: Callable[[float], object]) -> Callable[[], object]:
     return lambda: action(SystemClock().monotonic())
 
 
-def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:
+def _sent(pump: Callable[[int], object], ended: Ended, stopping: Callable[[], bool]) -> Ended:
     """Send what the last minutes of a source that ended have left, at the rate of each sink and not for ever.
 
     A store that fails is one more failure.
@@ -191,7 +168,7 @@ def _sent(pump: Callable[[int], object], ended: Ended) -> Ended:
     clock = SystemClock()
     until = clock.monotonic() + DRAIN_SECONDS
     try:
-        while pump(clock.now_ms()) and clock.monotonic() < until:
+        while pump(clock.now_ms()) and clock.monotonic() < until and not stopping():
             clock.sleep(OUTBOX_SECONDS)
     except StoreError as error:
         return Ended((*ended.failures, str(error)), ended.reached)

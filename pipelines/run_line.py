@@ -79,7 +79,7 @@ def _ignore(_: object) -> None:
     """Do nothing with what is told."""
 
 
-def _never() -> bool:
+def never() -> bool:
     """Never ask to stop."""
     return False
 
@@ -112,12 +112,12 @@ class Hooks:
     say: Callable[[str], None] = _ignore
     effects: Callable[[Effects], None] = _ignore
     status: Callable[[Status], None] = _ignore
-    stopping: Callable[[], bool] = _never
+    stopping: Callable[[], bool] = never
     note: Callable[[str], None] = _ignore
     processes: Callable[[], tuple[ProcessUse, ...]] = _none
     complete: Callable[[Status], Status] = unchanged
-    hear: Callable[[], bool] = _never
-    waking: Callable[[], bool] = _never
+    hear: Callable[[], bool] = never
+    waking: Callable[[], bool] = never
     reload: Callable[[], tuple[tuple[int, str], ...]] = _nothing
 
 
@@ -212,7 +212,7 @@ class Line:
         """Give how far the engine has come."""
         return dict(self.engine.positions), self.engine.closed_minute
 
-    def pause(self, seconds: float, waking: Callable[[], bool] = _never) -> None:
+    def pause(self, seconds: float, waking: Callable[[], bool] = never) -> None:
         """Wait, unless somebody wants the line to end, or to do something that it does not do while it waits."""
         end = self._clock.monotonic() + seconds
         while not self.hooks.stopping() and not waking():

@@ -16,8 +16,6 @@ from pipelines.store_terms import StoreError
 
 WATCH_SECONDS = 1.0
 """How often the watchdog looks."""
-JOIN_SECONDS = 4.0
-"""How long the end of a thread is awaited; with the last checkpoint the whole end takes less than ten seconds."""
 START_SECONDS = 10.0
 """How long the web server may take to start."""
 _NOT_SERVED = {
@@ -53,9 +51,9 @@ class Repeating:
         """Ask it to end after the action that is under way."""
         self._stop.set()
 
-    def join(self, seconds: float) -> None:
-        """Wait for its end, and leave it behind if it takes longer."""
-        self._thread.join(seconds)
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """Give its thread, once it has begun."""
+        return (self._thread,) if self._thread.ident else ()
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
@@ -132,10 +130,13 @@ class WebServer:
         """Give the port that is served, which the system chose if 0 was asked for."""
         return int(self._server.servers[0].sockets[0].getsockname()[1])
 
-    def stop(self) -> None:
-        """Stop serving; open connections are cut after a moment."""
+    def ask(self) -> None:
+        """Ask it to serve no more; open connections are cut after a moment."""
         self._server.should_exit = True
-        self._thread.join(JOIN_SECONDS)
+
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """Give its thread, once it has begun."""
+        return (self._thread,) if self._thread.ident else ()
 
     def _run(self) -> None:
         try:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from pipelines.ingest.source import Poll, Share
+from pipelines.run_line import PAUSE_SECONDS_MAX, never
 from pipelines.run_loop import Stop
 from pipelines.store_terms import StoreError
 from pipelines.workers_child import Child, Start
@@ -46,6 +47,7 @@ class Workers:
         load: Callable[[], Saved],
         closed_minute: Callable[[], int],
         random: Random,
+        stopping: Callable[[], bool] = never,
     ) -> None:
         self._settings = settings
         self._make = make
@@ -53,6 +55,7 @@ class Workers:
         self._load = load
         self._closed_minute = closed_minute
         self._random = random
+        self._stopping = stopping
         self._changed = threading.Condition()
         self._posts = [Post(Share(index, number), random) for index in range(number)]
         self._restarts = 0
@@ -71,8 +74,7 @@ class Workers:
         assert all(stored.get(each) == offset for each, offset in positions.items()), f"{positions} is not {stored}"
         failure = self._started(self._posts, saved)
         if not failure:
-            with self._changed:
-                self._changed.wait_for(self._all_speak, OPEN_SECONDS_MAX)
+            self._wait_for_all()
             failure = next((each for each in map(_unopened, self._posts) if each), "")
         if failure:
             self.close()
@@ -167,6 +169,13 @@ class Workers:
             staged_bytes_max = self._settings.source.staged_bytes_max // len(self._posts)
             post.child = Child(connection, running, staged_bytes_max, self._changed)
         return ""
+
+    def _wait_for_all(self) -> None:
+        """Wait until all speak, or it has taken too long, or somebody wants to stop."""
+        with self._changed:
+            for _ in range(round(OPEN_SECONDS_MAX / PAUSE_SECONDS_MAX)):
+                if self._changed.wait_for(self._all_speak, PAUSE_SECONDS_MAX) or self._stopping():
+                    return
 
     def _all_speak(self) -> bool:
         """Say whether nothing is left to wait for at the start."""

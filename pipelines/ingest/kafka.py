@@ -6,7 +6,8 @@ the id of its topic ("kafka:events@5f0c21ab"), so that a topic made anew is anot
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from pipelines.ingest.kafka_client import Client, Listing, Trouble, UnusableError
@@ -42,13 +43,15 @@ class KafkaSource:
     transactions are not delivered. A position that the broker does not have is a gap: with `on_gap` "stop" every
     poll fails until that is changed, with "earliest" reading goes on at the first record there is, one failure says
     how many were lost, and `gaps` counts them. A batch that fails its checksum time and again is passed over; one
-    failure says so, and `gaps` counts its offsets as corrupt.
+    failure says so, and `gaps` counts its offsets as corrupt. No answer is waited for once somebody is `stopping`.
     """
 
-    def __init__(self, config: settings.KafkaSource, share: Share = WHOLE) -> None:
+    def __init__(
+        self, config: settings.KafkaSource, share: Share = WHOLE, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self._config, self._share, self._begun = config, share, False
         self._client: Client | None = None
-        self._reach = Reach(config)
+        self._reach = Reach(config, stopping)
         self._name = f"kafka:{config.topic}"
         self._log = ""
         self._positions: dict[Partition, int] = {}
@@ -222,7 +225,7 @@ class KafkaSource:
             for partition in self._strikes.count({each: self._positions[each] for each in self.partitions()}):
                 begin = self._positions[partition]
                 assert self._reach.library is not None, "a poll has connected"
-                until = broken_until(self._reach.library, self._config, partition, begin)
+                until = self._reach.search(partial(broken_until, self._reach.library, self._config, partition, begin))
                 if until > begin:
                     self._positions[partition] = until
                     self._lose(partition, Loss(corrupt=until - begin))

@@ -1,7 +1,7 @@
 """Patience with a broker ends: however many requests one call takes, all of them together have one deadline.
 
 A library's timeouts hold for single requests, and those of a broker that hangs half way add up. So requests are made in
-a thread of their own, which is left behind when the time is over, and ends by those timeouts.
+a thread of their own, which is left behind when the time is over or the process is to stop, and ends by those timeouts.
 """
 
 import threading
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+STOP_SECONDS = 0.1
+"""How often it is asked whether the process is to stop."""
 
 
 class _Call(threading.Thread, Generic[T]):
@@ -48,25 +50,27 @@ class Patience:
     Then half of the time is for what hangs, and half for the new call.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, stopping: Callable[[], bool] = lambda: False) -> None:
         self.seconds = seconds
+        self._stopping = stopping
         self._hanging: _Call[object] | None = None
 
     def within(self, action: Callable[[], T], late: Callable[[], None]) -> T:
         """Give what an action gives, or raise what it raises; raises TimeoutError where that takes too long.
 
-        An action that is left behind must touch nothing that its caller goes on with; `late` cleans up after it.
+        A process that is to stop waits no longer. An action that is left behind must touch nothing that its caller goes
+        on with; `late` cleans up after it.
         """
         seconds = self.seconds
         if self._hanging is not None:
             seconds /= 2
-            self._hanging.join(seconds)
+            self._wait(self._hanging, seconds)
             if self._hanging.is_alive():
                 raise TimeoutError
             self._hanging = None
         call: _Call[T] = _Call(action, late)
         call.start()
-        call.join(seconds)
+        self._wait(call, seconds)
         if call.is_alive() and call.leave():
             self._hanging = call  # type: ignore[assignment] # only its end is of interest
             raise TimeoutError
@@ -75,3 +79,9 @@ class Patience:
         if error is not None:
             raise error
         return call.found[0]
+
+    def _wait(self, call: threading.Thread, seconds: float) -> None:
+        """Wait for the end of a call while there is time, and nobody wants to stop."""
+        while seconds > 0 and call.is_alive() and not self._stopping():
+            call.join(min(seconds, STOP_SECONDS))
+            seconds -= STOP_SECONDS

@@ -10,7 +10,7 @@ from pipelines.ingest.kafka_client import UNREACHED, Client, Library, Listing, T
 from pipelines.ingest.kafka_knock import knock
 from pipelines.ingest.kafka_libraries import library
 from pipelines.ingest.kafka_patience import Patience
-from pipelines.ingest.kafka_words import told
+from pipelines.ingest.kafka_words import told, where
 from schemas.settings import KafkaSource
 
 DEADLINE_SECONDS = 7.0
@@ -18,6 +18,8 @@ DEADLINE_SECONDS = 7.0
 end within ten seconds. Where the settings let one request take longer, so does this."""
 KNOCK_SECONDS = 2.0
 """What is left then for a knock behind a request that has timed out: a port where nobody listens says so at once."""
+SEARCH_SECONDS = 50.0
+"""How long the end of what is broken in a log is looked for at one time: within the minute that any call may take."""
 T = TypeVar("T")
 
 
@@ -35,12 +37,17 @@ class Reached(NamedTuple):
 
 
 class Reach:
-    """Asks the brokers that the settings name; `library` is the adapter once it was needed."""
+    """Asks the brokers that the settings name; `library` is the adapter once it was needed.
 
-    def __init__(self, config: KafkaSource) -> None:
+    Nothing is waited for once `stopping` says that the process is to end.
+    """
+
+    def __init__(self, config: KafkaSource, stopping: Callable[[], bool]) -> None:
         self.library: Library | None = None
         self._config = config
-        self._patience = Patience(max(DEADLINE_SECONDS, config.request_timeout_seconds + KNOCK_SECONDS))
+        self._stopping = stopping
+        self._patience = Patience(max(DEADLINE_SECONDS, config.request_timeout_seconds + KNOCK_SECONDS), stopping)
+        self._search = Patience(SEARCH_SECONDS, stopping)
 
     def connect(self, wanted: Callable[[int], bool]) -> Reached:
         """Make a client, and ask for all that is needed to place it on the wanted partitions; raises `FailedError`."""
@@ -80,7 +87,13 @@ class Reach:
         try:
             return self._patience.within(asked, closed)
         except TimeoutError as error:
+            if self._stopping():
+                raise FailedError(f"{where(self._config)}: its answer is not waited for, since Limen ends") from None
             raise FailedError(told(self._config, "no_answer", error)) from None
+
+    def search(self, action: Callable[[], T]) -> T:
+        """Look through a log by clients that the action makes and closes; raises what that raises."""
+        return self._search.within(action, lambda: None)
 
     def meaning(self, error: Exception) -> tuple[Trouble, str]:
         """Say what an exception means, and what a person is told."""

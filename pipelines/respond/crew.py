@@ -1,6 +1,7 @@
 """The crew lets every lane of the outbox work in a thread of its own, so that a slow sink delays no other."""
 
-from threading import Thread
+from collections.abc import Sequence
+from threading import Event, Thread
 
 from pipelines.respond.lane import Lane
 from pipelines.respond.outbox import Outbox
@@ -18,6 +19,7 @@ class Crew:
         self._outbox = outbox
         self._threads: dict[str, Thread] = {}
         self._raised: list[Exception] = []
+        self._ending = Event()
 
     def pump(self, now_ms: int) -> bool:
         """Let every idle lane send what is due, and say whether one is still at it or held back by its rate alone.
@@ -25,7 +27,7 @@ class Crew:
         Raises what a lane has raised since the last time: `StoreError`, or a bug.
         """
         self._outbox.settle()
-        lanes = self._outbox.lanes
+        lanes = {} if self._ending.is_set() else self._outbox.lanes
         started = []
         for name, lane in lanes.items():
             before = self._threads.get(name)
@@ -40,10 +42,18 @@ class Crew:
         self._threads = {name: thread for name, thread in self._threads.items() if thread.is_alive()}
         return bool(self._threads) or any(lane.throttled for lane in lanes.values())
 
+    def ask(self) -> None:
+        """Let every lane end with the message that it is at: what was sent is written down, and the rest waits."""
+        self._ending.set()
+
+    def threads(self) -> Sequence[Thread]:
+        """Give the lanes that are at it."""
+        return tuple(self._threads.values())
+
     def _work(self, lane: Lane, now_ms: int) -> None:
         try:
             for _ in range(ROUNDS_MAX):
-                if not lane.work(now_ms):
+                if not lane.work(now_ms, ending=self._ending.is_set):
                     return
         except Exception as error:  # noqa: BLE001 - the thread that pumps raises it
             self._raised.append(error)

@@ -5,7 +5,7 @@ A message that the sink refuses, or that has failed for too long, is dead: it is
 The log says when a sink begins to fail and when it works again, and names every dead message.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from random import Random
 from typing import Protocol
@@ -97,11 +97,11 @@ class Lane:
         self._unsure: frozenset[str] | None = None
         self._log = structlog.get_logger("limen.outbox").bind(sink=name)
 
-    def work(self, now_ms: int, limit: int = 100) -> list[Delivery]:
+    def work(self, now_ms: int, limit: int = 100, ending: Callable[[], bool] = lambda: False) -> list[Delivery]:
         """Attempt what is due at this time (wall clock), once each, and give what became of it.
 
         A failure ends the round: the sink rests, and what failed less often goes first when it is asked again. A clock
-        that was set back ends the rest.
+        that was set back ends the rest. Before each message it asks whether the process is `ending`.
         """
         self.throttled = False
         self._refresh(now_ms)
@@ -113,6 +113,8 @@ class Lane:
             return done
         heard = self._heard({each.notification.incident_id for each in due})
         for delivery in sorted(due, key=lambda each: each.attempts):
+            if ending():
+                break
             told = self._told(delivery.notification, heard)
             if told is None:
                 after = msgspec.structs.replace(delivery, state="collapsed", error=UNTOLD)

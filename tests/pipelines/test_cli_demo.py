@@ -13,7 +13,7 @@ from pipelines.cli_demo_watch import Goal, Watch
 from pipelines.cli_export import standalone
 from pipelines.cli_print import Unreachable
 from pipelines.cli_traffic import CHANGE_REGION, CHANGE_SIGNAL, CHANGE_VERSION
-from pipelines.run import Stopper
+from pipelines.run_end import Stopper
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect, Incident
 from schemas.minutes import MINUTE_MS

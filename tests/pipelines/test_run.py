@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
+from pipelines import run as run_module
 from pipelines import run_threads
-from pipelines.run import Stopper, replay, run
+from pipelines.run import replay, run
 from pipelines.run_clock import FastClock, SystemClock
+from pipelines.run_end import Stopper, end
 from pipelines.run_threads import Repeating, Watchdog, WebServer
 from pipelines.store import Store, StoreError
 from schemas.minutes import MINUTE_MS
@@ -61,8 +63,9 @@ def test_a_replay_of_nothing_gives_nothing(store):
     assert (replayed.events, replayed.minutes, replayed.incidents, replayed.failures) == (0, 0, [], ())
 
 
-def test_a_run_ends_with_its_source_and_sends_what_is_due(store):
+def test_a_run_ends_with_its_source_and_sends_what_is_due(store, monkeypatch):
     """The outbox is looked through while the loop runs."""
+    monkeypatch.setattr(run_module, "OUTBOX_SECONDS", 0.01)
     source = ScriptedSource(FakeClock(), {P: values(30, {10})}, ends=False)
     stopper = Stopper()
     sent = []
@@ -83,6 +86,7 @@ def test_a_run_ends_with_its_source_and_sends_what_is_due(store):
 def test_a_bug_beside_the_loop_ends_the_run(store, monkeypatch):
     """A thread that breaks is a bug: the process ends with a line about it, it does not go on half alive."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(run_module, "OUTBOX_SECONDS", 0.01)
     source = ScriptedSource(FakeClock(), {P: values(3)}, ends=False)
 
     def pump(now_ms: int) -> None:
@@ -110,7 +114,7 @@ def test_the_web_server_serves_until_it_is_stopped():
         while chunk := connection.recv(4096):
             answer += chunk
     assert answer.endswith(b"hello")
-    server.stop()
+    assert end([server], lambda: 10.0) == ()
     with socket.socket() as again, pytest.raises(ConnectionRefusedError):
         again.connect(("127.0.0.1", port))
 
@@ -210,8 +214,7 @@ def test_a_repeated_action_survives_the_world_failing():
     thread = Repeating("outbox", 0.001, act, said.append, said.append)
     thread.start()
     assert done.wait(5)
-    thread.ask()
-    thread.join(5.0)
+    assert end([thread], lambda: 5.0) == ()
     assert said == ["limen.db: another process is writing to it"]
 
 

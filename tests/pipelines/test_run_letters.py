@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from pipelines import build
 from pipelines.aggregate.signals import catalogue
-from pipelines.run import Stopper, run
+from pipelines.run import run
+from pipelines.run_end import Stopper
 from pipelines.run_letters import LETTERS_MAX, Letters
 from pipelines.store import Store
 from pipelines.store_prune import Retention
@@ -17,7 +18,7 @@ from schemas.incident import Outcome
 from schemas.message import Message
 from schemas.record import Partition, Record
 from schemas.reject import Rejected
-from schemas.settings import KafkaSource, Settings, Source
+from schemas.settings import KafkaSource, Settings, Source, Storage
 from tests.pipelines.engine_fakes import engine
 from tests.pipelines.run_fakes import FakeClock, ScriptedSource
 
@@ -178,7 +179,8 @@ class Stuck(Topic):
 
 def test_a_writer_that_hangs_stops_neither_the_loop_nor_its_end(monkeypatch):
     """Records are read on while a letter is under way, and the end leaves the thread behind."""
-    monkeypatch.setattr("pipelines.run.JOIN_SECONDS", 0.05)
+    monkeypatch.setattr("pipelines.run_end.END_SECONDS", 0.05)
+    monkeypatch.setattr("pipelines.run.OUTBOX_SECONDS", 0.01)
     store, topic, stopper = Store.open("sqlite://"), Stuck(), Stopper()
     keep(store, P, 1)
     letters = Letters(store, topic, "dead", Random(1))
@@ -188,7 +190,8 @@ def test_a_writer_that_hangs_stops_neither_the_loop_nor_its_end(monkeypatch):
             stopper.stop()
 
     source = ScriptedSource(FakeClock(), {P: [(0.0, b"poison")] * 30}, ends=False)
-    ended = run(Settings(), source, engine(store.load()), store, stopper=stopper, letters=letters, status=note)
+    settings = Settings(storage=Storage(checkpoint_seconds=0.05))
+    ended = run(settings, source, engine(store.load()), store, stopper=stopper, letters=letters, status=note)
     topic.go.set()
     assert (ended.failures, topic.asked.is_set()) == ((), True)
     assert store.load().positions[0].offset == 30

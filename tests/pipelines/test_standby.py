@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.run import stand_by
+from pipelines.run_end import Stopper
 from pipelines.serve.waiting import waiting
 from pipelines.store import Store
 from pipelines.store_lease import Lease
@@ -92,8 +93,15 @@ def test_a_stop_is_heard_while_it_waits(tmp_path):
     """It ends without the lease, and the port is free again."""
     held, waits = Lease(f"{tmp_path}/limen.db"), Lease(f"{tmp_path}/limen.db")
     held.take()
-    clock, serve = FakeClock(), Serve(port=0)
-    failure = stand_by(waits, waiting(serve, "limen.db"), serve, clock=clock, stopper=lambda: clock.seconds >= 3)
+    clock, serve, stopper = FakeClock(), Serve(port=0), Stopper()
+
+    def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+        if clock.seconds >= 3:
+            stopper.stop()
+
+    clock.sleep = sleep
+    failure = stand_by(waits, waiting(serve, "limen.db"), serve, clock=clock, stopper=stopper)
     assert (failure, clock.seconds) == ("", 3)
     assert not waits.taken()
     held.give_back()
@@ -107,7 +115,7 @@ def test_a_port_that_is_taken_is_told(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         serve = Serve(port=taken.getsockname()[1])
-        failure = stand_by(Lease(f"{tmp_path}/limen.db"), waiting(serve, "x"), serve, stopper=lambda: False)
+        failure = stand_by(Lease(f"{tmp_path}/limen.db"), waiting(serve, "x"), serve, stopper=Stopper())
     assert failure.endswith("is in use: stop what uses the port, or set serve.port to another")
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from pipelines.engine import Engine
 from pipelines.ingest.source import Share
-from pipelines.run import Stopper, run
+from pipelines.run import run
+from pipelines.run_end import Stopper
 from pipelines.run_line import unchanged
 from pipelines.run_loop import Ended, Stop
 from pipelines.store import Store

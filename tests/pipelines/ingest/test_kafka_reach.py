@@ -70,11 +70,11 @@ def test_a_broker_that_accepts_and_never_answers_is_told_before_the_deadline(sil
     if client == "confluent" and importlib.util.find_spec("confluent_kafka") is None:
         skip_or_fail("confluent-kafka is not installed; the extra `fast` brings it")
     caplog.set_level("CRITICAL", logger="kafka")
-    config = settings.KafkaSource(bootstrap=silent.address, topic="t", client=client, request_timeout_seconds=3.0)
+    config = settings.KafkaSource(bootstrap=silent.address, topic="t", client=client, request_timeout_seconds=1.0)
     reading = KafkaSource(config)
     patience = reading._reach._patience
     patience.seconds = BRIEF_SECONDS
-    said = f"kafka {silent.address}, topic t: no answer in 3 s: start the broker, or correct source.kafka.bootstrap"
+    said = f"kafka {silent.address}, topic t: no answer in 1 s: start the broker, or correct source.kafka.bootstrap"
     assert reading.open({}) == said
     silent.close()
     reading.close()
@@ -117,7 +117,7 @@ def test_a_client_that_was_left_behind_is_closed_when_its_call_is_over(monkeypat
     stuck = Stuck()
     monkeypatch.setattr(kafka_reach, "library", lambda _: stuck)
     monkeypatch.setattr(kafka_reach, "knock", lambda _: None)
-    reach = Reach(settings.KafkaSource())
+    reach = Reach(settings.KafkaSource(), lambda: False)
     reach._patience.seconds = BRIEF_SECONDS
     with pytest.raises(FailedError, match="no answer in 5 s"):
         reach.connect(lambda _: True)
@@ -126,6 +126,18 @@ def test_a_client_that_was_left_behind_is_closed_when_its_call_is_over(monkeypat
     assert stuck.closed.wait(10.0)
     reach._patience.seconds = 10.0
     assert reach.connect(lambda _: True).ends == {0: 0}
+
+
+def test_a_process_that_is_to_stop_says_that_it_does_not_wait(monkeypatch):
+    """A broker that was only slow is not called dead."""
+    stuck = Stuck()
+    monkeypatch.setattr(kafka_reach, "library", lambda _: stuck)
+    monkeypatch.setattr(kafka_reach, "knock", lambda _: None)
+    reach = Reach(settings.KafkaSource(topic="t"), lambda: True)
+    with pytest.raises(FailedError, match="topic t: its answer is not waited for, since Limen ends"):
+        reach.connect(lambda _: True)
+    stuck.free.set()
+    assert stuck.closed.wait(10.0)
 
 
 def test_patience_gives_what_was_found_and_raises_what_was_raised():

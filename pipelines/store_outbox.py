@@ -65,8 +65,16 @@ def _standing() -> Any:
     return query.order_by(ends.c.at_ms.desc(), columns.incident_id, columns.sequence).limit(2 * STANDING_MAX)
 
 
+def _strangers() -> Any:
+    columns = DELIVERIES.c
+    named: Any = bindparam("sinks", expanding=True)
+    query = select(columns.body).where(columns.sink.not_in(named), columns.state == "waiting")
+    return query.order_by(columns.created_ms, columns.incident_id, columns.sequence).limit(bindparam("limit"))
+
+
 _DUE = _due()
 """The outbox asks every second, and to put such a question together costs more than to answer it: it is made once."""
+_STRANGERS = _strangers()
 _OVER = _over()
 """Messages of open incidents stay before those of incidents that are over, newer incidents before older ones, and of
 one incident the first messages, because the later ones say nothing without them."""
@@ -92,9 +100,7 @@ class Deliveries(Part):
 
     def strangers(self, sinks: Collection[str], limit: int) -> list[Delivery]:
         """Give waiting messages to other sinks than these."""
-        columns = DELIVERIES.c
-        query = select(columns.body).where(columns.sink.not_in(list(sinks)), columns.state == "waiting")
-        return self._read(query.order_by(columns.created_ms, columns.incident_id, columns.sequence).limit(limit))
+        return self._read(_STRANGERS, sinks=list(sinks), limit=limit)
 
     def dead(self, sink: str | None, limit: int) -> list[Delivery]:
         """Give the dead messages of a sink, or of all, the newest first."""

@@ -53,21 +53,24 @@ class Outbox:
         self.lanes: Mapping[str, Lane] = {}
         self._store = store
         self._dice = dice
-        self._waiting: Mapping[str, Sink] | None = sinks
+        self._sinks = sinks
+        self._used: Mapping[str, Sink] | None = None
         self._log = structlog.get_logger("limen.outbox")
 
     def reload(self, sinks: Mapping[str, Sink]) -> None:
-        """Send by other sinks from the next round on, which gives up what waits for those that are gone."""
-        self._waiting = sinks
+        """Send by other sinks from the next round on, which gives up what waits for those that are gone.
+
+        Any thread may call this, before the first message to a new sink is written.
+        """
+        self._sinks = sinks
 
     def settle(self) -> list[Delivery]:
         """Take up the sinks that are configured now, and give up what waits for others."""
-        sinks = self._waiting
-        if sinks is None:
-            return []
-        self._waiting = None
-        self.lanes = {name: Lane(name, self._store, sink, self._dice) for name, sink in sinks.items()}
-        return self._bury()
+        sinks = self._sinks
+        if sinks is not self._used:
+            self.lanes = {name: Lane(name, self._store, sink, self._dice) for name, sink in sinks.items()}
+            self._used = sinks
+        return self._bury(sinks)
 
     def work(self, now_ms: int, limit: int = 100) -> list[Delivery]:
         """Attempt what is due at this time (wall clock), once each, lane by lane, and give what became of it.
@@ -80,10 +83,16 @@ class Outbox:
             done += lane.work(now_ms, limit)
         return done
 
-    def _bury(self) -> list[Delivery]:
-        """Give up messages to sinks that the settings name no more."""
+    def _bury(self, sinks: Mapping[str, Sink]) -> list[Delivery]:
+        """Give up messages to sinks that the settings name no more.
+
+        It is looked every time, because who began before a reload may write one after it.
+        """
         found = []
-        for delivery in self._store.strangers(self.lanes.keys(), BURIED_MAX):
+        strangers = self._store.strangers(sinks.keys(), BURIED_MAX)
+        if self._sinks is not sinks:
+            return []  # a reload came in between, and what is strange to these sinks may be for a new one
+        for delivery in strangers:
             sink, incident = delivery.notification.sink, delivery.notification.incident_id
             gone = f'the settings name no sink "{sink}" any more'
             found.append(msgspec.structs.replace(delivery, state="dead", error=gone))

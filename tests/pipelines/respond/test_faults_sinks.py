@@ -184,6 +184,8 @@ def test_a_slow_or_broken_sink_delays_no_other(store, soak_count):
     crew.pump(SECOND)
     assert (len(slow.asked), len(fast.got)) == (1, 10)
     release.set()
+    for lane in crew.threads():
+        lane.join(60.0)  # the store must not be closed under it
     soak_count(18, 1, "sinks that answer too late")
 
 

@@ -1,5 +1,6 @@
 """The outbox: order, backoff, Retry-After, giving up, and one failing sink that holds up no other."""
 
+import threading
 from random import Random
 
 import msgspec
@@ -8,6 +9,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.respond.crew import Crew
 from pipelines.respond.lane import Sink, wait_seconds
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.rates import Rate
@@ -205,3 +207,65 @@ def test_other_sinks_from_the_next_round_on(store):
     assert {line["reason"] for line in said} == {'the settings name no sink "hook" any more'}
     assert (len(log.asked), len(new.asked)) == (0, 1)  # what failed a moment ago is not due yet
     assert store.delivery_counts() == {"hook": {"dead": 2}, "log": {"waiting": 1}, "new": {"sent": 1}}
+
+
+def test_a_sink_that_a_reload_adds_loses_no_message(store):
+    """A second reload, and the first message to its new sink, may come while the first one is taken up."""
+    new = Scripted()
+    outbox = Outbox(store.outbox, {"hook": Sink(Scripted(), DAY_MS)}, Random(1))
+
+    class Meanwhile:
+        """The store, to which somebody else writes just before it is asked for strangers."""
+
+        def __getattr__(self, name):
+            return getattr(store.outbox, name)
+
+        def strangers(self, sinks, limit):
+            outbox.reload({"new": Sink(new, DAY_MS)})
+            put(store, notification("a", 1, "new"))
+            outbox._store = store.outbox
+            return store.outbox.strangers(sinks, limit)
+
+    outbox._store = Meanwhile()
+    outbox.work(0)
+    assert store.delivery_counts() == {"new": {"waiting": 1}}
+    outbox.work(1)
+    assert (store.delivery_counts(), len(new.asked)) == ({"new": {"sent": 1}}, 1)
+
+
+def test_what_is_written_late_for_a_sink_that_is_gone_is_given_up_too(store):
+    """Who looked at the clocks of incidents by the settings before a reload may write a message after it."""
+    outbox = Outbox(store.outbox, {"hook": Sink(Scripted(), DAY_MS)}, Random(1))
+    outbox.work(0)
+    outbox.reload({})
+    outbox.work(1)
+    put(store, notification("a", 1))
+    outbox.work(2)
+    assert store.delivery_counts() == {"hook": {"dead": 1}}
+
+
+def test_a_lane_that_is_asked_to_end_writes_down_what_it_sent(store):
+    """The message under way is not sent a second time after a start, and the next one waits for it."""
+    put(store, notification("a", 1), notification("b", 1))
+    began, free, asked = threading.Event(), threading.Event(), []
+
+    class Slow:
+        """A notifier that takes its time."""
+
+        def send(self, notification, now_ms):
+            """Wait, and succeed."""
+            asked.append(notification.id)
+            began.set()
+            free.wait(60.0)
+            return DONE
+
+    crew = Crew(Outbox(store.outbox, {"hook": Sink(Slow(), DAY_MS)}, Random(1)))
+    threading.Thread(target=crew.pump, args=(0,)).start()
+    assert began.wait(60.0)
+    crew.ask()
+    free.set()
+    for thread in crew.threads():
+        thread.join(60.0)
+    assert (asked, store.delivery_counts()) == (["a.1.hook"], {"hook": {"sent": 1, "waiting": 1}})
+    assert crew.pump(1) is False
+    assert len(asked) == 1

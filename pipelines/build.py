@@ -28,7 +28,7 @@ from pipelines.respond.lane import Sink
 from pipelines.respond.outbox import Outbox, sinks_of
 from pipelines.respond.respond import Respond
 from pipelines.run_clock import SystemClock
-from pipelines.run_letters import Letters
+from pipelines.run_letters import Letters, end_letters
 from pipelines.run_line import never, unchanged
 from pipelines.serve.http import app
 from pipelines.serve.reading import signal_or_gone
@@ -138,6 +138,9 @@ def live(
             recoverable=recoverable,
             seconds=SystemClock().monotonic,
         )
+        topic = settings.source.dead_letter_topic
+        if not topic:
+            end_letters(store)
     except StoreError:
         store.close()
         raise
@@ -149,8 +152,6 @@ def live(
     )
     board = Board(settings, counted, now_ms())
     outbox = Outbox(store.outbox, sinks(settings), Random())  # noqa: S311 - jitter, not a secret
-
-    topic = settings.source.dead_letter_topic
     writer = KafkaWriter(settings.source.kafka)
 
     def take_up(others: Settings) -> None:

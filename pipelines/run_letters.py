@@ -1,7 +1,8 @@
 """Dead letters: every reject that is kept goes to a topic of its own too, at least once, after it is durable.
 
 The store is the queue: what is kept of rejects waits there until the topic has it, across restarts. Of each partition
-`storage.rejects_max` wait at most, and what has to make room is counted. This is the one place that sends and retries.
+`storage.rejects_max` wait at most, and what has to make room is counted. Where no topic is named any more, what waits
+ends. This is the one place that sends and retries.
 """
 
 from collections.abc import Sequence
@@ -96,6 +97,14 @@ class Letters:
             more = "raise storage.rejects_max, or mend what is rejected; `limen_rejects_total` counts all"
             self._log.warning("letters.dropped", topic=self._topic, letters=dropped - self._dropped, what_to_do=more)
         self._dropped = dropped
+
+
+def end_letters(store: Store) -> None:
+    """End the letters that wait where the settings name no topic any more, and tell how many; raises `StoreError`."""
+    ended = store.end_letters()
+    if ended:
+        again = "name source.kafka.dead_letter_topic again for those to come; these are kept for `limen rejects`"
+        structlog.get_logger("limen.letters").warning("letters.dropped", topic="", letters=ended, what_to_do=again)
 
 
 def letter(topic: str, partition: Partition, reject: Rejected) -> Message:

@@ -24,7 +24,7 @@ from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
 from pipelines.store_outbox import Deliveries
 from pipelines.store_prune import ACTIVE, free_pages, prune
-from pipelines.store_rejects import Letters, asked, keep, letter_counts, settle, waiting
+from pipelines.store_rejects import Letters, asked, end, keep, letter_counts, settle, waiting
 from pipelines.store_rows import (
     Rows,
     alert_row,
@@ -213,6 +213,11 @@ class Store:
         """Note what became of letters: those that are sent or refused wait no longer."""
         with self._writing() as connection:
             settle(connection, became)
+
+    def end_letters(self) -> int:
+        """Let no letter wait any more, since there is no topic for them; gives how many were dropped by that."""
+        with self._writing() as connection:
+            return end(connection)
 
     def letter_counts(self) -> dict[str, int]:
         """Give how many rejects wait for the dead-letter topic, and how many were ever sent, refused and dropped."""

@@ -16,7 +16,8 @@ from schemas.effects import Commit
 from schemas.record import Partition
 
 Result = Literal["sent", "refused", "dropped"]
-"""What becomes of a letter: the topic has it, will never take it, or it had to make room before it was sent."""
+"""What becomes of a letter: the topic has it, or will never take it, or it was dropped before it was sent, to make room
+or because there is no topic any more."""
 RESULTS: tuple[Result, ...] = ("sent", "refused", "dropped")
 Letters = Mapping[Result, Collection[tuple[Partition, int]]]
 """Letters by what became of them, each named by the partition and offset of its record."""
@@ -52,6 +53,13 @@ def settle(connection: Connection, became: Letters) -> None:
     for result, letters in became.items():
         rows = [{"log": partition.source, "part": partition.number, "at": offset} for partition, offset in letters]
         _count(connection, result, connection.execute(statement, rows).rowcount if rows else 0)
+
+
+def end(connection: Connection) -> int:
+    """Let no letter wait any more: those that do are counted as dropped; gives their number."""
+    ended = connection.execute(update(REJECTS).where(_C.waiting == 1).values(waiting=0)).rowcount
+    _count(connection, "dropped", ended)
+    return ended
 
 
 def _count(connection: Connection, result: Result, number: int) -> None:

@@ -102,6 +102,44 @@ def test_a_topic_that_is_away_is_asked_ever_more_seldom_and_told_once():
     assert (keys(topic), counts(store)) == (["0/1"], (0, 1, 0, 0))
 
 
+def test_a_letter_that_fails_once_is_sent_when_it_is_tried_again():
+    """The others of its round are there already; it waits for its time, goes out alone, and is counted once."""
+    store, topic = Store.open("sqlite://"), Topic()
+    keep(store, P, 1, 2, 3)
+    topic.said = {b"kafka:t@5f0c21ab/0/2": RETRY}
+    letters = Letters(store, topic, "dead", Random(1))
+    with capture_logs() as log:
+        letters.work(0.0)
+        assert (keys(topic), counts(store)) == (["0/1", "0/3"], (1, 2, 0, 0))
+        topic.said = {}
+        letters.work(0.1)
+        assert topic.attempts == 1
+        letters.work(2.0)
+        letters.work(4.0)
+    assert (keys(topic), counts(store), topic.attempts) == (["0/1", "0/3", "0/2"], (0, 3, 0, 0), 2)
+    assert [each["event"] for each in log] == ["letters.failing", "letters.sent_again"]
+
+
+def test_letters_without_a_topic_end_and_are_told(tmp_path):
+    """When the topic leaves the settings, or Kafka does, nothing waits for ever: it is dropped, counted and kept."""
+    url = f"sqlite:///{tmp_path}/limen.db"
+    named = KafkaSource(dead_letter_topic="dead")
+    store = Store.open(url)
+    keep(store, P, 1, 2)
+    store.close()
+    for source, left in (
+        (Source(kafka=named), (2, 0, 0, 0)),
+        (Source(kind="files", kafka=named), (0, 0, 0, 2)),
+        (Source(), (0, 0, 0, 2)),
+    ):
+        with capture_logs() as log:
+            limen = build.live(Settings(source=source, storage=Storage(url=url)))
+        assert (counts(limen.store), len(limen.store.rejects(9))) == (left, 2)
+        limen.store.close()
+        told = [(each["event"], each["letters"]) for each in log if each["event"].startswith("letters")]
+        assert told == ([("letters.dropped", 2)] if source.kind == "files" else [])
+
+
 def test_a_letter_whose_answer_was_lost_comes_again_under_the_same_key():
     """Whoever reads the topic can tell: a store that fails after the sending loses nothing."""
     store, topic = Store.open("sqlite://"), Topic()

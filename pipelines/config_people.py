@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from pipelines.config_reader import Place, nearest
 from schemas.ladder import SEVERITIES, Rung
+from schemas.rule import OWNER_PATH
 from schemas.settings import Settings
 
 Report = Callable[[Place, str], None]
@@ -16,13 +17,17 @@ _DUE = ("acknowledge_minutes", "decide_minutes", "mitigate_minutes")
 def check_people(settings: Settings, report: Report) -> None:
     """Report chains that nobody has, that call nobody, or that an owner has twice; and teams without people."""
     owners = settings.owners
-    known = {owners.default, *owners.by_category.values(), *(rule.owner for rule in settings.rules if rule.owner)}
+    known = {owners.default, *owners.by_category.values()}
+    known |= {name for rule in settings.rules for name in (rule.owner, rule.path) if name and name != OWNER_PATH}
     seen: list[str] = []
     for place, chain in enumerate(owners.chains):
         path: Place = ("owners", "chains", place)
         if chain.owner not in known:
             hint = nearest(chain.owner, sorted(known))
-            report((*path, "owner"), f'owners.chains: "{chain.owner}" owns no incident by these settings; {hint}')
+            report(
+                (*path, "owner"),
+                f'owners.chains: "{chain.owner}" owns no incident, and is no path of a rule; {hint}',
+            )
         if chain.owner in seen:
             report((*path, "owner"), f'owners.chains: "{chain.owner}" has a chain already; make one of the two')
         if not chain.steps:

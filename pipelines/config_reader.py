@@ -87,7 +87,7 @@ class Reader:
         if isinstance(kind, inspect.UnionType):
             if _is_null(node):
                 return None
-            (kind,) = (part for part in kind.types if not isinstance(part, inspect.NoneType))
+            kind = _meant(node, kind)
         if isinstance(kind, inspect.StructType | inspect.DictType):
             return self._mapping(node, kind, path)
         if isinstance(kind, inspect.VarTupleType | inspect.TupleType):
@@ -215,6 +215,14 @@ def _value_type(kind: inspect.Type) -> inspect.Type:
 
 def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == _NULL_TAG and node.style is None
+
+
+def _meant(node: yaml.Node, kind: inspect.UnionType) -> inspect.Type:
+    """Give the one of several types that a node is written as: a list, or a single value."""
+    kinds = [part for part in kind.types if not isinstance(part, inspect.NoneType)]
+    lists = [part for part in kinds if isinstance(part, inspect.VarTupleType)]
+    single = [part for part in kinds if part not in lists]
+    return (lists or single)[0] if isinstance(node, yaml.SequenceNode) else (single or lists)[0]
 
 
 def settings_type(of: type[msgspec.Struct]) -> inspect.StructType:

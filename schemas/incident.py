@@ -58,7 +58,9 @@ class Incident(msgspec.Struct, frozen=True):
     until then when it opened. `lead_alert` is the alert whose figures stand for the incident, and `account` says where
     its change comes from; `breach` is what its limit has to say beyond a bound. `reopens` counts how often it was
     opened again. `quiet_ms` is since when it is open without evidence and not shown to be back, `lead_back_ms` when the
-    series of its lead was shown to be back, and `ended` how it resolved by itself.
+    series of its lead was shown to be back, and `ended` how it resolved by itself. `path` names whose escalation chain
+    is called, "" that of its owner, and within `decide_minutes` containment is to be decided on, where that is not 0:
+    both come from its rule.
     """
 
     id: str
@@ -95,6 +97,8 @@ class Incident(msgspec.Struct, frozen=True):
     quiet_ms: int = -1
     lead_back_ms: int = -1
     ended: Ended = ""
+    path: str = ""
+    decide_minutes: int = 0
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -108,6 +108,17 @@ def mitigate_minutes(rung: Rung, family: str) -> int:
     return (rung.mitigate_safety_minutes if family == "safety" else 0) or rung.mitigate_minutes
 
 
+def decide_minutes(rung: Rung, asked: int) -> int:
+    """Give how soon containment is decided on: as the severity asks, or as a rule does where that is sooner (0: not).
+
+    >>> [decide_minutes(rung, asked) for rung, asked in ((Second(), 0), (Second(), 20), (Second(), 90))]
+    [60, 20, 60]
+    >>> decide_minutes(Rung(decide_minutes=0), 30)
+    30
+    """
+    return min(rung.decide_minutes or asked, asked or rung.decide_minutes)
+
+
 def shown(severity: Severity, names: Names) -> str:
     """Give a severity in the words of the house.
 

@@ -6,6 +6,10 @@ import msgspec
 from msgspec import Meta
 
 from schemas.incident import Severity
+from schemas.ladder import Minutes
+
+OWNER_PATH = "owner"
+"""The paging path of whoever owns the incident: their own escalation chain, else that of the default owner."""
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -13,18 +17,23 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The condition holds in a minute when the value over `window_minutes` is above `above` or below `below` with at
     least `minimum_n` trials; the alert fires after it has held for `for_minutes`, and resolves after it has not for
-    `keep_firing_minutes`. `match` selects cohorts by exact dimension values. With an `objective` it holds while the
-    error budget of a rate burns too fast (`detectors/burn.py` has the windows); with a `gap` while the ratio of a rate
-    between a value of that dimension and all others, in whole hours of `window_minutes`, is above `above`.
+    `keep_firing_minutes`. `match` selects cohorts by values of dimensions, one or several each, where `*` stands for
+    any characters. With an `objective` it holds while the error budget of a rate burns too fast (`detectors/burn.py`
+    has the windows); with a `gap` while the ratio of a rate between a value of that dimension and all others, in whole
+    hours of `window_minutes`, is above `above`.
+
+    `path` names whose escalation chain is called, "owner" that of whoever owns the incident. With `decide_minutes` the
+    incidents that it opens are decided on within so many minutes, where their severity does not ask for it sooner.
     """
 
     name: str
     signal: str
+    enabled: bool = True
     above: float | None = None
     below: float | None = None
     objective: Annotated[float, Meta(ge=0.5, le=0.99999)] | None = None
     gap: str | None = None
-    match: dict[str, str] = {}
+    match: dict[str, str | tuple[str, ...]] = {}
     by: tuple[str, ...] = ()
     window_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 5
     minimum_n: Annotated[int, Meta(ge=1)] = 20
@@ -33,4 +42,39 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severity: Severity | None = None
     category: str | None = None
     owner: str | None = None
+    path: str | None = None
+    decide_minutes: Minutes = 0
     runbook: str | None = None
+
+
+def wanted(rule: Rule) -> dict[str, tuple[str, ...]]:
+    """Give what a rule asks of each dimension: the values of which one must fit.
+
+    >>> wanted(Rule("a", "error_rate", match={"region": "eu", "model": ("gpt-*", "o1")}))
+    {'region': ('eu',), 'model': ('gpt-*', 'o1')}
+    """
+    return {name: (values,) if isinstance(values, str) else values for name, values in rule.match.items()}
+
+
+def fits(pattern: str, value: str) -> bool:
+    """Say whether a value is this text, in which `*` stands for any characters, also for none.
+
+    Parts are looked for from left to right and never again, so the time is bounded by the lengths.
+
+    >>> [fits("gpt-*-mini", value) for value in ("gpt-4-mini", "gpt--mini", "gpt-mini", "gpt-4-mini-2")]
+    [True, True, False, False]
+    >>> fits("*", ""), fits("eu", "eu"), fits("eu", "eu2")
+    (True, True, False)
+    """
+    first, *rest = pattern.split("*")
+    if not rest:
+        return value == pattern
+    if not value.startswith(first):
+        return False
+    at = len(first)
+    for part in rest[:-1]:
+        found = value.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(value) - at >= len(rest[-1]) and value.endswith(rest[-1])

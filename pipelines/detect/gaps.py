@@ -19,7 +19,7 @@ from schemas.arrays import Floats, Ints
 from schemas.breach import Gap
 from schemas.panel import Panel
 from schemas.partial import Minute
-from schemas.rule import Rule
+from schemas.rule import Rule, wanted
 from schemas.score import Finding
 from schemas.signal import OTHER, Cohort
 
@@ -43,7 +43,8 @@ class GapRule:
         assert rule.above is not None, f"rule {rule.name} allows some gap"
         self.rule = rule
         self._dimension, self._above = rule.gap, rule.above
-        fixed = {rule.gap, *rule.match}
+        self._match = {name: values[0] for name, values in wanted(rule).items()}
+        fixed = {rule.gap, *self._match}
         self._strata = cell_set(tuple(tuple(name for name in names if name not in fixed) for names in sets))
         self._hours = max(1, rule.window_minutes // 60)
         self._ring = Ring(self._hours)
@@ -85,7 +86,7 @@ class GapRule:
     def _cell(self, dims: dict[str, str]) -> int:
         """Give the column of a leaf; -1 where the rule does not look at it, or has no room for it."""
         value = dims.get(self._dimension)
-        if value is None or any(dims.get(name) != wanted for name, wanted in self.rule.match.items()):
+        if value is None or any(dims.get(name) != asked for name, asked in self._match.items()):
             return -1
         key = tuple(dims.get(name, "") for name in self._strata), value
         if len(self._cell_at) < CELLS_MAX:
@@ -137,7 +138,7 @@ class GapRule:
 
     def _cohort(self, value: str) -> Cohort:
         """Name a group."""
-        return tuple(sorted({**self.rule.match, self._dimension: value}.items()))
+        return tuple(sorted({**self._match, self._dimension: value}.items()))
 
     def _said(self, value: str, shown: Ratios, at: int) -> Gap:
         """Put one group's comparison into a value."""

@@ -12,7 +12,7 @@ from schemas.arrays import Floats, Ints
 from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.partial import Minute
-from schemas.rule import Rule
+from schemas.rule import Rule, fits, wanted
 from schemas.score import Finding, Level, Reason
 from schemas.signal import Cohort, Signal
 
@@ -56,7 +56,8 @@ class Rows:
 
     def __init__(self, rule: Rule, most: int | None = None) -> None:
         """Begin without rows; at most so many are taken, where a number is given."""
-        self._rule = rule
+        self._wanted = wanted(rule)
+        self._dimensions = self._wanted.keys() | set(rule.by)
         self._most = most
         self._rows: list[int] = []
         self._looked = 0
@@ -64,8 +65,9 @@ class Rows:
     def matches(self, cohort: Cohort) -> bool:
         """Say whether the rule watches this cohort: exactly the dimensions of `match` and `by`, and their values."""
         dims = dict(cohort)
-        wanted = set(self._rule.match) | set(self._rule.by)
-        return dims.keys() == wanted and all(dims[k] == v for k, v in self._rule.match.items())
+        if dims.keys() != self._dimensions:
+            return False
+        return all(any(fits(one, dims[name]) for one in values) for name, values in self._wanted.items())
 
     def of(self, roster: Roster, columns: Columns, signal: int) -> list[int]:
         """Give the rows of the rule; only those that are new since the last call are looked at."""

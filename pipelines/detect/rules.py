@@ -21,7 +21,7 @@ class Rules:
 
     def __init__(self, settings: Settings) -> None:
         """Begin without memories."""
-        self._watches = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
+        self._watches = _watches(settings)
 
     def step(
         self, roster: Roster, shown: dict[SignalKind, Panel], minute: Minute, design_of: Callable[[Panel], Floats]
@@ -38,7 +38,7 @@ class Rules:
     def reload(self, settings: Settings) -> None:
         """Take other rules; those that remember the same as before go on with it, as after a restart."""
         memories = self.dump()
-        self._watches = [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules]
+        self._watches = _watches(settings)
         self.load(memories)
 
     def dump(self) -> dict[str, Any]:
@@ -51,6 +51,11 @@ class Rules:
             key, memory = saved.get(watch.rule.name, ("", None))
             if key == memory_key(watch.rule):
                 watch.load(memory)
+
+
+def _watches(settings: Settings) -> list[RuleWatch]:
+    """Make the watches of the rules that are not turned off."""
+    return [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules if rule.enabled]
 
 
 def rule_watch(rule: Rule, sets: tuple[tuple[str, ...], ...]) -> RuleWatch:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from schemas.act import Response, severity_of, state_of
 from schemas.clock import Clock, ClockName, ClockState
 from schemas.incident import OPEN, Incident
-from schemas.ladder import SEVERITIES, Ladder, Rung, mitigate_minutes
+from schemas.ladder import SEVERITIES, Ladder, Rung, decide_minutes, mitigate_minutes
 from schemas.minutes import MINUTE_MS
 
 RISK = (3, 4)
@@ -24,7 +24,7 @@ def clocks(incident: Incident, response: Response | None, ladder: Ladder, now_ms
     mitigated_ms = response.mitigated_ms if response.mitigated_ms >= 0 else response.resolved_ms
     asked: tuple[tuple[ClockName, Callable[[Rung], int], int, int], ...] = (
         ("acknowledge", lambda rung: rung.acknowledge_minutes, response.waiting_ms, response.acknowledged_ms),
-        ("decide", lambda rung: rung.decide_minutes, 0, response.decided_ms),
+        ("decide", lambda rung: decide_minutes(rung, incident.decide_minutes), 0, response.decided_ms),
         ("mitigate", lambda rung: mitigate_minutes(rung, incident.family), 0, mitigated_ms),
         ("update", lambda rung: rung.update_minutes, response.updated_ms, -1),
     )

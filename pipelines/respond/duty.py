@@ -14,7 +14,7 @@ from pipelines.respond.desk import ActStore
 from pipelines.respond.notices import told
 from pipelines.respond.people import chain_of
 from pipelines.respond.times import Times
-from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, owner_of, severity_of, state_of
+from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, severity_of, state_of
 from schemas.clock import Clock
 from schemas.incident import FINISHED, OPEN, PAGING, Notification
 from schemas.minutes import MINUTE_MS
@@ -190,7 +190,7 @@ def _call(heard: Heard, response: Response, settings: Settings, now_ms: int) -> 
 
     What pages is called for from its opening on; what does not, when nobody answered in time.
     """
-    chain = chain_of(owner_of(heard.incident, response), settings.owners)
+    chain = chain_of(heard.incident, response, settings.owners)
     if response.acknowledged_ms >= 0 or chain is None or response.calls >= len(chain.steps) * (1 + chain.repeat):
         return None
     severity = severity_of(heard.incident, response)

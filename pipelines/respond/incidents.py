@@ -77,6 +77,8 @@ def opened(alert: Alert, triage: Triage, kind: Kind) -> Case:
         runbook=triage.runbook(alert),
         timeline=(),
         version=0,
+        path=triage.path(alert),
+        decide_minutes=triage.decide_minutes(alert),
     )
     return Case(base=incident, incident=incident, members=[alert], joined=[alert])
 
@@ -189,19 +191,25 @@ class Reviewer:
         return sorted(near, key=lambda c: (abs(c.at_ms - onset_ms), c.what, c.to or "", sorted(c.cohort.items())))
 
     def _classified(self, incident: Incident, members: list[Alert]) -> Incident:
-        """Give it the category of its strictest alert, the lead if that is one, with its owner and runbook."""
+        """Give it the category of its strictest alert, the lead if that is one, with its owner, path and runbook.
+
+        A deadline that a rule gave it holds, unless a rule gives it a sooner one.
+        """
         strictest = [alert for alert in members if alert.severity == incident.severity]
         if not strictest:
             return incident  # what was strictest has resolved: its category stays
         lead = [alert for alert in strictest if alert.id == incident.lead_alert]
         decides = self._strongest(lead or strictest)
         category = self._triage.category(decides)
+        deadlines = [each for each in (incident.decide_minutes, self._triage.decide_minutes(decides)) if each]
         return msgspec.structs.replace(
             incident,
             category=category,
             family=CATEGORIES[category],
             owner=self._triage.owner(decides),
             runbook=self._triage.runbook(decides),
+            path=self._triage.path(decides),
+            decide_minutes=min(deadlines, default=0),
         )
 
     def _with_joined(self, incident: Incident, joined: list[Alert]) -> Incident:

@@ -12,10 +12,16 @@ PERSONAL = ("data_leak", "model_extraction")
 """Categories in which personal data may be concerned until that is ruled out."""
 
 
-def chain_of(owner: str, owners: Owners) -> Chain | None:
-    """Give the escalation chain for an owner: its own, else that of the default owner, None where there is neither."""
+def chain_of(incident: Incident, response: Response | None, owners: Owners) -> Chain | None:
+    """Give the escalation chain of an incident, None where there is none.
+
+    It is that of whom a person named as its owner, else of the path that its rule names, else of its owner, else of
+    the default owner: the first of them that has one.
+    """
+    named = response.owner if response is not None else ""
     chains = {chain.owner: chain for chain in owners.chains}
-    return chains.get(owner) or chains.get(owners.default)
+    asked = (chains.get(name) for name in (named, incident.path, incident.owner, owners.default))
+    return next((chain for chain in asked if chain is not None), None)
 
 
 def roles_needed(incident: Incident, response: Response | None, owners: Owners) -> tuple[str, ...]:

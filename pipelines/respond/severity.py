@@ -16,7 +16,7 @@ from schemas.breach import Gap, Trouble
 from schemas.incident import Incident, Severity
 from schemas.minutes import MINUTE_MS
 from schemas.operations import OPERATIONAL
-from schemas.rule import Rule
+from schemas.rule import OWNER_PATH, Rule
 from schemas.score import Level, Reason
 from schemas.settings import Settings, Severities
 from schemas.signal import Signal
@@ -96,7 +96,7 @@ class Triage:
 
     def __init__(self, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
         self._settings = settings
-        self._rules: dict[str, Rule] = {rule.name: rule for rule in settings.rules if rule.name != ANOMALY}
+        self._rules: dict[str, Rule] = {one.name: one for one in settings.rules if one.enabled and one.name != ANOMALY}
         self.signal_of: Callable[[str], Signal] = lambda name: OPERATIONAL.get(name) or signal_of(name)
 
     @property
@@ -163,6 +163,16 @@ class Triage:
         """Give the address of the runbook: its rule's, or that of its category."""
         rule = self._rules.get(alert.rule)
         return rule.runbook if rule is not None and rule.runbook else f"runbook:{self.category(alert)}"
+
+    def path(self, alert: Alert) -> str:
+        """Name whose escalation chain is called for an alert, "" for that of the owner."""
+        rule = self._rules.get(alert.rule)
+        return "" if rule is None or rule.path in (None, OWNER_PATH) else rule.path or ""
+
+    def decide_minutes(self, alert: Alert) -> int:
+        """Give within how many minutes its rule wants a decision, 0 where it does not say."""
+        rule = self._rules.get(alert.rule)
+        return 0 if rule is None else rule.decide_minutes
 
     def _evidence(self, alert: Alert) -> Level:
         """Give the level of the evidence; a signal that may not page is worth a ticket at most."""

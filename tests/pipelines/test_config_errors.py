@@ -122,6 +122,21 @@ WRONG = [
         'f.yaml:1: rule "a" names the unknown dimension "tenannt"; did you mean "tenant"?',
     ),
     (
+        "rules:\n  - {name: a, signal: error_rate, above: 1, match: {surface: []}}",
+        'f.yaml:2: rule "a" matches no value of surface; name one, or leave it out',
+    ),
+    (
+        "rules:\n  - name: a\n    signal: error_rate\n    above: 1\n    match:\n      region: [eu, 'eu-.*|us']",
+        (
+            "f.yaml:6: rule \"a\" matches region by 'eu-.*|us'; regular expressions are not read: write a list of "
+            "values, in which * stands for any characters"
+        ),
+    ),
+    (
+        "rules: [{name: a, signal: error_rate, gap: surface, above: 2, window_minutes: 60, match: {region: [a, b]}}]",
+        'f.yaml:1: rule "a" compares groups within one value of region; name one, without *, and make a rule of each',
+    ),
+    (
         "rules: [{name: a, signal: error_rate, above: 1}]\nsignals: {off: [error_rate]}",
         'f.yaml:1: rule "a" looks at error_rate, which signals.off turns off',
     ),

@@ -61,7 +61,7 @@ def test_times_that_contradict_each_other_are_told(text, message):
     [
         (
             "owners: {chains: [{owner: on-cal, steps: [{name: Ana}]}]}",
-            'owners.chains: "on-cal" owns no incident by these settings; did you mean "on-call"?',
+            'owners.chains: "on-cal" owns no incident, and is no path of a rule; did you mean "on-call"?',
         ),
         (
             "owners: {chains: [{owner: on-call}]}",

@@ -41,6 +41,14 @@ def test_the_clocks_of_each_severity():
     assert due(begun("sev4")) == {"decide": 1_440}
 
 
+@pytest.mark.playbook("S2")
+def test_a_rule_may_want_a_decision_sooner_and_never_later():
+    """Its deadline is that of the containment decision; a longer one than the severity's changes nothing."""
+    assert due(begun("sev2", decide_minutes=20))["decide"] == 20
+    assert due(begun("sev2", decide_minutes=90))["decide"] == 60
+    assert due(begun("sev1", decide_minutes=20))["decide"] == 15
+
+
 @pytest.mark.playbook("C2")
 @pytest.mark.parametrize(
     ("minute", "state"), [(0, "running"), (11.2, "running"), (11.25, "at_risk"), (14.9, "at_risk"), (15, "breached")]

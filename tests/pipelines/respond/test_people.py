@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from pipelines.respond.people import chain_of, holders, may_declare, roles_needed, switches_of
-from schemas.act import Heard
+from schemas.act import Heard, Response
+from schemas.incident import Incident
 from schemas.people import Chain, May, Owners, Roles, Step
 from tests.pipelines.respond.test_orders import INCIDENT, done
 
@@ -15,6 +16,11 @@ SEEN = ("communications", "legal")
 def needed(owners: Owners = Owners(), **changes) -> tuple[str, ...]:  # noqa: B008 - frozen
     """Give the roles that an incident of sev2 in the EU asks for, with these changes."""
     return roles_needed(msgspec.structs.replace(INCIDENT, **changes), None, owners)
+
+
+def incident(**changes) -> Incident:
+    """Give an incident of sev2 in the EU with these changes."""
+    return msgspec.structs.replace(INCIDENT, **changes)
 
 
 @pytest.mark.playbook("C3")
@@ -68,6 +74,16 @@ def test_everybody_has_a_list_of_switches():
 def test_an_owner_without_a_chain_has_that_of_the_default_owner():
     """Nobody's incidents are left without one by oversight."""
     owners = Owners(chains=(Chain("on-call", (Step("Ben"),)), Chain("privacy", (Step("Eva"),))))
-    assert chain_of("privacy", owners).steps[0].name == "Eva"
-    assert chain_of("model-team", owners).steps[0].name == "Ben"
-    assert chain_of("model-team", Owners()) is None
+    assert chain_of(incident(owner="privacy"), None, owners).steps[0].name == "Eva"
+    assert chain_of(incident(owner="model-team"), None, owners).steps[0].name == "Ben"
+    assert chain_of(incident(owner="model-team"), None, Owners()) is None
+
+
+@pytest.mark.playbook("S2")
+def test_the_path_of_a_rule_is_called_until_a_person_names_another_owner():
+    """A rule's path comes before its owner's, and the chain of whom a person named before both."""
+    owners = Owners(chains=tuple(Chain(name, (Step(f"{name} 1"),)) for name in ("on-call", "privacy", "safety")))
+    leak = incident(owner="privacy", path="safety")
+    assert chain_of(leak, None, owners).owner == "safety"
+    assert chain_of(leak, Response("i", owner="on-call"), owners).owner == "on-call"
+    assert chain_of(leak, Response("i", owner="Ana"), owners).owner == "safety"

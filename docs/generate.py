@@ -31,6 +31,7 @@ from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_li
 from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
 from docs.generate_operations import operations_page
+from docs.generate_playbook import playbook_data, playbook_page
 from docs.generate_settings import settings_page
 from docs.generate_words import generated, table
 from pipelines.aggregate.signals import Row, rows
@@ -277,16 +278,20 @@ PAGES = {
     "metrics.md": metrics_page.page,
     "limits.md": limits_page,
     "operations.md": operations_page,
+    "playbook.md": playbook_page,
     "benchmarks.md": benchmarks_page,
 }
 """Page -> what makes its text."""
+DATA = {"playbook.json": playbook_data}
+"""File of the shipped configuration -> what makes its text."""
 
 
 @click.command()
 def main() -> None:
-    """Write every generated page into docs/."""
-    for name, page in PAGES.items():
-        (ROOT / "docs" / name).write_text(page(), encoding="utf-8")
+    """Write every generated page into docs/, and generated data into config/."""
+    for folder, files in (("docs", PAGES), ("config", DATA)):
+        for name, text in files.items():
+            (ROOT / folder / name).write_text(text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from schemas.settings import Settings
 
 EXAMPLE = "limen.example.yaml"
 """The file that names every setting with its default."""
+PLAYBOOK = "playbook.json"
+"""The file that names every row of the playbook with the tests that show it."""
 
 
 Check = Callable[[Settings, Report], None]

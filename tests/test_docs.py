@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import scenarios
 from detectors import DETECTORS
-from docs import generate, generate_settings
+from docs import generate, generate_playbook, generate_settings
 from pipelines.aggregate.signals import rows
 from pipelines.serve.limits import LIMITS
 from pipelines.serve.metrics_families import FAMILIES
@@ -32,6 +32,20 @@ def written() -> list[Path]:
 def test_a_generated_page_is_not_stale(name):
     """Each page is what its source says now; `make docs` writes it anew."""
     assert (DOCS / name).read_text(encoding="utf-8") == generate.PAGES[name]()
+
+
+@pytest.mark.parametrize("name", generate.DATA)
+def test_generated_data_of_the_configuration_is_not_stale(name):
+    """What an installed Limen reads is what its source says now."""
+    assert (ROOT / "config" / name).read_text(encoding="utf-8") == generate.DATA[name]()
+
+
+def test_a_mark_of_a_row_that_is_none_is_refused():
+    """A test cannot show what the playbook does not ask for, and a mark away from a test shows nothing."""
+    with pytest.raises(ValueError, match=r"S99: no such row in docs/playbook.in, marked by tests/test_a.py::test_it"):
+        generate_playbook.rows("Signals:\n  S1: limits", {"S99": ("tests/test_a.py::test_it",)})
+    with pytest.raises(ValueError, match=r"tests/test_a.py: pytest.mark.playbook stands where no test is"):
+        list(generate_playbook.marks('pytestmark = pytest.mark.playbook("S1")', "tests/test_a.py"))
 
 
 def test_every_command_and_option_is_documented():

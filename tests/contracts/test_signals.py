@@ -101,6 +101,7 @@ def said(fields, known=KNOWN, text_sample=1.0):
 
 
 @pytest.mark.parametrize(("signal", "fields", "value"), SAMPLES)
+@pytest.mark.playbook("T1")
 def test_a_signal_is_read_from_its_event(signal, fields, value):
     """The sample event says exactly this about the signal, and None stands for nothing."""
     assert said(fields).get(signal) == value

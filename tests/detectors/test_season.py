@@ -131,6 +131,7 @@ def test_shapes_have_a_limit_and_survive_a_snapshot(monkeypatch):
     assert season.value(decode(encode(taught)), 700).tobytes() == season.value(taught, 700).tobytes()
 
 
+@pytest.mark.playbook("R7")
 def test_an_incident_of_a_day_is_no_season():
     """A level twice as high through six hours of one day leaves a fifteenth of it in the shape at most."""
     rng = np.random.default_rng(6)

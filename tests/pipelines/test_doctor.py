@@ -342,3 +342,13 @@ def test_ready_is_one_row(config):
     code, found = examined(config, "--ready")
     right = f"the configuration is right, and its hash is {config_hash(load(str(config), {}))}"
     assert (code, [each["what"] for each in found]) == (1, [right, "nobody answers"])
+
+
+def test_the_playbook_is_listed_with_what_shows_each_row():
+    """Every row of the playbook has its state, and those that are shown name their tests."""
+    rows = json.loads(CliRunner().invoke(main, ["doctor", "--playbook", "-o", "json"]).stdout)
+    assert {row["id"][0] for row in rows} == set("TSCREMPDG")
+    assert {row["state"] for row in rows} == {"shown", "in part", "open"}
+    assert all(row["tests"] for row in rows if row["state"] == "shown")
+    table = CliRunner().invoke(main, ["doctor", "--playbook"]).stdout
+    assert "a fall is as loud as a rise" in table

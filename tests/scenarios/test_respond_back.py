@@ -75,6 +75,7 @@ def test_a_limit_is_not_ended_by_a_return():
     assert effects.alerts == ()
 
 
+@pytest.mark.playbook("R5")
 def test_a_region_whose_refusals_tripled_for_two_hours_is_resolved_minutes_after_they_return():
     """From counts to the incident: after two hours away it resolves within minutes of the return, with the reason."""
     told = settings(((), ("region",)))

@@ -10,6 +10,7 @@ EU, US = cohort(region="eu"), cohort(region="us")
 
 
 @pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.playbook("R7")
 def test_the_series_of_a_page_are_covered_until_it_is_over(restarts):
     """A ticket covers nothing; a page covers its series, also one whose own alert has ended, until it is resolved."""
     stage = Stage(restarts=restarts)

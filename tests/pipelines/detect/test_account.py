@@ -40,6 +40,7 @@ def asked(story: Story, place: Cohort, onset: int) -> Account:
     return found
 
 
+@pytest.mark.playbook("T9")
 def test_the_account_of_a_region_names_it_and_rules_out_the_rest():
     """Refusals of eu triple: it holds nearly all of the whole's excess, the rest stands at 1, and so does its mix."""
     story = Story()

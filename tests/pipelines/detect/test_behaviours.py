@@ -74,6 +74,7 @@ def test_a_doubled_hour_and_a_holiday_are_nothing():
     assert levels(doubled + holiday, Level.TICKET) == []
 
 
+@pytest.mark.playbook("T3")
 def test_a_rate_that_falls_to_zero_is_seen():
     """Refusals that stop altogether page as a fall within half an hour."""
     story = Story(REGIONS)

@@ -38,6 +38,7 @@ def first(said, signal, level):
     return None
 
 
+@pytest.mark.playbook("T4")
 def test_a_version_that_answers_shorter_is_told_of():
     """A fifth of 40 turns a minute are 40 % shorter: within 90 minutes the version is named, downwards."""
     fleet = Fleet({"acme": 40.0}, seed=5)
@@ -47,6 +48,7 @@ def test_a_version_that_answers_shorter_is_told_of():
     assert first(said, "latency_ms", Level.NOTE) is None
 
 
+@pytest.mark.playbook("T6")
 def test_a_version_is_told_of_beside_the_rest_of_its_parent():
     """The account counts the rest of all traffic in the same minutes and what it shows there; the mix is no excuse."""
     fleet = Fleet({"acme": 40.0}, seed=5)

@@ -31,6 +31,7 @@ def test_only_the_covered_series_is_held_and_only_as_long():
 
 
 @pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.playbook("R7")
 def test_an_open_page_is_not_taken_for_normal_until_it_is_resolved(restarts):
     """Detection and response in turn, as in the engine: after five hours of an incident that pages it is still told.
 

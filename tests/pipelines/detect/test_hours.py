@@ -120,6 +120,7 @@ def test_a_tool_never_called_before_is_told_by_name_within_three_hours():
     assert not any(f.cohort == B for hour in said for f in hour)
 
 
+@pytest.mark.playbook("T4", "T5")
 def test_sizes_that_scatter_twice_as_widely_are_told_though_their_mean_stays():
     """The mean of log2 is the same before and after, the standard deviation doubles: noted in hours, as twice."""
     rng = np.random.default_rng(1)
@@ -181,6 +182,7 @@ def test_a_drift_that_nobody_stops_becomes_normal():
     assert not any(told[20:])
 
 
+@pytest.mark.playbook("R7")
 def test_a_drift_that_an_open_incident_covers_does_not_become_normal():
     """For a day and a half beyond the twelve hours it is told of; once nothing covers it, the new shape is taken up."""
     clock = Clock(accept_after=720.0)

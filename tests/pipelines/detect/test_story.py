@@ -18,6 +18,7 @@ TRIPLED = {EU: (60, 0.09), US: (60, 0.03)}
 REGIONS = settings(((), ("region",)))
 
 
+@pytest.mark.playbook("T2")
 def test_the_region_whose_refusals_triple_is_the_first_ticket():
     """After a day without a page, within 20 minutes of the change the right region is a ticket, and leads."""
     story = Story(REGIONS)
@@ -35,6 +36,7 @@ def test_the_region_whose_refusals_triple_is_the_first_ticket():
     assert US not in {place for _, _, place, _ in tickets}
 
 
+@pytest.mark.playbook("T3")
 def test_a_fall_is_found_as_well():
     """Refusals that stop are found, as a fall, in the region where they stopped."""
     story = Story(REGIONS)
@@ -51,6 +53,7 @@ def test_a_region_that_stops_speaking_is_found():
     assert {(signal, place) for _, signal, place, _ in tickets} == {("traffic", EU)}
 
 
+@pytest.mark.playbook("R7")
 def test_nothing_is_learned_while_suspicious():
     """Hours after a change the region is still held against what was normal before it."""
     story = Story(REGIONS)

@@ -101,6 +101,7 @@ def test_a_limit_with_more_to_say_than_a_bound_says_it(world, ask):
     assert (told["type"], told["bad"], told["n"], told["burn"]) == ("burn", 320, 2_000, 16.0)
 
 
+@pytest.mark.playbook("T9")
 def test_an_incident_says_where_it_comes_from_and_what_is_ruled_out(world, ask):
     """Parts are a table, each conclusion a sentence with its numbers, and JSON has the same account."""
     part = Part({"region": "eu", "tenant": EVIL}, 0.3, 0.04, 200, 0.714)

@@ -55,7 +55,7 @@ def test_every_type_of_message_is_taken(kind, type_, sink):
     assert stub.got
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "webhook"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("type_", ["incident.opened", "incident.updated", "incident.acknowledged"])
 @pytest.mark.parametrize("times", [1, 30, 2_000])
 def test_names_from_outside_break_no_limit(kind, type_, times, sink):
@@ -64,7 +64,7 @@ def test_names_from_outside_break_no_limit(kind, type_, times, sink):
     assert notifier.send(large(type_, times), NOW_MS) == Outcome("done")
     sent = json.dumps(stub.got[0], ensure_ascii=False)
     assert "\ufffd" not in sent
-    assert "\u202e" not in sent or kind in {"pagerduty", "incident_io"}, "only programs read it as it came"
+    assert "\u202e" not in sent or kind in {"pagerduty", "incident_io", "webhook"}, "only programs read it as it came"
     assert "i1" in sent + "".join(stub.alerts)
 
 
@@ -208,6 +208,19 @@ def test_teams_gets_a_card_below_20_kb(sink):
     assert next(action["url"] for action in card["actions"]) == URL
     notifier.send(large(), NOW_MS)
     assert len(json.dumps(stub.got[1], ensure_ascii=False).encode()) <= 20_500
+
+
+def test_a_webhook_loses_evidence_first_and_figures_never(sink):
+    """Below 20 KB whatever is told: evidence goes first, then texts are cut; what is missing is named."""
+    notifier, stub = sink("webhook")
+    for each in (message(), message(account={"parts": ["東" * 9_000]}), large()):
+        assert notifier.send(each, NOW_MS).result == "done"
+    whole, without, cut = (body["data"] for body in stub.got)
+    assert "left_out" not in whole
+    assert (without["left_out"], "account" in without, without["facts"]) == (["account"], False, whole["facts"])
+    assert cut["left_out"] == ["signals", "changes", "texts"]
+    assert (cut["effect"], cut["url"], cut["runbook"]) == (whole["effect"], whole["url"], whole["runbook"])
+    assert cut["title"].endswith("…")
 
 
 def test_the_payload_of_alertmanager_resolves(sink):

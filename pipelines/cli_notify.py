@@ -1,6 +1,7 @@
 """The commands `notify test|dead|replay`: whether a sink works, what it did not take, and sending that again."""
 
 import click
+import msgspec
 
 from pipelines import build
 from pipelines.cli_incidents import LIMIT_MAX, reading
@@ -55,7 +56,7 @@ def test_sink(config: str | None, sink: str) -> None:
     """
     settings = settings_of(config)
     chosen = _named(settings, sink)
-    notifier = build.sinks(settings)[sink].notifier
+    notifier = build.sinks(msgspec.structs.replace(settings, notifiers=(chosen,)))[sink].notifier
     clock = SystemClock()
     messages = trial(chosen, clock.now_ms(), settings.serve.public_url)
     for message in messages if chosen.kind in RESOLVES else messages[:1]:

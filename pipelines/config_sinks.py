@@ -8,7 +8,7 @@ import msgspec
 
 from pipelines.config_address import called, web_address
 from pipelines.config_reader import Place
-from pipelines.respond.notifiers.http import text_in
+from pipelines.respond.notifiers.http import KEY_FORM, is_key, text_in
 from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of
 from pipelines.serve.guard import is_loopback
 from schemas.mail import Mail
@@ -83,8 +83,8 @@ def check_file(file: str | None, name: str, what: str, path: Place, report: Repo
         web_address(text, path, f"the address in {what}, {file},", report)
     elif not text:
         report(path, f"{what}, {file}, is empty; write the secret into it")
-    elif name == "key_file" and (not text.isascii() or not text.isprintable() or " " in text):
-        report(path, f"{what}, {file}, must hold one key on one line")
+    elif name == "key_file" and not is_key(text):
+        report(path, f"{what}, {file}, {KEY_FORM}")
     elif kind == "pagerduty" and len(text) != ROUTING_KEY_CHARS:
         report(path, f"{what}, {file}, must hold a routing key of {ROUTING_KEY_CHARS} characters")
 

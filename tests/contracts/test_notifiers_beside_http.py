@@ -29,6 +29,7 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), MailTalk)
         self.got = []
         self.codes = {}
+        self.features = ()
 
 
 class MailTalk(socketserver.StreamRequestHandler):
@@ -45,6 +46,9 @@ class MailTalk(socketserver.StreamRequestHandler):
             verb = line.partition(" ")[0].upper()
             if verb in self.server.codes:
                 self.say(f"{self.server.codes[verb]} no")
+            elif verb == "EHLO" and self.server.features:
+                for feature in ("here", *self.server.features):
+                    self.say(f"250{'-' if feature == 'here' else ' '}{feature}")
             elif verb == "DATA":
                 self.say("354 go on")
                 body = b""
@@ -139,6 +143,14 @@ def test_a_wrong_password_waits_for_the_right_one(tmp_path):
     mail = Mail(host="127.0.0.1", security="none", username="u", password_file=str(tmp_path / "password"))
     outcome = Email(Notifier(name="m", kind="email", mail=mail), lambda *_: Refusing()).send(message(), NOW_MS)
     assert outcome == Outcome("retry", "the mail server refused the login (535)")
+
+
+def test_a_password_that_cannot_be_said_is_a_value(tmp_path, mail_server):
+    """Neither it nor what the library says of it is told, and the message waits until the file is mended."""
+    (tmp_path / "password").write_text("geheim-ü")
+    mail_server.features = ("AUTH PLAIN",)
+    outcome = email(mail_server, username="u", password_file=str(tmp_path / "password")).send(message(), NOW_MS)
+    assert outcome == Outcome("retry", "no connection to the mail server (UnicodeEncodeError)")
 
 
 def test_a_mail_server_that_is_away_is_tried_again():

@@ -7,6 +7,7 @@ import base64
 import json
 
 import httpx2
+import msgspec
 import pytest
 
 from pipelines.respond.notices import TOLD
@@ -123,6 +124,28 @@ def test_pagerduty_gets_an_event_with_every_field(sink):
     assert acknowledge == {"routing_key": KEY, "event_action": "acknowledge", "dedup_key": "i1"}
     assert resolve == {"routing_key": KEY, "event_action": "resolve", "dedup_key": "i1"}
     assert stub.alerts == {}
+
+
+@pytest.mark.parametrize("kind", KEYED)
+@pytest.mark.parametrize("key", ["", "clé" * 11, "a\nb", "東京", "a\x00b"])
+def test_a_file_that_holds_no_key_is_a_value(kind, key, sink, tmp_path):
+    """It may be changed while Limen runs: the message waits until it is mended, and nothing of it is told."""
+    notifier, stub = sink(kind)
+    (tmp_path / "key").write_text(key)
+    outcome = notifier.send(message(), NOW_MS)
+    assert outcome == Outcome("retry", f"key_file {tmp_path / 'key'} must hold one key on one line")
+    assert stub.got == []
+
+
+@pytest.mark.parametrize("url", ["https://ü.example/ä", "https://x.example/\x01", "https://[::1/", "https://x:99999/"])
+def test_an_address_that_cannot_be_called_is_a_value(url, sink, tmp_path):
+    """It may be changed while Limen runs, and nothing of it is told."""
+    notifier, stub = sink("slack")
+    notifier.config = msgspec.structs.replace(notifier.config, url=url)
+    outcome = notifier.send(message(), NOW_MS)
+    assert outcome.result in {"retry", "give_up"}
+    assert not {"example", "99999"} & set(outcome.detail.replace("/", " ").split())
+    assert stub.got == []
 
 
 def test_pagerduty_loses_samples_first_and_figures_last(sink):

@@ -55,6 +55,8 @@ def target_of(url: str, allow_hosts: Collection[str], resolve: Resolve = resolve
     host = parts.hostname
     if parts.scheme not in {"http", "https"} or not host:
         return Refusal("the url must begin with https:// or http:// and a host", final=True)
+    if not host.isascii():
+        return Refusal("the host's name must be written in ASCII, as xn--", final=True)
     try:
         addresses = sorted(map(_plain, resolve(host, port)), key=lambda address: address.version)
     except (OSError, ValueError):

@@ -96,10 +96,10 @@ class Email:
             return _refused(max(codes, default=0), all(code in _FINAL for code in codes))
         except smtplib.SMTPResponseException as error:
             return _refused(error.smtp_code, error.smtp_code in _FINAL)
-        except (OSError, smtplib.SMTPException) as error:
-            # The words of the library may hold addresses.
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            # The words of the library may hold addresses. A password that is not ASCII cannot be said.
             why = f"no connection to the mail server ({type(error).__name__})"
-            return Outcome("retry", why, perhaps=not isinstance(error, ConnectionRefusedError))
+            return Outcome("retry", why, perhaps=not isinstance(error, ConnectionRefusedError | UnicodeError))
         return Outcome("done", f"{len(refused)} of {len(mail.to)} addresses were refused" if refused else "")
 
 

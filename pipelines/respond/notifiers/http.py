@@ -24,6 +24,8 @@ RETRY_AFTER_SECONDS_MAX = 86_400.0
 TOO_MANY = 429
 _AGAIN = frozenset({408, TOO_MANY})
 """Client errors that pass: a time-out, and too many requests."""
+KEY_FORM = "must hold one key on one line"
+"""What to say of a file that holds something else."""
 _JSON = {"content-type": "application/json"}
 
 
@@ -79,9 +81,10 @@ class Sender:
         except httpx2.TimeoutException as error:
             perhaps = not isinstance(error, httpx2.ConnectTimeout)
             return Outcome("retry", f"no answer within {self._config.timeout_seconds:g} s", perhaps=perhaps)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             # The message of the error may hold the address, and an address may be a secret.
-            perhaps = not isinstance(error, httpx2.ConnectError | httpx2.InvalidURL | httpx2.UnsupportedProtocol)
+            unsent = httpx2.ConnectError | httpx2.InvalidURL | httpx2.UnsupportedProtocol | UnicodeError
+            perhaps = not isinstance(error, unsent)
             return Outcome("retry", f"no connection ({type(error).__name__})", perhaps=perhaps)
 
 
@@ -126,7 +129,10 @@ class Web(ABC):
     def key(self) -> str | Outcome:
         """Give the key of the integration, read from its file."""
         assert self.config.key_file is not None, "the settings were checked: this kind has a key_file"
-        return text_of(self.config.key_file, "key_file")
+        key = text_of(self.config.key_file, "key_file")
+        if isinstance(key, str) and not is_key(key):
+            return Outcome("retry", f"key_file {self.config.key_file} {KEY_FORM}")
+        return key
 
 
 def answer(status: int, retry_after: str, now_ms: int) -> Outcome:
@@ -156,6 +162,15 @@ def seconds_of(retry_after: str, now_ms: int) -> float:
     except (ValueError, OverflowError):
         return 0.0
     return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
+
+
+def is_key(text: str) -> bool:
+    r"""Say whether a text can be a key: printable ASCII without spaces.
+
+    >>> is_key("R0123abc"), is_key("two\nlines"), is_key("clé"), is_key("")
+    (True, False, False, False)
+    """
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def text_in(path: str) -> str:

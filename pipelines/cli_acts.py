@@ -20,6 +20,7 @@ from pipelines.run_clock import SystemClock
 from pipelines.serve.reading import signal_or_gone
 from schemas.act import CloseReason, Verb, name_problem
 from schemas.act_words import sentence_of
+from schemas.assessed import CHOICES, DECISIONS, FREQUENCY
 from schemas.incident import Severity
 from schemas.words import moment, rfc3339
 
@@ -47,6 +48,7 @@ def _acting(name: str, help_text: str) -> Callable[[Command], click.Command]:
 
 PLAIN: tuple[tuple[str, Verb, str], ...] = (
     ("ack", "acknowledged", "Acknowledge an incident: you have it. Refused where somebody has it already."),
+    ("release", "released", "Give an incident back: nobody has it any more, and the next in the chain is called."),
     ("mitigate", "mitigated", "Say that users are no longer harmed."),
     ("resolve", "resolved", "Say that the cause is gone."),
     ("reopen", "reopened", "Open an incident again that was over."),
@@ -93,6 +95,33 @@ def merge(incident_id: str, into: str, config: str | None, who: str | None, note
 def remark(incident_id: str, text: str, config: str | None, who: str | None, note: str) -> None:
     """Note."""
     _take(config, incident_id, who, Order("noted", note=f"{text} {note}".strip()))
+
+
+@_acting("update", "Give the status update TEXT: what changed, what is contained, what comes next.")
+@click.argument("text")
+def update(incident_id: str, text: str, config: str | None, who: str | None, note: str) -> None:
+    """Update."""
+    _take(config, incident_id, who, Order("updated", note=f"{text} {note}".strip()))
+
+
+@_acting("decide", "Say that containment is decided, or answer QUESTION about a narrative incident by yes or no.")
+@click.argument("question", type=click.Choice(DECISIONS), required=False)
+@click.argument("answer", type=click.Choice(("yes", "no")), required=False)
+def decide(
+    incident_id: str, question: str | None, answer: str | None, config: str | None, who: str | None, note: str
+) -> None:
+    """Decide."""
+    _take(config, incident_id, who, Order("decided", subject=answer or "", role=question or "", note=note))
+
+
+@_acting(
+    "assess", "Answer ABOUT: how easily, how often (in 10,000 turns), how far, what broke, whether a report is true."
+)
+@click.argument("about", type=click.Choice((*CHOICES, FREQUENCY)))
+@click.argument("answer")
+def assess(incident_id: str, about: str, answer: str, config: str | None, who: str | None, note: str) -> None:
+    """Assess."""
+    _take(config, incident_id, who, Order("assessed", subject=answer, role=about, note=note))
 
 
 @_acting("grade", "Set the severity by hand; the machine may find worse later.")

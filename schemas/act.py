@@ -17,10 +17,10 @@ Verb = Literal[
     "assigned",  # `subject` owns it
     "named",  # `subject` holds the voice or task `role`, nobody where `subject` is empty
     "graded",  # it is of severity `subject`
-    "assessed",  # `role` (effort or frequency) is `subject`
+    "assessed",  # `subject` is the answer about `role` (`schemas.assessed`)
     "noted",  # a remark
     "updated",  # a status update was given: what changed, what is contained, what comes next
-    "decided",  # how to contain it was decided
+    "decided",  # how to contain it was decided; with a `role`, that question, by `subject` "yes" or "no"
     "mitigated",  # users are no longer harmed
     "resolved",
     "reopened",
@@ -83,7 +83,8 @@ class Response(msgspec.Struct, frozen=True):
     `number` is that of the latest act, which whoever acts next must know. `owner` "" means the machine's proposal
     stands, and so does `severity` None. `graded_from` is the machine's severity when a person set another: it becomes
     stricter again where the machine's does. `strictest` is the most severe that it ever was when a person graded it.
-    `roles` says who holds which voice, task or role. `told` holds the clocks whose state was told, as
+    `roles` says who holds which voice, task or role, `assessed` what was answered about what, and `decisions` what was
+    decided beside containment. `told` holds the clocks whose state was told, as
     "clock:state:due time", the latest of them. `reopens` counts how often it was opened again, and `calls` the steps of
     the escalation chain that were taken, the last at `called_ms`. `since` says since when the clocks of a severity run,
     and `waiting_ms` since when nobody had it.
@@ -97,8 +98,8 @@ class Response(msgspec.Struct, frozen=True):
     graded_from: Severity | None = None
     strictest: Severity | None = None
     roles: dict[str, str] = {}
-    effort: str = ""
-    frequency: str = ""
+    assessed: dict[str, str] = {}
+    decisions: dict[str, str] = {}
     opened_ms: int = -1
     acknowledged_ms: int = -1
     decided_ms: int = -1

@@ -36,6 +36,8 @@ def sentence_of(act: Act) -> str:
         said = f"{act.role.replace('_', ' ')}: nobody"
     elif act.verb == "closed" and not act.subject:
         said = "closed: nobody has said yet what it was"
+    elif act.verb == "decided" and act.role:
+        said = f"decided: {act.role.replace('_', ' ')}, {act.subject}"
     else:
         said = _SENTENCES[act.verb].format(subject=act.subject.replace("_", " "), role=act.role.replace("_", " "))
     return f"{said} ({act.note})" if act.note else said

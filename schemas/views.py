@@ -42,8 +42,8 @@ class ResponseShape(msgspec.Struct, frozen=True):
     severity_shown: str
     owner: str
     roles: dict[str, str]
-    effort: str
-    frequency: str
+    assessed: dict[str, str]
+    decisions: dict[str, str]
     opened_at: str | None
     acknowledged_at: str | None
     decided_at: str | None
@@ -70,8 +70,8 @@ def response_shape(heard: Heard, clocks: tuple[Clock, ...], roles: dict[str, str
         severity_shown=shown(severity, names),
         owner=owner_of(incident, heard.response),
         roles=roles,
-        effort=response.effort,
-        frequency=response.frequency,
+        assessed=response.assessed,
+        decisions=response.decisions,
         **{f"{name}_at": rfc3339(getattr(response, f"{name}_ms")) for name in times},
         close_reason=response.close_reason,
         merged_into=response.merged_into,

@@ -103,6 +103,13 @@ def _closed(_: Incident, response: Response, act: Act) -> Changes:
     return {"state": "closed", "close_reason": act.subject or None, **ends}
 
 
+def _decided(_: Incident, response: Response, act: Act) -> Changes:
+    """Decide how to contain it, or one of the other questions."""
+    if act.role:
+        return {"decisions": response.decisions | {act.role: act.subject}}
+    return {"decided_ms": _first(response.decided_ms, act.at_ms)}
+
+
 def _reopened(_: Incident, response: Response, act: Act) -> Changes:
     """Open again: it is as far as somebody has it, what is over no longer is, and the clocks are to begin anew."""
     ends = dict.fromkeys(("decided_ms", "mitigated_ms", "resolved_ms", "closed_ms"), -1)
@@ -123,10 +130,10 @@ _CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
     "assigned": lambda _, __, act: {"owner": act.subject},
     "named": _named,
     "graded": _graded,
-    "assessed": lambda _, __, act: {act.role: act.subject},
+    "assessed": lambda _, response, act: {"assessed": response.assessed | {act.role: act.subject}},
     "noted": lambda *_: {},
     "updated": lambda _, __, act: {"updated_ms": act.at_ms},
-    "decided": lambda _, response, act: {"decided_ms": _first(response.decided_ms, act.at_ms)},
+    "decided": _decided,
     "mitigated": _reached,
     "resolved": _reached,
     "reopened": _reopened,

@@ -12,6 +12,7 @@ from pipelines.respond.notices import told
 from pipelines.respond.orders import Order, Refusal, act_of
 from pipelines.respond.people import may_raise
 from schemas.act import Act, Heard, Response, severity_of, state_of
+from schemas.assessed import ODDITY
 from schemas.incident import OPEN, Notification
 from schemas.settings import Settings
 from schemas.signal import Signal
@@ -53,9 +54,16 @@ class Desk:
             act = self._forbidden(heard, order, who) or act_of(heard, order, who, via, now_ms)
             if isinstance(act, Refusal):
                 return act
-            response = after(heard, act)
-            messages = told(heard, Heard(heard.incident, response), act, self._signal_of, self._settings)
-            if self._acts.put([act], response, messages):
+            acts, messages = [act], []
+            while acts:
+                now = Heard(heard.incident, after(heard, acts[-1]))
+                messages += told(heard, now, acts[-1], self._signal_of, self._settings)
+                heard, more = now, _follows(now, acts[-1])
+                if more is None:
+                    break
+                acts.append(more)
+            assert heard.response is not None
+            if self._acts.put(acts, heard.response, messages):
                 return act
         return Refusal("others act on this incident at this moment: look again", conflict=True)
 
@@ -73,3 +81,12 @@ class Desk:
             return Refusal(f"there is no incident {incident_id[:60]!a} to merge into")
         state = state_of(target.incident, target.response)
         return None if state in OPEN else Refusal(f"{incident_id} is not open: {state}")
+
+
+def _follows(heard: Heard, act: Act) -> Act | None:
+    """Give what follows from an act: what broke and changed nothing is an oddity, and so a note about quality."""
+    oddity = act.verb == "assessed" and (act.role, act.subject) == ("broke", ODDITY)
+    if not oddity or severity_of(heard.incident, heard.response) == "sev4":
+        return None
+    more = act_of(heard, Order("graded", "sev4", note="a note about quality"), act.who, act.via, act.at_ms)
+    return more if isinstance(more, Act) else None

@@ -9,8 +9,20 @@ from typing import get_args
 
 import msgspec
 
-from schemas.act import ACTS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, Act, CloseReason, Heard, Response, Verb, state_of
-from schemas.incident import OPEN, OVER, IncidentState, Severity
+from schemas.act import (
+    ACTS_MAX,
+    NAME_CHARS_MAX,
+    NOTE_CHARS_MAX,
+    Act,
+    CloseReason,
+    Heard,
+    Response,
+    Verb,
+    severity_of,
+    state_of,
+)
+from schemas.assessed import DECISIONS, answer_problem
+from schemas.incident import OPEN, OVER, PAGING, IncidentState, Severity
 from schemas.people import ROLES
 
 VOICES = ("organisation", "technical", "public")
@@ -19,11 +31,6 @@ TASKS = ("containment", "telemetry", "rollback", "user_communication")
 """What must be in one pair of hands each."""
 HANDS = (*VOICES, *TASKS, *ROLES)
 """Everything that is in one pair of hands."""
-LEVELS: dict[str, tuple[str, ...]] = {
-    "effort": ("ordinary_use", "some_skill", "elaborate_attack"),
-    "frequency": ("once", "rare", "frequent", "always"),
-}
-"""How easily an incident is triggered, and how often it shows."""
 CLOSE_OPEN: tuple[CloseReason, ...] = ("false", "expected_change", "new_normal", "duplicate", "too_little_data")
 """Reasons for which an incident may be closed that was never resolved; a true one has to be shown to be over."""
 BY_CLOCKS: tuple[Verb, ...] = ("opened", "at_risk", "breached", "escalated")
@@ -62,7 +69,7 @@ def act_of(heard: Heard, order: Order, who: str, via: str, now_ms: int) -> Act |
     if response.number >= ACTS_MAX:
         return Refusal(f"this incident has {ACTS_MAX:,} acts, the most there may be: close it and declare another")
     refusal = _form(order) or _state(order, state_of(heard.incident, heard.response), response)
-    refusal = refusal or _CHECKS.get(order.verb, _possible)(heard.incident.id, response, order)
+    refusal = refusal or _CHECKS.get(order.verb, _possible)(heard.incident.id, response, order) or _told(heard, order)
     if refusal:
         return refusal
     return Act(
@@ -90,9 +97,15 @@ def _form(order: Order) -> Refusal | None:
     if max(len(order.subject), len(order.role)) > NAME_CHARS_MAX:
         return Refusal(f"a name may have {NAME_CHARS_MAX} characters")
     allowed: dict[str, tuple[str, ...]] = {"graded": get_args(Severity), "closed": get_args(CloseReason)}
-    allowed["assessed"] = LEVELS.get(order.role, ())
+    if order.verb == "assessed":
+        problem = answer_problem(order.role, order.subject)
+        return Refusal(problem) if problem else None
+    if order.verb == "decided" and order.role:
+        allowed["decided"] = ("yes", "no")
+        if order.role not in DECISIONS:
+            return Refusal(f"{order.role!a} is not one of {', '.join(DECISIONS)}")
     if order.verb in allowed and order.subject not in allowed[order.verb]:
-        return Refusal(f"{order.subject!a} is not one of {', '.join(allowed[order.verb]) or 'effort and frequency'}")
+        return Refusal(f"{order.subject!a} is not one of {', '.join(allowed[order.verb])}")
     if order.verb == "named" and order.role not in HANDS:
         return Refusal(f"{order.role!a} is not one of {', '.join(HANDS)}")
     if order.verb in ("noted", "updated") and not order.note.strip():
@@ -119,6 +132,19 @@ def _state(order: Order, state: IncidentState, response: Response) -> Refusal | 
     if order.verb == state:
         return Refusal(f"it is {state} already", conflict=True) if order.verb != "acknowledged" else None
     return None
+
+
+def open_decisions(heard: Heard) -> tuple[str, ...]:
+    """Name what is still to be decided about a narrative incident that does not page; one that pages asks for more."""
+    if heard.incident.family != "narrative" or severity_of(heard.incident, heard.response) in PAGING:
+        return ()
+    return tuple(each for each in DECISIONS if heard.response is None or each not in heard.response.decisions)
+
+
+def _told(heard: Heard, order: Order) -> Refusal | None:
+    """A true narrative incident is closed when its decisions are taken."""
+    still = open_decisions(heard) if order.verb == "closed" and order.subject == "true" else ()
+    return Refusal(f"decide first, yes or no: {', '.join(still).replace('_', ' ')}") if still else None
 
 
 def _free(_: str, response: Response, __: Order) -> Refusal | None:

@@ -4,8 +4,9 @@ from typing import get_args
 
 import msgspec
 
-from pipelines.respond.orders import HANDS, LEVELS, Order, possible
+from pipelines.respond.orders import HANDS, Order, possible
 from schemas.act import CloseReason, Heard, Verb
+from schemas.assessed import CHOICES, DECISIONS, FREQUENCY
 from schemas.incident import Severity
 
 
@@ -59,9 +60,14 @@ def actions(heard: Heard, who: str) -> tuple[Action, ...]:
         subjects = tuple(each for each in choices if can(verb, each))
         if subjects:
             found.append(Action(verb, label, subjects))
-    for role, levels in LEVELS.items():
-        if can("assessed", levels[0], role):
-            found.append(Action("assessed", f"Set {role}", levels, (role,)))
+    found += [
+        Action("assessed", f"Set {role}", choices, (role,))
+        for role, choices in CHOICES.items()
+        if can("assessed", choices[0], role)
+    ]
+    found.append(Action("assessed", "Set frequency", roles=(FREQUENCY,), asks="times in 10,000 turns"))
+    if heard.incident.family == "narrative" and can("decided", "yes", DECISIONS[0]):
+        found.append(Action("decided", "Decide", ("yes", "no"), DECISIONS))
     roles = tuple(role for role in HANDS if can("named", "", role))
     if roles:
         found.append(Action("named", "Put in hands", roles=roles, asks="whose"))

@@ -48,6 +48,11 @@ def test_each_verb_does_its_act_and_says_so(url):
     assert asked("grade", "i", "sev1") == (0, f"i: graded sev1, {by}")
     assert asked("name", "i", "public", "Cy") == (0, f"i: public: Cy, {by}")
     assert asked("note", "i", "look", "--as", "Di") == (0, "i: note (look), by Di at 2026-01-05 00:00\n")
+    assert asked("update", "i", "cache off, next at ten") == (0, f"i: update given (cache off, next at ten), {by}")
+    assert asked("decide", "i") == (0, f"i: containment decided, {by}")
+    assert asked("assess", "i", "effort", "some_skill") == (0, f"i: effort: some skill, {by}")
+    assert asked("assess", "i", "frequency", "2.5") == (0, f"i: frequency: 2.5, {by}")
+    assert asked("release", "i", "--note", "asleep") == (0, f"i: nobody has it any more (asleep), {by}")
     assert asked("mitigate", "i") == (0, f"i: mitigated, {by}")
     assert asked("resolve", "i") == (0, f"i: resolved, {by}")
     assert asked("close", "i", "--reason", "true") == (0, f"i: closed: true, {by}")
@@ -56,7 +61,7 @@ def test_each_verb_does_its_act_and_says_so(url):
     store = Store.open(url)
     assert [(act.verb, act.who, act.via) for act in store.acts.of("i")][4:6] == [
         ("noted", "Di", "cli"),
-        ("mitigated", "ana", "cli"),
+        ("updated", "ana", "cli"),
     ]
     store.close()
 
@@ -77,6 +82,8 @@ def test_what_is_refused_has_exit_code_1_and_its_reason(url):
         ("ack", "i", "--as", "a\x1b[2J"),
         ("close", "i"),
         ("grade", "i", "sev9"),
+        ("assess", "i", "mood", "good"),
+        ("decide", "i", "warning", "maybe"),
     ],
 )
 def test_misuse_has_exit_code_2_and_changes_nothing(url, words):

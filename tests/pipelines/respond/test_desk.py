@@ -8,6 +8,7 @@ from pipelines.respond.desk import Desk
 from pipelines.respond.orders import Order, Refusal
 from pipelines.store import Store
 from schemas.act import Act
+from schemas.assessed import CHOICES
 from schemas.effects import Commit, Effects
 from schemas.settings import Notifier, Settings
 from schemas.signal import Signal
@@ -46,6 +47,29 @@ def test_a_sink_hears_of_what_a_person_raised_past_its_minimum(store):
     """To it the incident is new."""
     desk(store, Notifier("worst", minimum_severity="sev1")).take("i", Order("graded", "sev1"), "Ana", "web", 100)
     assert [d.notification.type for d in store.deliveries(9)] == ["incident.opened"]
+
+
+@pytest.mark.playbook("C8")
+def test_what_broke_nothing_is_a_note_about_quality(store):
+    """The answer that nothing was broken or changed grades it sev4, in the same transaction, and sinks hear of it."""
+    where = desk(store, Notifier("all", minimum_severity="sev4"))
+    where.take("i", Order("assessed", "none_of_these", "broke"), "Ana", "web", 100)
+    where.take("i", Order("assessed", "none_of_these", "broke"), "Ben", "web", 200)
+    assert [(act.who, act.verb, act.subject) for act in store.acts.of("i")] == [
+        ("Ana", "assessed", "none_of_these"),
+        ("Ana", "graded", "sev4"),
+        ("Ben", "assessed", "none_of_these"),
+    ]
+    assert store.incident("i").severity == "sev4"
+    assert [d.notification.type for d in store.deliveries(9)] == ["incident.graded"]
+
+
+@pytest.mark.playbook("C8")
+def test_what_broke_a_rule_keeps_its_severity(store):
+    """An instruction, a policy, a permission, or a change of state makes it an incident."""
+    for broke in CHOICES["broke"][:-1]:
+        desk(store).take("i", Order("assessed", broke, "broke"), "Ana", "web", 100)
+    assert store.incident("i").severity == "sev2"
 
 
 def test_of_many_who_acknowledge_at_once_one_wins(store):

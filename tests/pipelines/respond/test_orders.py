@@ -1,10 +1,12 @@
 """What people may do about an incident in each state, what it comes to, and why the rest is refused."""
 
+import msgspec
 import pytest
 
 from pipelines.respond.acts import after
-from pipelines.respond.orders import CLOSE_OPEN, Order, Refusal, act_of
+from pipelines.respond.orders import CLOSE_OPEN, Order, Refusal, act_of, open_decisions
 from schemas.act import Heard, Response, standing
+from schemas.assessed import DECISIONS
 from schemas.incident import Effect, Entry, Incident
 
 INCIDENT = Incident(
@@ -130,7 +132,34 @@ def test_long_words_are_refused():
 
 @pytest.mark.playbook("C5")
 def test_how_easily_and_how_often_are_fields():
-    """Each has its own words, and the latest answer holds."""
-    heard = done(Heard(INCIDENT), ("Ana", "assessed", "some_skill", "effort"), ("Ana", "assessed", "rare", "frequency"))
-    assert (heard.response.effort, heard.response.frequency) == ("some_skill", "rare")
+    """Each has its own words or number, and the latest answer holds."""
+    said = [("some_skill", "effort"), ("3", "frequency"), ("0.5", "frequency")]
+    heard = done(Heard(INCIDENT), *(("Ana", "assessed", *each) for each in said))
+    assert heard.response.assessed == {"effort": "some_skill", "frequency": "0.5"}
     assert why(heard, "assessed", subject="rare", role="effort").startswith("'rare' is not one of ordinary_use")
+    for wrong in ("10001", "-1", "nan", "1e3", "", "\u0663"):
+        assert why(heard, "assessed", subject=wrong, role="frequency").endswith("how often it shows in 10,000 turns")
+
+
+@pytest.mark.playbook("C6")
+def test_a_narrative_incident_asks_for_three_decisions_below_sev2():
+    """A true one is not closed without them; one that pages has other duties, and other families have none."""
+    narrative = msgspec.structs.replace(INCIDENT, family="narrative", category="narrative", severity="sev3")
+    heard = done(Heard(narrative), ("Ana", "resolved"), ("Ana", "updated", "", "", "so far"))
+    assert why(heard, "closed", subject="true") == (
+        "decide first, yes or no: narrow mitigation, warning, explain limits"
+    )
+    assert why(heard, "decided", role="warning", subject="maybe") == "'maybe' is not one of yes, no"
+    assert why(heard, "decided", role="weather", subject="yes").startswith("'weather' is not one of narrow_mitigation")
+    assert open_decisions(Heard(INCIDENT)) == ()
+    assert open_decisions(Heard(msgspec.structs.replace(narrative, severity="sev2"))) == ()
+
+
+@pytest.mark.playbook("C6")
+def test_a_narrative_incident_is_closed_when_its_decisions_are_taken():
+    """Each is one act, by yes or by no, and none of them is the one about containment."""
+    narrative = msgspec.structs.replace(INCIDENT, family="narrative", category="narrative", severity="sev3")
+    taken = [("Ana", "decided", "no", each) for each in DECISIONS]
+    heard = done(Heard(narrative), *taken, ("Ana", "acknowledged"))
+    assert (heard.response.decisions, heard.response.decided_ms) == (dict.fromkeys(DECISIONS, "no"), -1)
+    assert done(heard, ("Ana", "resolved"), ("Ana", "closed", "true")).response.state == "closed"

@@ -5,9 +5,11 @@ They are worded once, where the message is written, so that chat, mail and pager
 
 import math
 
+import msgspec
+
 from pipelines.respond.clocks import clocks
 from pipelines.respond.wording import change_in_words, in_unit_of
-from schemas.act import Response
+from schemas.act import Response, severity_of
 from schemas.breach import Trouble
 from schemas.incident import OVER, Incident
 from schemas.ladder import Ladder
@@ -56,13 +58,18 @@ def facts_of(incident: Incident, signal: Signal, ladder: Ladder, response: Respo
 def next_deadline(incident: Incident, ladder: Ladder, response: Response | None = None) -> tuple[str, int] | None:
     """Give what is due next on an incident as it stands, and when (wall clock, epoch ms); None where nothing is.
 
-    Before the clocks have begun they are counted from the detection, which is a moment earlier.
+    Before the clocks have begun they are counted from the detection, and those of a severity that was just found from
+    when it was: both are a moment earlier than the clocks themselves.
     """
     if incident.state in OVER or incident.state == "mitigated":
         return None
     if response is None or not response.since:
         begun = incident.detected_ms
         response = Response(incident.id, opened_ms=begun, waiting_ms=begun, since={incident.severity: begun})
+    severity = severity_of(incident, response)
+    if severity not in response.since:
+        graver = {severity: max(response.opened_ms, incident.timeline[-1].at_ms)}
+        response = msgspec.structs.replace(response, since=response.since | graver)
     for clock in clocks(incident, response, ladder, now_ms=0):
         if clock.name in _DUE and clock.done_ms < 0:
             return _DUE[clock.name], clock.due_ms

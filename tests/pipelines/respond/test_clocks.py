@@ -1,10 +1,13 @@
 """Clocks begin when an incident opens, are at risk at three quarters of their time, and move with its severity."""
 
 import pytest
+from msgspec.structs import replace
 
 from pipelines.respond.acts import after
 from pipelines.respond.clocks import clocks
+from pipelines.respond.facts import next_deadline
 from schemas.act import Act, Heard
+from schemas.incident import Entry
 from schemas.ladder import Ladder
 from tests.pipelines.respond.test_orders import INCIDENT, done
 
@@ -101,3 +104,11 @@ def test_a_clock_that_was_given_back_runs_anew():
 def test_without_an_opening_no_clock_runs():
     """An incident that nobody has seen yet owes nothing."""
     assert clocks(INCIDENT, None, LADDER, 10**12) == ()
+
+
+def test_a_message_about_a_graver_severity_has_its_deadline_before_its_clocks_begin():
+    """The engine writes the message, and the clocks begin a moment later: what it names is due by the graver times."""
+    note = begun("sev4")
+    raised = replace(note.incident, severity="sev2", timeline=(Entry(4 * MINUTE, "limen", "raised to sev2"),))
+    assert next_deadline(note.incident, LADDER, note.response) == ("decide how to contain", 1_440 * MINUTE)
+    assert next_deadline(raised, LADDER, note.response) == ("acknowledge", (4 + 15) * MINUTE)

@@ -6,6 +6,7 @@ are the real ones, and only the time of day is the story's own. `python -m tests
 
 import json
 import tempfile
+import textwrap
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
@@ -117,8 +118,8 @@ class Story:
         self._line.checkpoint()
 
     def say(self, *paragraphs: str) -> None:
-        """Tell something."""
-        self.text += [*paragraphs]
+        """Tell something, in lines of a width that is good to read."""
+        self.text += [textwrap.fill(each, 118, break_on_hyphens=False) for each in paragraphs]
 
     def show(self, text: str) -> None:
         """Show what a program wrote."""
@@ -187,11 +188,13 @@ def _quiet(story: Story) -> None:
     change, refused = first_events(story)
     story.say(
         "# A walkthrough: one incident, from its first event until it is closed",
-        "This page is written by a test (`tests/test_walkthrough.py`), which plays it anew each time and compares. The "
-        "traffic is\nsimulated; everything else is what Limen does and what its commands print. Times of day are UTC.",
+        "This page is written by a test (`tests/test_walkthrough.py`), which plays it anew each "
+        "time and compares. The "
+        "traffic is simulated; everything else is what Limen does and what its commands print. Times of day are UTC.",
         "## A quiet morning",
-        f"Four tenants, three regions and three models make {events} events from midnight until 09:00. Limen has never seen"
-        "\nany of them before. It learns what is normal, and nobody is told of anything.",
+        f"Four tenants, three regions and three models make {events} events from midnight until "
+        f"09:00. Limen has never seen"
+        " any of them before. It learns what is normal, and nobody is told of anything.",
         "## 09:00, a new version in one region",
         f"A rollout takes `{VERSION}` to the EU, and announces it in the same stream. The first event of the story:",
     )
@@ -208,13 +211,16 @@ def _page(story: Story) -> None:
         story.pass_minutes(1)
     story.say(
         f"## {at(story.now_ms())}, somebody is paged",
-        f"{story.now_ms() // MINUTE_MS - CHANGE_MINUTE} minutes after the change, the evidence is past the page level of the "
-        "budget (one false page a week for\neverything that is watched). The message, as mail, chat and pagers have it:",
+        f"{story.now_ms() // MINUTE_MS - CHANGE_MINUTE} minutes after the change, the evidence is "
+        f"past the page level of the "
+        "budget (one false page a week for everything that is watched). The message, as mail, chat "
+        "and pagers have it:",
     )
     story.show(plain(messages[0]))
     story.say(
-        "It says how much, against what, how rare that is by chance, where, since when, what changed there, what was ruled "
-        "out and what\nwas not. Ana is the first of the chain, so she is called at once. She looks at what there is:"
+        "It says how much, against what, how rare that is by chance, where, since when, what "
+        "changed there, what was ruled "
+        "out and what was not. Ana is the first of the chain, so she is called at once. She looks at what there is:"
     )
     story.run("incidents", "list")
 
@@ -237,7 +243,8 @@ def _contain(story: Story) -> None:
     incident = story.only_incident().id
     story.say(
         f"## {at(story.now_ms())}, what to do is decided",
-        "The message named one change near the onset, in the same region and model. Ana decides to take it back, and says so:",
+        "The message named one change near the onset, in the same region and model. Ana decides to "
+        "take it back, and says so:",
     )
     story.run("incidents", "decide", incident, "--note", f"take {VERSION} back in the EU", "--as", "ana")
     story.pass_minutes(CHANGE_MINUTE + ROLLBACK_MINUTES - story.minute)
@@ -258,7 +265,8 @@ def _over(story: Story) -> None:
         story.pass_minutes(1)
     story.say(
         f"## {at(story.now_ms())}, it is shown to be over",
-        "Nobody says so: the recovery test does, with its own error rate. What the pager heard since, the last of it by Limen itself:",
+        "Nobody says so: the recovery test does, with its own error rate. What the pager heard "
+        "since, the last of it by Limen itself:",
     )
     story.show_headlines()
 

@@ -18,7 +18,7 @@ from pipelines.respond.desk import Desk
 from pipelines.respond.orders import Order, Refusal
 from pipelines.run_clock import SystemClock
 from pipelines.serve.reading import signal_or_gone
-from schemas.act import CloseReason, Verb, name_problem
+from schemas.act import CloseReason, PeopleVerb, name_problem
 from schemas.act_words import sentence_of
 from schemas.assessed import CHOICES, DECISIONS, FREQUENCY
 from schemas.incident import Severity
@@ -46,7 +46,7 @@ def _acting(name: str, help_text: str) -> Callable[[Command], click.Command]:
     return make
 
 
-PLAIN: tuple[tuple[str, Verb, str], ...] = (
+PLAIN: tuple[tuple[str, PeopleVerb, str], ...] = (
     ("ack", "acknowledged", "Acknowledge an incident: you have it. Refused where somebody has it already."),
     ("release", "released", "Give an incident back: nobody has it any more, and the next in the chain is called."),
     ("mitigate", "mitigated", "Say that users are no longer harmed."),
@@ -57,7 +57,7 @@ PLAIN: tuple[tuple[str, Verb, str], ...] = (
 """Commands that need nothing but the incident: name, verb, help."""
 
 
-def _plain(name: str, verb: Verb, help_text: str) -> None:
+def _plain(name: str, verb: PeopleVerb, help_text: str) -> None:
     """Make a command of `incidents` that needs nothing but the incident."""
 
     @_acting(name, help_text)

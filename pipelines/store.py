@@ -41,7 +41,6 @@ from pipelines.store_rows import (
 from pipelines.store_terms import Retention, StoreError
 from pipelines.store_words import UNREADABLE_ROW, failure
 from schemas.act import standing
-from schemas.act_words import entry_of
 from schemas.alert import Alert
 from schemas.effects import Commit, Saved
 from schemas.history import HistoryRow, SeriesInfo
@@ -176,9 +175,7 @@ class Store:
     def incident(self, incident_id: str) -> Incident | None:
         """Give one incident with what people did in its timeline, None where there is none of this id."""
         found = self.acts.found(incident_id)
-        if found is None:
-            return None
-        return standing(found.incident, found.response, tuple(map(entry_of, self.acts.of(incident_id))))
+        return None if found is None else self.acts.standing(found)
 
     def alerts(self, states: Collection[str] | None, limit: int) -> list[Alert]:
         """Give the latest alerts in these states (None: in any), newest first."""

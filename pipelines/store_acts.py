@@ -10,7 +10,8 @@ from sqlalchemy.dialects.sqlite import insert
 from pipelines.store_part import Part
 from pipelines.store_rows import delivery_row, upsert
 from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, PROGRESS, RESPONSES
-from schemas.act import Act, Heard, Response
+from schemas.act import Act, Heard, Response, standing
+from schemas.act_words import entry_of
 from schemas.incident import FINISHED, OPEN, OVER, Delivery, Incident, Notification
 
 HEARD_MAX = 1_000
@@ -81,6 +82,10 @@ class Acts(Part):
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _heard(row)
+
+    def standing(self, heard: Heard) -> Incident:
+        """Give an incident as it stands, with what people did in its timeline."""
+        return standing(heard.incident, heard.response, tuple(map(entry_of, self.of(heard.incident.id))))
 
     def among(self, states: Collection[str], limit: int) -> list[Heard]:
         """Give what machine and people know of the latest incidents in these states, newest first."""

@@ -10,8 +10,7 @@ import msgspec
 
 from schemas.incident import FINISHED, OVER, Entry, Incident, IncidentState, Severity
 
-Verb = Literal[
-    "opened",  # the clocks of severity `subject` begin
+PeopleVerb = Literal[
     "acknowledged",  # somebody has it
     "released",  # nobody has it any more: given back, or the acknowledgement timed out
     "assigned",  # `subject` owns it
@@ -27,10 +26,16 @@ Verb = Literal[
     "closed",  # for the reason `subject`, "" where none was given yet
     "cancelled",  # it was no incident
     "merged",  # it is part of incident `subject`
+]
+"""What people may ask for; clocks release too."""
+ClockVerb = Literal[
+    "opened",  # the clocks of severity `subject` begin
     "at_risk",  # three quarters of the time of clock `role` have passed; `subject` says which time
     "breached",  # the time of clock `role` has passed; `subject` says which time
     "escalated",  # `subject` was called, because nobody answered
 ]
+"""What only clocks do."""
+Verb = Literal[PeopleVerb, ClockVerb]
 CloseReason = Literal["true", "false", "expected_change", "new_normal", "duplicate", "too_little_data"]
 """Why an incident was closed: it was one, it was none, a planned change, accepted as the new normal, and so on."""
 ACTS_MAX = 10_000

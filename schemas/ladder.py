@@ -12,6 +12,12 @@ from schemas.incident import Severity
 
 Minutes = Annotated[int, Meta(ge=0, le=43_200)]
 """Up to thirty days: what may take longer needs no clock."""
+Freeze = Literal["yes", "that_release", "no"]
+"""Whether nothing more is released, or only not the release that it came with."""
+Tell = Literal["yes", "if_visible", "no"]
+"""Whether customers are told, or only where they can see it."""
+Inform = Literal["yes", "inform", "no"]
+"""Whether leadership is called, or only told."""
 SEVERITIES: tuple[Severity, ...] = ("sev1", "sev2", "sev3", "sev4")
 Names = Literal["sev1-sev4", "Sev 0-2", "SEV 1-3", "Sev 1-4", "P0-P3"]
 """The words in which a house speaks of severities."""
@@ -38,9 +44,9 @@ class Rung(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mitigate_safety_minutes: Minutes = 0
     update_minutes: Minutes = 0
     release_minutes: Minutes = 0
-    freeze_releases: Literal["yes", "that_release", "no"] = "no"
-    tell_customers: Literal["yes", "if_visible", "no"] = "no"
-    page_leadership: Literal["yes", "inform", "no"] = "no"
+    freeze_releases: Freeze = "no"
+    tell_customers: Tell = "no"
+    page_leadership: Inform = "no"
 
 
 class First(Rung, frozen=True, forbid_unknown_fields=True):
@@ -52,9 +58,9 @@ class First(Rung, frozen=True, forbid_unknown_fields=True):
     mitigate_safety_minutes: Minutes = 60
     update_minutes: Minutes = 15
     release_minutes: Minutes = 30
-    freeze_releases: Literal["yes", "that_release", "no"] = "yes"
-    tell_customers: Literal["yes", "if_visible", "no"] = "yes"
-    page_leadership: Literal["yes", "inform", "no"] = "yes"
+    freeze_releases: Freeze = "yes"
+    tell_customers: Tell = "yes"
+    page_leadership: Inform = "yes"
 
 
 class Second(Rung, frozen=True, forbid_unknown_fields=True):
@@ -66,9 +72,9 @@ class Second(Rung, frozen=True, forbid_unknown_fields=True):
     mitigate_safety_minutes: Minutes = 60
     update_minutes: Minutes = 30
     release_minutes: Minutes = 60
-    freeze_releases: Literal["yes", "that_release", "no"] = "yes"
-    tell_customers: Literal["yes", "if_visible", "no"] = "if_visible"
-    page_leadership: Literal["yes", "inform", "no"] = "inform"
+    freeze_releases: Freeze = "yes"
+    tell_customers: Tell = "if_visible"
+    page_leadership: Inform = "inform"
 
 
 class Third(Rung, frozen=True, forbid_unknown_fields=True):
@@ -80,9 +86,9 @@ class Third(Rung, frozen=True, forbid_unknown_fields=True):
     mitigate_safety_minutes: Minutes = 0
     update_minutes: Minutes = 1_440
     release_minutes: Minutes = 2_880
-    freeze_releases: Literal["yes", "that_release", "no"] = "that_release"
-    tell_customers: Literal["yes", "if_visible", "no"] = "no"
-    page_leadership: Literal["yes", "inform", "no"] = "no"
+    freeze_releases: Freeze = "that_release"
+    tell_customers: Tell = "no"
+    page_leadership: Inform = "no"
 
 
 class Ladder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -46,7 +46,7 @@ class Desk:
         for _ in range(TRIES_MAX):
             heard = self._acts.found(incident_id)
             if heard is None:
-                return Refusal(f"there is no incident {incident_id[:60]!a}")
+                return Refusal(f"there is no incident {incident_id[:60]!a}", missing=True)
             if order.verb == "merged" and order.subject:
                 refusal = self._mergeable(order.subject)
                 if refusal:

@@ -16,6 +16,7 @@ from schemas.act import (
     Act,
     CloseReason,
     Heard,
+    PeopleVerb,
     Response,
     Verb,
     severity_of,
@@ -33,21 +34,18 @@ HANDS = (*VOICES, *TASKS, *ROLES)
 """Everything that is in one pair of hands."""
 CLOSE_OPEN: tuple[CloseReason, ...] = ("false", "expected_change", "new_normal", "duplicate", "too_little_data")
 """Reasons for which an incident may be closed that was never resolved; a true one has to be shown to be over."""
-BY_CLOCKS: tuple[Verb, ...] = ("opened", "at_risk", "breached", "escalated")
-"""What only clocks do."""
-BY_PEOPLE: tuple[Verb, ...] = tuple(verb for verb in get_args(Verb) if verb not in BY_CLOCKS)
-"""What people may ask for."""
+BY_PEOPLE = get_args(PeopleVerb)
 ANYTIME: tuple[Verb, ...] = ("noted", "updated", "assessed")
 """What may be said of an incident in any state."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody wants to be done, in the terms of `Act`; `known` is the number of the latest act they had seen.
 
     With `known` -1 whatever has been done since is of no matter.
     """
 
-    verb: Verb
+    verb: PeopleVerb
     subject: str = ""
     role: str = ""
     note: str = ""
@@ -55,10 +53,14 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why an order is not carried out, in a line for a person; `conflict` where somebody else was faster."""
+    """Why an order is not carried out, in a line for a person.
+
+    `conflict` where somebody else was faster, `missing` where there is no such incident.
+    """
 
     why: str
     conflict: bool = False
+    missing: bool = False
 
 
 def act_of(heard: Heard, order: Order, who: str, via: str, now_ms: int) -> Act | Refusal:

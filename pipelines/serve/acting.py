@@ -17,26 +17,15 @@ from pipelines.serve.actions import Action, actions
 from pipelines.serve.answers import NO_STORE, as_json
 from pipelines.serve.audited import Audited
 from pipelines.serve.bodies import body_of, form_of
-from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.lifecycle import own_page
 from pipelines.serve.reading import Sources
 from pipelines.serve.tokens import allows, same
-from schemas.act import Act
+from schemas.act import Act, Heard
 from schemas.act_words import sentence_of
 from schemas.words import rfc3339
 
 FOREIGN = "sent from a page of another site, or from one that was opened before signing in: open the incident again"
 BY_TOKEN = "over the API act with a token in the Authorization header: cookies are for the forms of the pages"  # noqa: S105 - words about tokens
-
-
-class ActOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be done: a verb with what it needs; `known` is the number of the latest act that was seen, -1: any."""
-
-    verb: str
-    subject: str = ""
-    role: str = ""
-    note: str = ""
-    known: int = -1
 
 
 class ActShape(msgspec.Struct, frozen=True):
@@ -67,7 +56,7 @@ class DeskView(msgspec.Struct, frozen=True):
     sign_in: bool = False
 
 
-def desk_of(sources: Sources, detail: IncidentDetail, caller: Caller | None) -> DeskView:
+def desk_of(sources: Sources, heard: Heard, caller: Caller | None) -> DeskView:
     """Give the forms of an incident's page for whoever looks at it."""
     if not sources.settings().serve.tokens:
         return DeskView(why_not=NO_TOKENS)
@@ -77,8 +66,7 @@ def desk_of(sources: Sources, detail: IncidentDetail, caller: Caller | None) -> 
         return DeskView(
             caller.name, why_not=f"The token of {caller.name} has the role {caller.role}: it may only look."
         )
-    heard = sources.store.acts.found(detail.incident.id)
-    return DeskView(caller.name, caller.session.csrf, actions(heard, caller.name) if heard else ())
+    return DeskView(caller.name, caller.session.csrf, actions(heard, caller.name))
 
 
 class Acting:
@@ -98,15 +86,16 @@ class Acting:
         return Route("/incidents/{id}/acts", self.act_by_form, methods=["POST"])
 
     async def act(self, request: Request) -> Response:
-        """Answer with `ActShape`; the body is an `ActOrder`."""
+        """Answer with `ActShape`; the body is an `Order`."""
         caller = _caller(request)
         if caller.session is not None:
             await self._refuse(request, caller, 403, BY_TOKEN)
         body = await body_of(request, "application/json")
         try:
-            order = msgspec.json.decode(body, type=ActOrder)
+            order = msgspec.json.decode(body, type=Order)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise HTTPException(422, f"the body is no order: {ascii(str(error))[1:-1][:200]}") from None
+            why = ascii(str(error))[1:-1][:200]
+            raise HTTPException(422, f"the body is no order: {why}; verbs are {', '.join(BY_PEOPLE)}") from None
         act = await self._take(request, caller, order, "api")
         return as_json(_shape(act))
 
@@ -116,31 +105,24 @@ class Acting:
         if caller.session is None or not own_page(request) or not same(fields.pop("csrf", ""), caller.session.csrf):
             await self._refuse(request, caller, 403, FOREIGN)
         try:
-            order = msgspec.convert(fields, ActOrder, strict=False)
+            order = msgspec.convert(fields, Order, strict=False)
         except msgspec.ValidationError:
             raise HTTPException(422, "this form cannot be read: open the incident again") from None
         act = await self._take(request, caller, order, "web")
         return RedirectResponse(f"/incidents/{act.incident_id}", 303, NO_STORE)
 
-    async def _take(self, request: Request, caller: Caller, asked: ActOrder, via: str) -> Act:
+    async def _take(self, request: Request, caller: Caller, order: Order, via: str) -> Act:
         """Carry an order out. Raises `HTTPException` 404, 409 or 422 with the reason."""
-        incident_id = request.path_params["id"]
-        verb = next((each for each in BY_PEOPLE if each == asked.verb), None)
-        if verb is None:
-            raise HTTPException(422, f"{asked.verb[:60]!a} is not one of {', '.join(BY_PEOPLE)}")
-        order = Order(verb, asked.subject, asked.role, asked.note, asked.known)
-        taken = await run_in_threadpool(self._at_desk, incident_id, order, caller.name, via)
-        if taken is None:
-            raise HTTPException(404, f"incident {incident_id[:60]!a}: no such incident; /api/v1/incidents lists them")
+        taken = await run_in_threadpool(self._at_desk, request.path_params["id"], order, caller.name, via)
+        if isinstance(taken, Refusal) and taken.missing:
+            raise HTTPException(404, f"{taken.why}; /api/v1/incidents lists them")
         if isinstance(taken, Refusal):
             await self._refuse(request, caller, 409 if taken.conflict else 422, taken.why)
         return taken
 
-    def _at_desk(self, incident_id: str, order: Order, who: str, via: str) -> Act | Refusal | None:
-        """Take an order to the desk; None where there is no such incident. A conflict is told with who was faster."""
+    def _at_desk(self, incident_id: str, order: Order, who: str, via: str) -> Act | Refusal:
+        """Take an order to the desk; a conflict is told with who was faster."""
         acts = self._sources.store.acts
-        if acts.found(incident_id) is None:
-            return None
         desk = Desk(acts, self._sources.settings(), self._sources.signal)
         taken = desk.take(incident_id, order, who, via, self._now_ms())
         if isinstance(taken, Refusal) and taken.conflict:

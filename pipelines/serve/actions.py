@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 
 from pipelines.respond.orders import HANDS, Order, possible
-from schemas.act import CloseReason, Heard, Verb
+from schemas.act import CloseReason, Heard, PeopleVerb
 from schemas.assessed import CHOICES, DECISIONS, FREQUENCY
 from schemas.incident import Severity
 
@@ -17,7 +17,7 @@ class Action(msgspec.Struct, frozen=True):
     to be written as the subject, "" for none. A note may always be added, and with `must_say` has to be.
     """
 
-    verb: Verb
+    verb: PeopleVerb
     label: str
     subjects: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Action(msgspec.Struct, frozen=True):
     must_say: bool = False
 
 
-_PLAIN: tuple[tuple[Verb, str], ...] = (
+_PLAIN: tuple[tuple[PeopleVerb, str], ...] = (
     ("acknowledged", "Acknowledge"),
     ("released", "Give back"),
     ("decided", "Containment is decided"),
@@ -34,12 +34,12 @@ _PLAIN: tuple[tuple[Verb, str], ...] = (
     ("reopened", "Reopen"),
     ("cancelled", "Cancel"),
 )
-_SAYING: tuple[tuple[Verb, str], ...] = (("noted", "Add a note"), ("updated", "Give an update"))
-_ASKING: tuple[tuple[Verb, str, str], ...] = (
+_SAYING: tuple[tuple[PeopleVerb, str], ...] = (("noted", "Add a note"), ("updated", "Give an update"))
+_ASKING: tuple[tuple[PeopleVerb, str, str], ...] = (
     ("assigned", "Assign", "to whom"),
     ("merged", "Merge", "id of the other incident"),
 )
-_CHOOSING: tuple[tuple[Verb, str, tuple[str, ...]], ...] = (
+_CHOOSING: tuple[tuple[PeopleVerb, str, tuple[str, ...]], ...] = (
     ("graded", "Grade", get_args(Severity)),
     ("closed", "Close", get_args(CloseReason)),
 )
@@ -50,7 +50,7 @@ _ANYTHING = "x"
 def actions(heard: Heard, who: str) -> tuple[Action, ...]:
     """Give the forms of all that this person could do now; what others do meanwhile is found out when it is sent."""
 
-    def can(verb: Verb, subject: str = "", role: str = "", note: str = "") -> bool:
+    def can(verb: PeopleVerb, subject: str = "", role: str = "", note: str = "") -> bool:
         return possible(heard, Order(verb, subject, role, note), who)
 
     found = [Action(verb, label) for verb, label in _PLAIN if can(verb)]

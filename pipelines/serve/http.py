@@ -25,7 +25,7 @@ from pipelines.serve.answers import as_json, as_page, as_problem
 from pipelines.serve.audited import Audited, audit_list
 from pipelines.serve.charts import SEEN_TRIALS, THIN_TRIALS
 from pipelines.serve.guard import Guard
-from pipelines.serve.incident_view import IncidentDetail, incident_detail
+from pipelines.serve.incident_view import incident_detail
 from pipelines.serve.index import INDEX
 from pipelines.serve.lifecycle import Ask, Lifecycle
 from pipelines.serve.openapi import document
@@ -39,6 +39,7 @@ from pipelines.serve.sessions import Sessions
 from pipelines.serve.shapes import SeriesDetail
 from pipelines.serve.signing import Signing
 from pipelines.store import Store, StoreError
+from schemas.act import Heard
 from schemas.event import RejectReason
 from schemas.incident import OPEN
 from schemas.settings import Serve, Settings
@@ -186,7 +187,7 @@ class Api:
 
     def incident(self, request: Request) -> Response:
         """Answer with `shapes.IncidentDetail`."""
-        return as_json(_incident_detail(self._sources, request))
+        return as_json(incident_detail(self._sources, _heard(self._sources, request)))
 
     def rejects(self, request: Request) -> Response:
         """Answer with `rejected.RejectList`; `reason` is a list of reasons."""
@@ -219,8 +220,9 @@ class PageRoutes:
 
     def incident(self, request: Request) -> Response:
         """Show one incident, with forms for whoever may act on it."""
-        detail = _incident_detail(self._sources, request)
-        return as_page(self._pages.incident(detail, desk_of(self._sources, detail, caller_of(request))))
+        heard = _heard(self._sources, request)
+        forms = desk_of(self._sources, heard, caller_of(request))
+        return as_page(self._pages.incident(incident_detail(self._sources, heard), forms))
 
     def rejects(self, request: Request) -> Response:
         """Show the records that were no events."""
@@ -240,13 +242,13 @@ def _series_detail(sources: Sources, request: Request, trials: float = THIN_TRIA
     return detail
 
 
-def _incident_detail(sources: Sources, request: Request) -> IncidentDetail:
+def _heard(sources: Sources, request: Request) -> Heard:
     Query(request, [])
     given = request.path_params["id"]
-    detail = incident_detail(sources, given)
-    if detail is None:
-        raise HTTPException(404, f"incident {given[:60]!a}: no such incident; /api/v1/incidents lists them")
-    return detail
+    heard = sources.store.acts.found(given)
+    if heard is None:
+        raise HTTPException(404, f"there is no incident {given[:60]!a}; /api/v1/incidents lists them")
+    return heard
 
 
 def _rejects_query(request: Request) -> Query:

@@ -7,6 +7,7 @@ from pipelines.serve.convert import alert_shape, entry_shape, incident_shape
 from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import AlertShape, EntryShape, IncidentShape
 from pipelines.serve.views import numbers_of
+from schemas.act import Heard
 from schemas.views import ResponseShape
 
 INCIDENT_ALERTS_MAX = 1_000
@@ -22,13 +23,12 @@ class IncidentDetail(msgspec.Struct, frozen=True):
     response: ResponseShape
 
 
-def incident_detail(sources: Sources, incident_id: str) -> IncidentDetail | None:
-    """Give one incident with its timeline and alerts, None where there is none of this id."""
-    # Asked before the incident: who then acts by this number had seen all that it stands for.
-    heard = sources.store.acts.found(incident_id)
-    incident = sources.store.incident(incident_id)
-    if incident is None or heard is None:
-        return None
+def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
+    """Give one incident with its timeline and alerts.
+
+    The timeline may have more than `heard`, and never less: who acts by its number had seen all that it stands for.
+    """
+    incident = sources.store.acts.standing(heard)
     alerts = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX])
     status = sources.status()
     numbers = numbers_of(status.series, alerts)

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from pipelines.serve.acting import ActOrder, ActShape
+from pipelines.respond.orders import Order
+from pipelines.serve.acting import ActShape
 from pipelines.serve.audited import AuditList
 from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.index import INDEX, Endpoint, Index
@@ -28,7 +29,7 @@ ANSWERS: dict[str, type[msgspec.Struct] | None] = {
     "/api/v1/rejects": RejectList,
 }
 """Path -> the struct of its answer; None: this document itself."""
-BODIES: dict[str, type[msgspec.Struct]] = {"/api/v1/incidents/{id}/acts": ActOrder}
+BODIES: dict[str, type[msgspec.Struct]] = {"/api/v1/incidents/{id}/acts": Order}
 """Path -> the struct of the body it takes."""
 _MISTAKES = {
     "400": "a parameter is wrong",

@@ -185,7 +185,7 @@ def test_of_many_who_acknowledge_in_the_same_moment_one_wins(guarded, ask):
     ("body", "code", "words"),
     [
         ({"verb": "closed", "subject": "true"}, 422, "a true incident is resolved before it is closed"),
-        ({"verb": "escalated", "subject": "x"}, 422, "'escalated' is not one of acknowledged"),
+        ({"verb": "escalated", "subject": "x"}, 422, "'escalated' - at `$.verb`; verbs are acknowledged, released"),
         ({"verb": "noted", "text": "x"}, 422, "the body is no order: Object contains unknown field `text`"),
         ({}, 422, "missing required field `verb`"),
         ({"verb": "noted", "note": "x" * 70_000}, 413, "more than 65,536 bytes"),
@@ -196,6 +196,16 @@ def test_what_is_no_order_is_refused_with_its_reason(guarded, door, body, code, 
     answer = door.post(ACTS, json=body, headers=by(ANA))
     assert (answer.status_code, words in answer.json()["error"]) == (code, True), answer.text
     assert guarded.store.acts.of("i1") == []
+
+
+def test_an_incident_is_read_once_for_its_page_and_for_an_order(guarded, door, monkeypatch):
+    """Everything of one answer comes from one reading."""
+    read, acts = [], guarded.store.acts
+    found = acts.found
+    monkeypatch.setattr(acts, "found", lambda incident_id: read.append(incident_id) or found(incident_id))
+    assert door.get("/incidents/i1", headers=by(ANA)).status_code == 200
+    assert door.post(ACTS, json={"verb": "acknowledged"}, headers=by(ANA)).status_code == 200
+    assert read == ["i1", "i1"]
 
 
 def test_an_unknown_incident_and_another_kind_of_body(door):

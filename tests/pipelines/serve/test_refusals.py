@@ -23,7 +23,7 @@ MISTAKES = [
     ("/api/v1/series/7", 404, "series '7': no such series; /api/v1/series lists them by number"),
     ("/api/v1/series/x%0Ay", 404, "'/api/v1/series/x\\ny': no such path; / is the overview"),
     ("/api/v1/series/-1", 404, "series '-1': no such series; /api/v1/series lists them by number"),
-    ("/api/v1/incidents/nope", 404, "incident 'nope': no such incident; /api/v1/incidents lists them"),
+    ("/api/v1/incidents/nope", 404, "there is no incident 'nope'; /api/v1/incidents lists them"),
     ("/api/v1/nothing", 404, "'/api/v1/nothing': no such path; / is the overview"),
 ]
 

@@ -3,12 +3,22 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import create_engine
 
 from pipelines import store_open, store_steps, store_tables
 from pipelines.store import Store, StoreError
 from pipelines.store_tables import FORMAT
+from schemas.act import ACTS_MAX, Act, Response
+from schemas.effects import Commit, Effects, Position
+from schemas.incident import Delivery
+from schemas.partial import Counters
+from schemas.record import Partition
+from schemas.reject import Rejected
+from tests.pipelines.test_store import incident, message
 
 FORMAT_1 = """
 CREATE TABLE limen_format (id INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (id));
@@ -84,6 +94,98 @@ def test_a_store_of_the_first_format_becomes_one_of_today(older, tmp_path):
     store.close()
     assert schema(older) == schema(tmp_path / "new.db")
     assert format_of(older) == FORMAT
+
+
+P = Partition("kafka:t", 3)
+COUNTERS = Counters(read=7, rejected=1, rejects={"empty": 1})
+ACT = Act("i", 1, 60_000, "Ana", "acknowledged")
+RESPONSE = Response("i", number=1, state="acknowledged", owner="Ana", acknowledged_ms=60_000)
+REJECT = Rejected(6, "not_json", "unexpected end", 900, "ab" * 32, '{"prompt":*', 1_000)
+encode = msgspec.msgpack.Encoder().encode
+
+
+def rows(version: int) -> dict[str, list[dict[str, Any]]]:
+    """Give rows as a format had them: a position, an incident with two messages, and what was new by then."""
+    place = {"source": P.source, "number": P.number}
+    case = {
+        "id": "i",
+        "state": "triage",
+        "detected_ms": 5,
+        "updated_ms": 5,
+        "version": 2,
+        "body": encode(incident("i")),
+    }
+    per_version = 1 if version < 4 else ACTS_MAX
+    messages = []
+    for number in (2, 1):
+        told = message(f"i-{number}", "i", number * per_version)
+        columns = {"id": told.id, "incident_id": "i", "sink": "log", "sequence": told.sequence, "created_ms": 0}
+        messages.append(
+            columns | {"state": "waiting", "next_attempt_ms": 0, "body": encode(Delivery(told, "waiting", 0, 0))}
+        )
+    found: dict[str, list[dict[str, Any]]] = {
+        "positions": [place | {"read_until": 7, "watermark_ms": 1_000, "counters": encode(COUNTERS)}],
+        "incidents": [case],
+        "deliveries": messages,
+    }
+    if version >= 2:
+        found["positions"][0]["streak"] = encode(None)
+        found["rejects"] = [place | msgspec.structs.asdict(REJECT)]
+    if version >= 4:
+        found["responses"] = [{"incident_id": "i", "state": "acknowledged", "number": 1, "body": encode(RESPONSE)}]
+        found["acts"] = [{"place": 1, "incident_id": "i", "number": 1, "body": encode(ACT)}]
+    if version >= 5:
+        found["rejects"][0]["waiting"] = 1
+        found["letters"] = [{"result": "sent", "total": 40}]
+    return found
+
+
+@pytest.fixture(params=range(1, FORMAT))
+def filled(request, older) -> tuple[Path, int]:
+    """Give a store of each older format with its rows, and that format."""
+    version = request.param
+    engine = create_engine(f"sqlite:///{older}")
+    with engine.begin() as connection:
+        for step in store_steps.STEPS[: version - 1]:
+            step(connection)
+        connection.exec_driver_sql(f"UPDATE limen_format SET version = {version}")
+        for table, some in rows(version).items():
+            for row in some:
+                marks = ", ".join("?" * len(row))
+                connection.exec_driver_sql(
+                    f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+                )
+    engine.dispose()
+    return older, version
+
+
+def test_what_lay_in_a_store_of_an_older_format_is_what_it_was(filled):
+    """Positions, incidents, messages, rejects, acts and letters: each row arrives, and reads as it did."""
+    path, version = filled
+    store = Store.open(f"sqlite:///{path}")
+    saved = store.load()
+    assert (saved.closed_minute, saved.positions) == (29_459_520, (Position(P, 7, 1_000, COUNTERS),))
+    assert store.incidents(None, 9)[0].state == ("triage" if version < 4 else "acknowledged")
+    assert store.acts.of("i") == ([] if version < 4 else [ACT])
+    assert store.acts.heard(0)[0] == (0 if version < 4 else 1)
+    assert store.rejects(9) == ([] if version < 2 else [(P, REJECT)])
+    waiting, sent = (0, 0) if version < 5 else (1, 40)
+    assert store.letter_counts() == {"waiting": waiting, "sent": sent, "refused": 0, "dropped": 0}
+    assert store.audit.lines(9) == []
+    store.close()
+
+
+def test_messages_of_an_older_format_go_out_in_their_order(filled):
+    """The first, the second, and then what is written today of the third version of their incident."""
+    store = Store.open(f"sqlite:///{filled[0]}")
+    newest = message("i-3", "i", 3 * ACTS_MAX)
+    store.commit(Commit((), effects=Effects((), (incident("i", version=3),), (newest,))))
+    sent = []
+    while due := store.outbox.due("log", 10, 9):
+        sent += [each.notification.id for each in due]
+        store.outbox.record([msgspec.structs.replace(each, state="sent") for each in due])
+    assert sent == ["i-1", "i-2", "i-3"]
+    store.close()
 
 
 @pytest.fixture

@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, SIGNALS
 from pipelines.config_reader import Place, nearest
+from pipelines.detect.window import WINDOW_MAX
 from pipelines.respond.alerts import ANOMALY
 from schemas.event import DIMENSIONS
-from schemas.rule import Rule, wanted
+from schemas.rule import Rule, is_relative, wanted
 from schemas.settings import Settings
 
 Report = Callable[[Place, str], None]
 
 _PLAIN = Rule(name="", signal="")
+EXPECTED = ("rate", "count", "level")
+"""Kinds of which something is expected in every minute; of traffic only that there is some."""
 _EXPRESSION = re.compile(r"[|^$\\\[\]{}]|\.[*+?]|\)[*+?]")
 """What a value of a cohort hardly holds, and a regular expression that would select more than one hardly lacks."""
 
@@ -46,10 +49,13 @@ def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
 def _form(rule: Rule, kind: str, path: Place, report: Report) -> None:
     """Report what does not fit the form of a rule: a bound, an objective, or a gap between groups."""
     what = f'rule "{rule.name}"'
-    if rule.gap is None and rule.above is None and rule.below is None and rule.objective is None:
-        report(path, f"{what} has no limit; give it above, below or objective")
-    elif rule.objective is not None and (rule.gap, rule.above, rule.below) != (None, None, None):
-        report(path, f"{what} has an objective, which takes no above, below or gap; make two rules of it")
+    bounds = (rule.gap, rule.above, rule.below, rule.rise, rule.drop)
+    if not any(each is not None for each in (*bounds, rule.objective)):
+        report(path, f"{what} has no limit; give it above, below, rise, drop or objective")
+    elif rule.objective is not None and any(each is not None for each in bounds):
+        report(path, f"{what} has an objective, which takes no above, below, rise, drop or gap; make two rules of it")
+    elif is_relative(rule):
+        _relative(rule, kind, path, report)
     elif (rule.objective is not None or rule.gap is not None) and kind != "rate":
         report(
             (*path, "signal"), f"{what} looks at {rule.signal}, which is no rate; only rates have objectives and gaps"
@@ -62,6 +68,19 @@ def _form(rule: Rule, kind: str, path: Place, report: Report) -> None:
         _gap(rule, rule.gap, path, report)
     elif rule.above is not None and rule.below is not None and rule.above < rule.below:
         report(path, f"{what} is broken by every value: above must not be less than below")
+
+
+def _relative(rule: Rule, kind: str, path: Place, report: Report) -> None:
+    """Report what does not fit a limit relative to what is expected."""
+    what = f'rule "{rule.name}"'
+    if rule.gap is not None:
+        report(path, f"{what} compares groups, which takes no rise or drop; make two rules of it")
+    if kind not in EXPECTED:
+        able = "of which nothing is expected; rise and drop are for rates, counts and levels"
+        report((*path, "signal"), f"{what} looks at {rule.signal}, {able}")
+    if rule.window_minutes > WINDOW_MAX:
+        message = f"{what} is held against what is expected, for which {WINDOW_MAX} minutes are kept at most"
+        report((*path, "window_minutes"), f"{message}; set window_minutes to {WINDOW_MAX} or less")
 
 
 def _gap(rule: Rule, gap: str, path: Place, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""A breach is what a broken limit has to say beyond its bound: budgets that burn, groups apart, troubled input."""
+"""A breach is what a broken limit has to say beyond its bound: budgets, groups apart, what moved, bad input."""
 
 import msgspec
 
@@ -42,6 +42,20 @@ class Gap(msgspec.Struct, frozen=True, tag="gap"):
     log_chance: float
 
 
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """A value that moved further than is `allowed` from what was expected of it, both over the last `minutes`.
+
+    `ratio` is observed over expected, and `allowed` the share by which it may differ from 1 on that side. What
+    the detectors know says as much by chance once in exp(`log_return_period`) minutes of this series.
+    """
+
+    ratio: float
+    allowed: float
+    minutes: int
+    n: int
+    log_return_period: float
+
+
 class Trouble(msgspec.Struct, frozen=True, tag="trouble"):
     """Something wrong with the input itself: with `records` of the `of` that came, -1 where the number is unknown.
 
@@ -60,5 +74,5 @@ class Trouble(msgspec.Struct, frozen=True, tag="trouble"):
     places: int = 1
 
 
-Breach = Burn | Gap | Trouble
+Breach = Burn | Gap | Moved | Trouble
 """What a finding of a limit may carry; one of a plain bound has none."""

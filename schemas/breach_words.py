@@ -1,11 +1,11 @@
-"""The breach in words: how fast a budget burns, or which two groups stand apart, with the numbers it rests on."""
+"""The breach in words: how a budget burns, which groups stand apart, how far a value moved, and on what numbers."""
 
 import math
 
-from schemas.breach import Breach, Burn, Gap, Trouble
+from schemas.breach import Breach, Burn, Gap, Moved, Trouble
 from schemas.signal import Signal
 from schemas.trouble_words import trouble_in_words
-from schemas.words import number, where
+from schemas.words import number, odds, where
 
 LOG_TEN = math.log(10.0)
 
@@ -42,11 +42,16 @@ def breach_in_words(breach: Breach, signal: Signal) -> str:
     Over 24 h the share of hits in language de (n = 900) is x1.82 that of its other values (n = 8,000) within the same
     tenant; 95 % interval 1.45 to 2.27, for all 4 values at once. Between equal groups chance shows as much with odds
     of 1 in 10^9.
+    >>> print(breach_in_words(Moved(1.42, 0.3, 5, 1200, 20.0), rate))
+    Over 5 min that is 42 % more than was expected (n = 1,200), where a rise of 30 % is allowed. By chance this series
+    shows as much about once in 920 years.
     """
     if isinstance(breach, Trouble):
         return trouble_in_words(signal.name, breach)
     if isinstance(breach, Burn):
         return _burn_in_words(breach)
+    if isinstance(breach, Moved):
+        return _moved_in_words(breach)
     return _gap_in_words(breach, "misses" if signal.direction == "down" else "hits")
 
 
@@ -69,6 +74,16 @@ def _gap_in_words(gap: Gap, counted: str) -> str:
         f"x{number(gap.ratio)} that of its other values (n = {gap.n_rest:,}){within}; 95 % interval "
         f"{number(gap.lower)} to {number(gap.upper)}, for all {gap.groups} values at once. Between equal groups chance "
         f"shows as much with odds of {_one_in(gap.log_chance)}."
+    )
+
+
+def _moved_in_words(moved: Moved) -> str:
+    """Say how far a value is from what was expected."""
+    way, what = ("more", "rise") if moved.ratio > 1.0 else ("less", "drop")
+    return (
+        f"Over {_hours(moved.minutes)} that is {number(abs(moved.ratio - 1.0) * 100)} % {way} than was expected "
+        f"(n = {moved.n:,}), where a {what} of {number(moved.allowed * 100)} % is allowed. By chance this series "
+        f"shows as much about {odds(moved.log_return_period)}."
     )
 
 

@@ -18,9 +18,12 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The condition holds in a minute when the value over `window_minutes` is above `above` or below `below` with at
     least `minimum_n` trials; the alert fires after it has held for `for_minutes`, and resolves after it has not for
     `keep_firing_minutes`. `match` selects cohorts by values of dimensions, one or several each, where `*` stands for
-    any characters. With an `objective` it holds while the error budget of a rate burns too fast (`detectors/burn.py`
-    has the windows); with a `gap` while the ratio of a rate between a value of that dimension and all others, in whole
-    hours of `window_minutes`, is above `above`.
+    any characters.
+
+    With a `rise` or a `drop` it holds while the value is that share above or below what detection expects, and chance
+    does not explain it; `above` and `below` must then hold as well. With an `objective` it holds while the error budget
+    of a rate burns too fast (`detectors/burn.py` has the windows); with a `gap` while the ratio of a rate between a
+    value of that dimension and all others, in whole hours of `window_minutes`, is above `above`.
 
     `path` names whose escalation chain is called, "owner" that of whoever owns the incident. With `decide_minutes` the
     incidents that it opens are decided on within so many minutes, where their severity does not ask for it sooner.
@@ -31,6 +34,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
     above: float | None = None
     below: float | None = None
+    rise: Annotated[float, Meta(gt=0.0, le=100.0)] | None = None
+    drop: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
     objective: Annotated[float, Meta(ge=0.5, le=0.99999)] | None = None
     gap: str | None = None
     match: dict[str, str | tuple[str, ...]] = {}
@@ -45,6 +50,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str | None = None
     decide_minutes: Minutes = 0
     runbook: str | None = None
+
+
+def is_relative(rule: Rule) -> bool:
+    """Say whether a rule is about what is expected."""
+    return rule.rise is not None or rule.drop is not None
 
 
 def wanted(rule: Rule) -> dict[str, tuple[str, ...]]:

@@ -112,7 +112,7 @@ class Detect:
             told = {(f.signal, f.cohort) for f in found}
             found += [f for f in drifts if (f.signal, f.cohort) not in told]
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
-            found += self._rules.step(self.roster, shown, minute, self._design)
+            found += self._rules.step(self.roster, self.watches, judged, shown, minute, self._design)
             found = self._placed(found)
             found = self._telling.step(self.roster, self.watches, self._canaries, shown, found, minute.minute)
         else:

@@ -1,17 +1,19 @@
 """The rules of the settings, each with what it remembers, over the minutes that close."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelines.detect.burns import BurnRule
 from pipelines.detect.gaps import GapRule
 from pipelines.detect.limits import LimitRule, RuleWatch, memory_key
+from pipelines.detect.relative import RelativeRules
 from pipelines.detect.series import Roster
+from pipelines.detect.watch import Watch
 from schemas.arrays import Floats
 from schemas.panel import Panel
 from schemas.partial import Minute
-from schemas.rule import Rule
-from schemas.score import Finding
+from schemas.rule import Rule, is_relative
+from schemas.score import Finding, Scores
 from schemas.settings import Settings
 from schemas.signal import SignalKind
 
@@ -21,24 +23,33 @@ class Rules:
 
     def __init__(self, settings: Settings) -> None:
         """Begin without memories."""
-        self._watches = _watches(settings)
+        self._watches, self._relative = _made(settings)
 
     def step(
-        self, roster: Roster, shown: dict[SignalKind, Panel], minute: Minute, design_of: Callable[[Panel], Floats]
+        self,
+        roster: Roster,
+        watches: Mapping[SignalKind, Watch],
+        judged: Sequence[tuple[Panel, Scores]],
+        shown: Mapping[SignalKind, Panel],
+        minute: Minute,
+        design_of: Callable[[Panel], Floats],
     ) -> list[Finding]:
-        """Give the series that break a rule now; `design_of` says of each row how many events count as one."""
+        """Give the series that break a rule now; `design_of` says of each row how many events count as one.
+
+        `watches` know what is expected, and `judged` are the scores of the minute.
+        """
         findings: list[Finding] = []
         kinds = [roster.signals[roster.signal_index(watch.rule.signal)].kind for watch in self._watches]
         designs = {kind: design_of(shown[kind]) for kind in set(kinds) & set(shown)}
         for watch, kind in zip(self._watches, kinds, strict=True):
             if kind in shown:
                 findings += watch.step(roster, shown[kind], minute, designs[kind])
-        return findings
+        return findings + self._relative.step(roster, watches, judged, minute)
 
     def reload(self, settings: Settings) -> None:
         """Take other rules; those that remember the same as before go on with it, as after a restart."""
         memories = self.dump()
-        self._watches = _watches(settings)
+        self._watches, self._relative = _made(settings)
         self.load(memories)
 
     def dump(self) -> dict[str, Any]:
@@ -53,9 +64,12 @@ class Rules:
                 watch.load(memory)
 
 
-def _watches(settings: Settings) -> list[RuleWatch]:
-    """Make the watches of the rules that are not turned off."""
-    return [rule_watch(rule, settings.cohorts.sets) for rule in settings.rules if rule.enabled]
+def _made(settings: Settings) -> tuple[list[RuleWatch], RelativeRules]:
+    """Make the watches of the rules that are not turned off; those of relative ones are apart."""
+    rules = [rule for rule in settings.rules if rule.enabled]
+    relative = [rule for rule in rules if is_relative(rule)]
+    plain = [rule for rule in rules if not is_relative(rule)]
+    return [rule_watch(rule, settings.cohorts.sets) for rule in plain], RelativeRules(relative)
 
 
 def rule_watch(rule: Rule, sets: tuple[tuple[str, ...], ...]) -> RuleWatch:

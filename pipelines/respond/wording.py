@@ -8,7 +8,7 @@ import msgspec
 from schemas.account import Beside
 from schemas.account_words import said_of
 from schemas.alert import Alert
-from schemas.breach import Breach, Gap, Trouble
+from schemas.breach import Breach, Gap, Moved, Trouble
 from schemas.breach_words import breach_in_words, breach_title
 from schemas.incident import Effect, Incident
 from schemas.score import Candidate, Recovered
@@ -81,6 +81,8 @@ def title_of(
     'Refusal rate up x3.06 in prompt_version v2 against the rest of all traffic (3.2 % -> 9.8 %)'
     >>> title_of(rate, effect, "up", {}, limit=True)
     'Refusal rate above its limit in all traffic (9.8 %, limit 3.2 %)'
+    >>> title_of(rate, effect, "up", {}, limit=True, breach=Moved(3.06, 0.5, 5, 400, 20.0))
+    'Refusal rate up x3.06 in all traffic (3.2 % -> 9.8 %)'
     >>> latency = Signal("latency_ms", "level", "ms", "", "performance", "speed")
     >>> drift = Effect(0.25, 0.1, 0.08, 0.12, SHAPE_UNIT, 2.5)
     >>> title_of(latency, drift, "up", {"tenant": "acme"}, limit=False)
@@ -91,7 +93,7 @@ def title_of(
     """
     if isinstance(breach, Trouble):
         return trouble_title(signal.name, breach)
-    if breach is not None:
+    if breach is not None and not isinstance(breach, Moved):
         return breach_title(breach, name_of(signal), scope)
     signal = in_unit_of(effect, signal)
     observed, expected = quantity(effect.observed, signal), quantity(effect.expected, signal)
@@ -99,7 +101,7 @@ def title_of(
         return f"{name_of(signal)} has another shape in {where(scope)} ({observed} stand where {expected} usually do)"
     if is_silence(signal, effect) and not limit:
         return f"Silence in {where(scope)} ({observed}, expected {expected})"
-    if limit:
+    if limit and not isinstance(breach, Moved):
         side = "above" if direction == "up" else "below"
         return f"{name_of(signal)} {side} its limit in {where(scope)} ({observed}, limit {expected})"
     rest = "" if beside is None else f" against the rest of {where(beside.cohort)}"
@@ -119,6 +121,8 @@ def explain(incident: Incident, signal: Signal) -> str:
     said = [f"{name_of(signal)} in {where(incident.scope)}: {quantity(effect.observed, signal)}"]
     if isinstance(incident.breach, Gap):
         said[0] += f" where its other values show {quantity(effect.expected, signal)}"
+    elif isinstance(incident.breach, Moved):
+        said[0] += f" where {quantity(effect.expected, signal)} was expected"
     elif incident.level == "limit":
         said[0] += f", past the limit of {quantity(effect.expected, signal)}"
     else:

@@ -108,7 +108,10 @@ WRONG = [
         "f.yaml:1: detection must allow at least as many tickets as pages a week, and as many notes as tickets",
     ),
     ("owners: {by_category: {baas: x}}", 'f.yaml:1: there is no category "baas"; did you mean "bias"?'),
-    ("rules: [{name: a, signal: refusal_rate}]", 'f.yaml:1: rule "a" has no limit; give it above, below or objective'),
+    (
+        "rules: [{name: a, signal: refusal_rate}]",
+        'f.yaml:1: rule "a" has no limit; give it above, below, rise, drop or objective',
+    ),
     (
         "rules: [{name: a, signal: refusal_rat, above: 1}]",
         'f.yaml:1: rule "a" names the unknown signal "refusal_rat"; did you mean "refusal_rate"?',
@@ -120,6 +123,20 @@ WRONG = [
     (
         "rules: [{name: a, signal: refusal_rate, above: 1, match: {tenannt: x}}]",
         'f.yaml:1: rule "a" names the unknown dimension "tenannt"; did you mean "tenant"?',
+    ),
+    (
+        "rules:\n  - name: a\n    signal: traffic\n    drop: 0.5",
+        (
+            'f.yaml:3: rule "a" looks at traffic, of which nothing is expected; rise and drop are for rates, counts '
+            "and levels"
+        ),
+    ),
+    (
+        "rules:\n  - {name: a, signal: error_rate, rise: 0.3, window_minutes: 90}",
+        (
+            'f.yaml:2: rule "a" is held against what is expected, for which 60 minutes are kept at most; '
+            "set window_minutes to 60 or less"
+        ),
     ),
     (
         "rules:\n  - {name: a, signal: error_rate, above: 1, match: {surface: []}}",
@@ -238,7 +255,7 @@ WRONG = [
     ),
     (
         "rules: [{name: a, signal: error_rate, objective: 0.99, above: 2}]",
-        'f.yaml:1: rule "a" has an objective, which takes no above, below or gap; make two rules of it',
+        'f.yaml:1: rule "a" has an objective, which takes no above, below, rise, drop or gap; make two rules of it',
     ),
     (
         "rules:\n  - name: a\n    signal: latency_ms\n    objective: 0.99",
@@ -323,7 +340,7 @@ notifers: []
         "f.yaml:9: serve.port is set a second time; line 8 sets it first",
         "f.yaml:11: rules[0] needs signal",
         'f.yaml:12: unknown setting "abvoe" in rules[0]; did you mean "above"?',
-        'f.yaml:13: rule "b" has no limit; give it above, below or objective',
+        'f.yaml:13: rule "b" has no limit; give it above, below, rise, drop or objective',
         'f.yaml:15: unknown setting "notifers" in the settings; did you mean "notifiers"?',
     ]
 

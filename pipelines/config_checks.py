@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pipelines.aggregate.signals import RESERVED, rows
 from pipelines.config_address import called, web_address
 from pipelines.config_people import check_ladder, check_people
+from pipelines.config_quiet import check_quiet
 from pipelines.config_reader import Place, nearest
 from pipelines.config_rules import check_rules, dimensions_of, known_dimensions, once
 from pipelines.config_sinks import check_file, check_sink_files, check_sinks
@@ -27,7 +28,7 @@ STORES = ("sqlite",)
 def check(settings: Settings, report: Report) -> None:
     """Report everything in the settings that does not fit together."""
     sections = (_source, _signals, _cohorts, _budget, _categories, _notifiers, _heartbeat, _storage, _serve)
-    for one in (*sections, check_people, check_ladder):
+    for one in (*sections, check_people, check_ladder, check_quiet):
         one(settings, report)
     check_rules(settings, report)
 

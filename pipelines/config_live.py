@@ -32,6 +32,7 @@ ROWS = (
     Row("detection.false_notes_per_week", "reload", "as for pages"),
     Row("rules", "reload", "a rule that counts the same goes on with its windows; alerts are kept apart from rules"),
     Row("severities", "reload", "they are asked for in every minute; what is open is raised and never lowered"),
+    Row("quiet", "reload", "it is asked for before every message, and when an incident ends or comes back"),
     Row(
         "owners", "reload", "they are asked for when an incident opens or is classed anew, and when somebody is called"
     ),

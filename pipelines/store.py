@@ -38,6 +38,7 @@ from pipelines.store_rows import (
     series_row,
     upsert,
 )
+from pipelines.store_silences import Silences
 from pipelines.store_terms import Retention, StoreError
 from pipelines.store_words import UNREADABLE_ROW, failure
 from schemas.act import standing
@@ -72,6 +73,7 @@ class Store:
         self.acts = Acts(self._reading, self._writing)
         self.audit = Audit(self._reading, self._writing)
         self.outbox = Deliveries(self._reading, self._writing)
+        self.silences = Silences(self._reading, self._writing)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, check: bool = True, lease: Lease | None = None) -> "Store":

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from pipelines.store_part import Part
 from pipelines.store_tables import AUDIT
-from schemas.audit import AuditLine
+from schemas.audit import WHAT_CHARS_MAX, AuditLine
 
 AUDIT_LINES_MAX = 100_000
 """A line a minute for two months; a busy team writes some hundred a day."""
@@ -15,15 +15,20 @@ class Audit(Part):
 
     def add(self, line: AuditLine) -> None:
         """Write a line."""
-        row = {"at_ms": line.at_ms, "who": line.who, "what": line.what, "origin": line.where}
         with self._writing() as connection:
-            connection.execute(insert(AUDIT), [row])
+            note(connection, line)
 
     def lines(self, limit: int) -> list[AuditLine]:
         """Give the latest lines, newest first."""
         query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
         with self._reading() as connection:
             return [AuditLine(row.at_ms, row.who, row.what, row.origin) for row in connection.execute(query)]
+
+
+def note(connection: Connection, line: AuditLine) -> None:
+    """Write a line in a transaction that does what the line tells."""
+    row = {"at_ms": line.at_ms, "who": line.who, "what": line.what[:WHAT_CHARS_MAX], "origin": line.where}
+    connection.execute(insert(AUDIT), [row])
 
 
 def shorten(connection: Connection, from_ms: int) -> None:

@@ -41,6 +41,7 @@ def prune(connection: Connection, keep: Retention) -> str:
         delete(t.JOURNAL).where((journal.at_ms < keep.finished_from_ms) | (journal.id <= last - JOURNAL_LINES_MAX))
     )
     shorten(connection, keep.finished_from_ms)
+    connection.execute(delete(t.SILENCES).where(t.SILENCES.c.ends_ms < keep.finished_from_ms))
     return told
 
 

@@ -65,7 +65,15 @@ def _audit(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_audit_at_ms ON audit (at_ms)")
 
 
-STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts, _letters, _audit)
+def _people(connection: Connection) -> None:
+    """Make room for what people set up beside incidents: silences."""
+    connection.exec_driver_sql(
+        "CREATE TABLE silences (id VARCHAR(64) NOT NULL, ends_ms BIGINT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_silences_ends_ms ON silences (ends_ms)")
+
+
+STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts, _letters, _audit, _people)
 """The first takes format 1 to 2, and so on; there is one fewer than there are formats."""
 
 

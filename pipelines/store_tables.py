@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-FORMAT = 6
+FORMAT = 7
 """Version of the tables; a store of a newer version is refused, because an older Limen would misread it."""
 ONLY = 1
 """The id of the one row that a table for a single value has."""
@@ -175,4 +175,11 @@ AUDIT = Table(
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
     Column("origin", Text, nullable=False),
+)
+SILENCES = Table(
+    "silences",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("ends_ms", BigInteger, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
 )

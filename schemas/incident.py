@@ -60,7 +60,7 @@ class Incident(msgspec.Struct, frozen=True):
     opened again. `quiet_ms` is since when it is open without evidence and not shown to be back, `lead_back_ms` when the
     series of its lead was shown to be back, and `ended` how it resolved by itself. `path` names whose escalation chain
     is called, "" that of its owner, and within `decide_minutes` containment is to be decided on, where that is not 0:
-    both come from its rule.
+    both come from its rule. `rules` names those of its alerts.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Incident(msgspec.Struct, frozen=True):
     ended: Ended = ""
     path: str = ""
     decide_minutes: int = 0
+    rules: tuple[str, ...] = ()
 
 
 class Notification(msgspec.Struct, frozen=True):

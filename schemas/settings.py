@@ -13,6 +13,7 @@ from schemas.incident import Severity
 from schemas.ladder import Ladder, Names
 from schemas.mail import Mail
 from schemas.people import Owners
+from schemas.quiet import Quiet
 from schemas.rule import Rule
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -265,6 +266,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detection: Detection = Detection()
     rules: tuple[Rule, ...] = ()
     severities: Severities = Severities()
+    quiet: Quiet = Quiet()
     owners: Owners = Owners()
     notifiers: tuple[Notifier, ...] = (Notifier(name="log"),)
     heartbeat: Heartbeat = Heartbeat()

@@ -99,6 +99,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "owner": incident.owner,
         "title": incident.title,
         "signals": list(incident.signals),
+        "rules": list(incident.rules),
         "lead_signal": incident.lead_signal,
         "direction": incident.direction,
         "scope": incident.scope,

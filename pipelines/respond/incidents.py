@@ -44,7 +44,7 @@ CHANGES_MAX = 10
 TIMELINE_MAX = 200
 """Longest timeline; beyond it the first entry and the latest stay."""
 SIGNALS_MAX = 50
-"""Most signals named; more moved signals than this say that everything moved."""
+"""Most signals, and rules, named; more moved signals than this say that everything moved."""
 WHO = "limen"
 
 
@@ -223,6 +223,7 @@ class Reviewer:
             alerts_total=incident.alerts_total + len(joined),
             series=tuple(dict.fromkeys(series))[: self._alerts_max],
             signals=tuple(dict.fromkeys(signals))[:SIGNALS_MAX],
+            rules=tuple(dict.fromkeys((*incident.rules, *(alert.rule for alert in joined))))[:SIGNALS_MAX],
         )
 
     def sealed(self, case: Case) -> Incident | None:

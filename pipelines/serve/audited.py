@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from pipelines.store import Store
-from schemas.audit import WHAT_CHARS_MAX, AuditLine
+from schemas.audit import AuditLine
 from schemas.words import rfc3339
 
 REFUSALS_MAX = 60
@@ -70,4 +70,4 @@ class Audited:
 
     def _add(self, request: HTTPConnection, who: str, what: str) -> None:
         where = request.client.host if request.client else ""
-        self._store.audit.add(AuditLine(self._now_ms(), who, what[:WHAT_CHARS_MAX], where))
+        self._store.audit.add(AuditLine(self._now_ms(), who, what, where))

@@ -79,6 +79,7 @@ def incident_shape(incident: Incident) -> IncidentShape:
         owner=incident.owner,
         title=incident.title,
         signals=incident.signals,
+        rules=incident.rules,
         lead_signal=incident.lead_signal,
         lead_alert=incident.lead_alert,
         direction=incident.direction,

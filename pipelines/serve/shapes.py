@@ -61,6 +61,7 @@ class IncidentShape(msgspec.Struct, frozen=True):
     owner: str
     title: str
     signals: tuple[str, ...]
+    rules: tuple[str, ...]
     lead_signal: str
     lead_alert: str
     direction: Literal["up", "down"]

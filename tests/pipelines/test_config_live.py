@@ -17,6 +17,7 @@ LIVE = {
     "rules",
     "severities",
     "owners",
+    "quiet",
     "notifiers",
     "heartbeat",
     "serve.public_url",

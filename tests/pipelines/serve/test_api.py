@@ -57,6 +57,7 @@ OPEN = {
     "owner": "on-call",
     "title": "Refusals tripled in region eu",
     "signals": ["refusal_rate"],
+    "rules": ["anomaly"],
     "lead_signal": "refusal_rate",
     "lead_alert": "a1",
     "direction": "up",

@@ -26,6 +26,7 @@ from pipelines.respond.alerts import ANOMALY
 from pipelines.respond.answered import answered
 from pipelines.run_clock import SystemClock
 from pipelines.serve.reading import ACTIVE_ALERTS
+from pipelines.serve.signals_said import signals_said
 from pipelines.store import Store, StoreError
 from schemas.incident import OPEN, Incident
 from schemas.settings import Settings
@@ -108,23 +109,27 @@ def list_incidents(config: str | None, form: str, *, every: bool, limit: int) ->
 def show_incident(config: str | None, form: str, incident_id: str) -> None:
     """Show one incident with its timeline and alerts; the beginning of its id is enough.
 
-    As JSON it is what `incidents list` gives; `alert_details` holds its alerts as `alerts` gives them, and `response`
-    what people and clocks did.
+    As JSON it is what `incidents list` gives; `alert_details` holds its alerts as `alerts` gives them, `response`
+    what people and clocks did, and `signal_details` what each signal of its category said.
     """
     settings = settings_of(config)
     with reading(settings) as store:
         incident = find(store, incident_id)
         heard = store.acts.found(incident.id)
-        shown = [alert_json(alert) for alert in store.alerts_of(incident.alert_ids[:LIMIT_MAX])]
+        own = store.alerts_of(incident.alert_ids[:LIMIT_MAX])
+    shown, said = [alert_json(alert) for alert in own], signals_said(incident, own, settings)
     response = None if heard is None else answered(heard, settings, SystemClock().now_ms())
     if form == JSON:
         more = {"alert_details": shown, "response": msgspec.to_builtins(response)}
+        more |= {"signal_details": msgspec.to_builtins(said)}
         click.echo(json_text(incident_json(incident) | more))
         return
     for line in story(incident, catalogue(settings.signals, settings.cohorts).signal):
         say(line)
     for line in standing_of(response) if response is not None else ():
         say(line)
+    for each in said:
+        say(f"  signal    {each.signal}: {each.what}")
     say()
     for entry in incident.timeline:
         say(f"{moment(rfc3339(entry.at_ms))}  {entry.who}: {entry.what}")

@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.account import Account
 from schemas.breach import Breach
+from schemas.peer import Peer
 from schemas.score import Candidate
 
 Severity = Literal["sev1", "sev2", "sev3", "sev4"]
@@ -60,7 +61,8 @@ class Incident(msgspec.Struct, frozen=True):
     opened again. `quiet_ms` is since when it is open without evidence and not shown to be back, `lead_back_ms` when the
     series of its lead was shown to be back, and `ended` how it resolved by itself. `path` names whose escalation chain
     is called, "" that of its owner, and within `decide_minutes` containment is to be decided on, where that is not 0:
-    both come from its rule. `rules` names those of its alerts.
+    both come from its rule. `rules` names those of its alerts, `rule` that of its lead alert, and `peers` are the
+    signals of its category as they stood when it was found.
     """
 
     id: str
@@ -100,6 +102,8 @@ class Incident(msgspec.Struct, frozen=True):
     path: str = ""
     decide_minutes: int = 0
     rules: tuple[str, ...] = ()
+    rule: str = ""
+    peers: tuple[Peer, ...] = ()
 
 
 class Notification(msgspec.Struct, frozen=True):

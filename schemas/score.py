@@ -8,6 +8,7 @@ import msgspec
 from schemas.account import Account
 from schemas.arrays import Floats, Ints
 from schemas.breach import Breach
+from schemas.peer import Peer
 from schemas.signal import Cohort
 
 SHAPE = "shape"
@@ -71,7 +72,8 @@ class Finding(msgspec.Struct, frozen=True):
     detector for budgeted evidence, or `limit:<rule>` for an absolute limit. `n` and `excess` are sums since onset.
     `inside` are watched cohorts that hold all events of this one and more, whatever dimensions they name: the model
     that a tenant has only ever used. `account` says where it comes from; most findings have none. `breach`
-    is what a limit has to say beyond its bound.
+    is what a limit has to say beyond its bound. `peers` are the signals of its category as they stood when people were
+    to hear of it first.
     """
 
     signal: str
@@ -94,6 +96,7 @@ class Finding(msgspec.Struct, frozen=True):
     inside: tuple[Cohort, ...] = ()
     account: Account | None = None
     breach: Breach | None = None
+    peers: tuple[Peer, ...] = ()
 
 
 class Recovered(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from pipelines.detect.hours import Hours
 from pipelines.detect.judged import Judged
 from pipelines.detect.mix import Mix
 from pipelines.detect.panels import panels
+from pipelines.detect.peers import Heard
 from pipelines.detect.recovery import Recovery
 from pipelines.detect.rules import Rules
 from pipelines.detect.series import Roster
@@ -75,6 +76,7 @@ class Detect:
         self._covered.step(covered)
         candidates = self._changes.step(minute)
         judged: list[tuple[Panel, Scores]] = []
+        heard: dict[SignalKind, Heard] = {}
         found: list[Finding] = []
         recovered: tuple[Recovered, ...] = ()
         shown = panels(self.roster, minute, places)
@@ -107,6 +109,7 @@ class Detect:
                     self._contrasts.absolve(back.rows)
                     self._contrasts.settle(suspicious, verdicts.level >= Level.PAGE, free)
                 judged.append((shown[kind], scores))
+                heard[kind] = Heard(scores, log_weights)
                 found += findings(self.roster, verdicts, shown[kind], scores, minute)
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
             told = {(f.signal, f.cohort) for f in found}
@@ -114,7 +117,8 @@ class Detect:
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             found += self._rules.step(self.roster, self.watches, judged, shown, minute, self._design)
             found = self._placed(found)
-            found = self._telling.step(self.roster, self.watches, self._canaries, shown, found, minute.minute)
+            told_by = (self.roster, self.watches, self._canaries, shown, heard, self.budget)
+            found = self._telling.step(*told_by, found, minute.minute)
         else:
             for watch in self.watches.values():
                 watch.skip(minute.minute)

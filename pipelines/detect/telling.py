@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from detectors.budget import Budget
 from pipelines.detect.account import accounts
 from pipelines.detect.canary import Canaries
 from pipelines.detect.cells import Cells
+from pipelines.detect.peers import Heard, peers
 from pipelines.detect.series import Roster
 from pipelines.detect.watch import Watch
 from schemas.panel import Panel
@@ -18,6 +20,8 @@ ACCOUNTS_MAX = 20
 """Most accounts in one minute: an incident needs one, and a storm is to close its minutes in time."""
 GROWN = 1.25
 """A finding is told again when its log return period has grown by this factor, or its level has risen."""
+UNACCOUNTED = frozenset({Reason.CREEP, Reason.SHAPE})
+"""An account is of the last hour, to which a creep is nothing new; a shape brings its own."""
 FORGET_MINUTES = 60
 """A finding that comes back within an hour goes on; later it is another one."""
 
@@ -46,33 +50,37 @@ class Telling:
         watches: dict[SignalKind, Watch],
         canaries: dict[SignalKind, Canaries],
         shown: dict[SignalKind, Panel],
+        heard: dict[SignalKind, Heard],
+        budget: Budget,
         found: Sequence[Finding],
         minute: int,
     ) -> list[Finding]:
-        """Give the findings of one minute, those that are due with their account."""
+        """Give the findings of one minute, those that are due with their account and, once, with their peers."""
         due = [place for place, finding in enumerate(found) if self._is_due(finding)]
         due = sorted(due, key=lambda place: (-found[place].level, -found[place].log_fleet, place))[:ACCOUNTS_MAX]
         by_kind: dict[SignalKind, list[int]] = {}
         for place in due:
-            by_kind.setdefault(roster.signals[roster.signal_index(found[place].signal)].kind, []).append(place)
+            if found[place].reason not in UNACCOUNTED:
+                by_kind.setdefault(roster.signals[roster.signal_index(found[place].signal)].kind, []).append(place)
         made = list(found)
+        for place in due:
+            if _key(found[place]) not in self._told:
+                beside = peers(roster, watches, heard, budget, found[place], minute)
+                made[place] = msgspec.structs.replace(found[place], peers=beside)
         for kind, places in by_kind.items():
             if kind not in watches:
                 continue  # a limit may watch what no detector judges
             asked = [found[place] for place in places]
             told = accounts(roster, self._cells, watches[kind], canaries.get(kind), shown[kind], asked)
             for place, account in zip(places, told, strict=True):
-                made[place] = msgspec.structs.replace(found[place], account=account)
+                made[place] = msgspec.structs.replace(made[place], account=account)
         self._remember(found, set(due), minute)
         return made
 
     def _is_due(self, finding: Finding) -> bool:
-        """Say whether a finding is worth an account that it has not had yet.
-
-        An account is of the last hour, to which a creep is nothing new; a shape brings its own.
-        """
+        """Say whether a finding is worth being told of as it has not been yet."""
         told = self._told.get(_key(finding))
-        if finding.level < Level.NOTE or finding.reason in {Reason.CREEP, Reason.SHAPE}:
+        if finding.level < Level.NOTE:
             return False
         return told is None or finding.level > told.level or finding.log_fleet > GROWN * told.log_fleet
 

@@ -138,12 +138,13 @@ def _fired_if_due(alert: Alert, policy: Policy, now_ms: int) -> Alert:
 def _seen(alert: Alert, finding: Finding, now_ms: int) -> Alert:
     """Take in a finding of the same direction; the onset of a limit is where it was first broken.
 
-    Few findings have an account: the last one given stands beside the strongest finding.
+    Few findings have an account: the last one given stands beside the strongest finding, and so do the first peers.
     """
     if finding.reason == Reason.LIMIT:
         finding = msgspec.structs.replace(finding, onset_ms=alert.peak.onset_ms)
     peak = finding if strength(finding) > strength(alert.peak) else alert.peak
-    peak = msgspec.structs.replace(peak, account=finding.account or alert.peak.account)
+    account, peers = finding.account or alert.peak.account, alert.peak.peers or finding.peers
+    peak = msgspec.structs.replace(peak, account=account, peers=peers)
     return msgspec.structs.replace(alert, latest=finding, peak=peak, last_seen_ms=now_ms)
 
 

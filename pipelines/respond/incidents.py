@@ -143,6 +143,7 @@ class Reviewer:
             incident = msgspec.structs.replace(
                 incident,
                 lead_alert=lead.id,
+                rule=lead.rule,
                 lead_signal=lead.signal,
                 direction=lead.direction,
                 onset_ms=lead.peak.onset_ms,
@@ -202,9 +203,11 @@ class Reviewer:
         decides = self._strongest(lead or strictest)
         category = self._triage.category(decides)
         deadlines = [each for each in (incident.decide_minutes, self._triage.decide_minutes(decides)) if each]
+        kept = incident.peers if category == incident.category else ()
         return msgspec.structs.replace(
             incident,
             category=category,
+            peers=kept or decides.peak.peers,
             family=CATEGORIES[category],
             owner=self._triage.owner(decides),
             runbook=self._triage.runbook(decides),

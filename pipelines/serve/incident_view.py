@@ -6,6 +6,7 @@ from pipelines.respond.answered import answered
 from pipelines.serve.convert import alert_shape, entry_shape, incident_shape
 from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import AlertShape, EntryShape, IncidentShape
+from pipelines.serve.signals_said import SignalSaid, signals_said
 from pipelines.serve.views import numbers_of
 from schemas.act import Heard
 from schemas.views import ResponseShape
@@ -15,12 +16,13 @@ INCIDENT_ALERTS_MAX = 1_000
 
 
 class IncidentDetail(msgspec.Struct, frozen=True):
-    """One incident with its timeline, its alerts and what people did about it."""
+    """One incident with its timeline, its alerts, what people did about it, and what signals of its category said."""
 
     incident: IncidentShape
     timeline: tuple[EntryShape, ...]
     alerts: tuple[AlertShape, ...]
     response: ResponseShape
+    signals: tuple[SignalSaid, ...]
 
 
 def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
@@ -37,4 +39,5 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
         timeline=tuple(entry_shape(entry) for entry in incident.timeline),
         alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in alerts),
         response=answered(heard, sources.settings(), status.heartbeat_ms),
+        signals=signals_said(incident, alerts, sources.settings()),
     )

@@ -99,7 +99,7 @@ def test_one_incident_is_told_in_plain_words(config):
     """What, where, how much, how rare, since when, what changed, who owns it; the timeline and the alerts follow."""
     result = RUNNER.invoke(incidents, ["show", "inc-1", "-c", config])
     told = [line.rstrip() for line in result.stdout.splitlines()]
-    assert told[:13] == [
+    assert told[:14] == [
         "sev2  Refusals have tripled",
         "  where     region eu",
         "  what      refusal_rate is 12.5 %, and 4 % was expected (usually 3 to 6 %)",
@@ -111,6 +111,7 @@ def test_one_incident_is_told_in_plain_words(config):
         "  incident  inc-1, alerts: 1",
         "  state     triage as sev2, owned by on-call",
         f"  people    {', '.join(f'{role}: nobody' for role in ROLES)}",
+        "  signal    refusal_rate: crossed at 2026-01-05 00:11 UTC, the first",
         "",
         "2026-01-05 00:12  limen: opened at sev2 (page): Refusals have tripled",
     ]
@@ -136,6 +137,7 @@ def test_an_incident_has_one_form_for_programs(config):
     shown = json.loads(RUNNER.invoke(incidents, ["show", "inc-1", "-o", "json", "-c", config]).stdout)
     assert [alert["id"] for alert in shown.pop("alert_details")] == ["al-1"]
     assert shown.pop("response")["clocks"] == []
+    assert [each["signal"] for each in shown.pop("signal_details")] == ["refusal_rate"]
     assert shown == listed
     assert listed["alerts"] == ["al-1"]
 

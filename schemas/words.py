@@ -1,6 +1,7 @@
 """The words and numbers that people read: odds, quantities, times and cohorts, each said one way everywhere."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -20,6 +21,19 @@ _SPANS = (
     (14, DAY_MINUTES, "day"),
     (104, WEEK_MINUTES, "week"),
 )
+
+
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""Control characters but tab and line feed, other ends of lines, and marks of direction."""
+
+
+def unsteered(text: str) -> str:
+    r"""Take out what would steer the program of a reader.
+
+    >>> unsteered("eu\x1b[31m"), unsteered("a\u202eb"), unsteered("Zürich\n東京")
+    ('eu [31m', 'a b', 'Zürich\n東京')
+    """
+    return _STEERS.sub(" ", text)
 
 
 def span(minutes: float) -> str:

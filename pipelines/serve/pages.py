@@ -1,4 +1,4 @@
-"""Pages are the same answers as the API's, drawn as HTML by the templates; everything from data is escaped there."""
+"""Pages are the same answers as the API's, drawn as HTML by the templates; what is data is text there."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from schemas.account_words import Said, percent, said_of
 from schemas.breach_words import breach_in_words
 from schemas.score import SHAPE
 from schemas.signal import Signal
-from schemas.words import SHAPE_UNIT, between, is_share, moment, number, odds, quantity, where
+from schemas.words import SHAPE_UNIT, between, is_share, moment, number, odds, quantity, unsteered, where
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,6 +40,7 @@ class Pages:
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
+            finalize=_unsteered,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -136,10 +137,15 @@ def as_data(value: Any) -> Markup:
     >>> as_data({"tenant": "</script>"})
     Markup('{"tenant":"\\u003c/script\\u003e"}')
     """
-    text = msgspec.json.encode(value).decode()
+    text = unsteered(msgspec.json.encode(value).decode())
     for sign, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
         text = text.replace(sign, escape)
     return Markup(text)  # noqa: S704 - the three signs that HTML reads are gone
+
+
+def _unsteered(value: object) -> object:
+    """Give what a template shows: no text from data steers the browser or turns the direction of what follows it."""
+    return unsteered(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _spark(row: UnusualShape) -> Picture:

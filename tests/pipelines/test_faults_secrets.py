@@ -227,7 +227,7 @@ def commanded(config):
     ]
     asked += [
         ["rejects", "list", "-o", "json"],
-        ["audit"],
+        ["audit", "list"],
         ["doctor"],
         *(["notify", "test", f"to-{kind}"] for kind in SINKS),
     ]

@@ -6,9 +6,9 @@ The labels are the identity of an alert there, so none holds a value, a score, a
 import re
 from typing import Any
 
-from pipelines.respond.notifiers.text import cut, one_line, said_of, shown
+from pipelines.respond.notifiers.text import cut, is_link, one_line, said_of
 from schemas.incident import Notification
-from schemas.words import where
+from schemas.words import unsteered, where
 
 SEVERITIES = {"sev1": "critical", "sev2": "critical", "sev3": "warning", "sev4": "info"}
 LABEL_RUNES_MAX = 500
@@ -50,8 +50,8 @@ def annotations_of(notification: Notification, data: dict[str, Any]) -> dict[str
         "incident_severity": data["severity"],
         "state": data["state"],
         "incident_url": data.get("url") or "",
-        "runbook_url": data["runbook"],
-        **{name: shown(text) for name, text in data.get("facts", {}).items()},
+        "runbook_url" if is_link(data["runbook"]) else "runbook": data["runbook"],
+        **{name: unsteered(text) for name, text in data.get("facts", {}).items()},
     }
     return {name: cut(text, ANNOTATION_RUNES_MAX) for name, text in annotations.items() if text}
 

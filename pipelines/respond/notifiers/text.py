@@ -4,12 +4,12 @@ Values come from outside. What would steer a reader's program (control character
 writing) is taken out here; what a sink's own markup means, the sink escapes.
 """
 
-import re
 from typing import Any
 
 import msgspec
 
 from schemas.incident import OVER, Notification
+from schemas.words import unsteered
 
 MARK = "…"
 """Stands at the end of a text that was cut."""
@@ -45,8 +45,6 @@ _LABELS = {
     "deadline": "Next deadline",
 }
 """Facts of a message -> what stands before them."""
-_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-"""Control characters but tab and line feed, other ends of lines, and marks of direction."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -73,17 +71,17 @@ def said_of(notification: Notification) -> Said:
     kind = "" if data.get("kind", "real") == "real" else f"{str(data['kind']).upper()} "
     begin = _SAID.get(notification.type, notification.type)
     act = data.get("act")
-    facts = [(_LABELS.get(key, key), shown(text)) for key, text in data.get("facts", {}).items()]
-    facts.append(("Owner", shown(data["owner"])))
+    facts = [(_LABELS.get(key, key), unsteered(text)) for key, text in data.get("facts", {}).items()]
+    facts.append(("Owner", unsteered(data["owner"])))
     if act:
-        facts.insert(0, (shown(act["who"]), shown(act["what"])))
+        facts.insert(0, (unsteered(act["who"]), unsteered(act["what"])))
     links = [("Incident", data.get("url")), ("Runbook", data.get("runbook"))]
     return Said(
         incident_id=data["id"],
         severity=data["severity"],
         over=is_over(data),
         headline=one_line(f"{kind}[{data['severity']}] {begin}: {data['title']}"),
-        explanation=shown(data["explanation"]),
+        explanation=unsteered(data["explanation"]),
         facts=tuple(facts),
         links=tuple((name, address) for name, address in links if address and is_link(address)),
     )
@@ -110,22 +108,13 @@ def plain(said: Said) -> str:
     return "\n\n".join(part for part in (said.headline, said.explanation, facts, links) if part)
 
 
-def shown(text: str) -> str:
-    r"""Take out what would steer the program of a reader.
-
-    >>> shown("eu\x1b[31m"), shown("a\u202eb"), shown("Zürich\n東京")
-    ('eu [31m', 'a b', 'Zürich\n東京')
-    """
-    return _STEERS.sub(" ", text)
-
-
 def one_line(text: str) -> str:
     r"""Give a text on one line, as a headline needs it.
 
     >>> one_line("a\r\nBcc: b@x.example")
     'a Bcc: b@x.example'
     """
-    return " ".join(shown(text).split())
+    return " ".join(unsteered(text).split())
 
 
 def cut(text: str, runes_max: int) -> str:

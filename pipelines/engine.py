@@ -232,7 +232,7 @@ class Engine:
         return self._parts.respond.operate(signs)
 
     def _judge(self, minute: Minute) -> Step:
-        """Judge one closed minute; one that is known to be incomplete has no effects, not even an all-clear."""
+        """Judge one closed minute; one that is known to be incomplete has no effects but what people reported in it."""
         assert self._closed_minute < minute.minute, f"minute {minute.minute} closed twice"
         covered = self._parts.respond.covered
         with self.progress.stage("detect"):
@@ -241,12 +241,12 @@ class Engine:
         respond = self._parts.respond
         respond.recall(minute)
         if not minute.scored:
-            return Step(covered, judged, Effects())
+            return Step(covered, judged, respond.reported(minute))
         with self.progress.stage("respond"):
             effects = self._operate(sum(sign.at_ms < minute.detected_ms for sign in self._signs))
             step = respond.step(minute.minute, minute.detected_ms, judged.findings, judged.candidates, judged.recovered)
         self.progress.fired(minute, step)
-        return Step(covered, judged, merged([*effects, step, *respond.look(minute)]))
+        return Step(covered, judged, merged([*effects, step, respond.reported(minute), *respond.look(minute)]))
 
     def _commit(
         self,

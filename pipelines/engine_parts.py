@@ -154,6 +154,10 @@ class Respond(Protocol):
         """Give what signs about the input change; one that was taken in before changes nothing."""
         ...
 
+    def reported(self, minute: Minute) -> Effects:
+        """Give what the reports of people in a closed minute change."""
+        ...
+
     def hear(self, heard: Sequence[Heard]) -> Effects:
         """Give what changes by what people did about incidents."""
         ...

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from pipelines.store_part import Part
-from pipelines.store_rows import delivery_row, upsert
+from pipelines.store_rows import delivery_row, incident_row, upsert
 from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, PROGRESS, RESPONSES
 from schemas.act import Act, Heard, Response, standing
 from schemas.act_words import entry_of
@@ -103,14 +103,26 @@ class Acts(Part):
             rows = connection.execute(_ASKING, {"limit": limit}).all()
         return [_heard(row) for row in rows]
 
-    def put(self, acts: Sequence[Act], response: Response, notifications: Sequence[Notification] = ()) -> bool:
+    def put(
+        self,
+        acts: Sequence[Act],
+        response: Response,
+        notifications: Sequence[Notification] = (),
+        opened: Incident | None = None,
+    ) -> bool:
         """Add acts of one incident with what they come to and the messages that tell of it, in one transaction.
 
-        False, and nothing is written, where somebody else has acted since: the first act's number is taken.
+        `opened` is the incident itself where these acts open it. False, and nothing is written, where somebody else has
+        acted since: the first act's number is taken, or the incident there.
         """
         incident_id, first = acts[0].incident_id, acts[0].number
         assert all(act.number == first + at for at, act in enumerate(acts)), "acts are numbered one after the other"
         with self._writing() as connection:
+            if opened is not None:
+                known = select(INCIDENTS.c.id).where(INCIDENTS.c.id == opened.id)
+                if connection.execute(known).one_or_none() is not None:
+                    return False
+                connection.execute(insert(INCIDENTS), [incident_row(opened)])
             latest = select(func.max(ACTS.c.number)).where(ACTS.c.incident_id == incident_id)
             if (connection.execute(latest).scalar() or 0) != first - 1:
                 return False

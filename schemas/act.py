@@ -35,7 +35,12 @@ ClockVerb = Literal[
     "escalated",  # `subject` was called, because nobody answered
 ]
 """What only clocks do."""
-Verb = Literal[PeopleVerb, ClockVerb]
+DeskVerb = Literal[
+    "declared",  # somebody declared it
+    "reported",  # somebody of the kind `subject` reported it, by the channel `role`
+]
+"""What people do that makes an incident, or joins one."""
+Verb = Literal[DeskVerb, PeopleVerb, ClockVerb]
 CloseReason = Literal["true", "false", "expected_change", "new_normal", "duplicate", "too_little_data"]
 """Why an incident was closed: it was one, it was none, a planned change, accepted as the new normal, and so on."""
 ACTS_MAX = 10_000
@@ -92,7 +97,8 @@ class Response(msgspec.Struct, frozen=True):
     decided beside containment. `told` holds the clocks whose state was told, as
     "clock:state:due time", the latest of them. `reopens` counts how often it was opened again, and `calls` the steps of
     the escalation chain that were taken, the last at `called_ms`. `since` says since when the clocks of a severity run,
-    and `waiting_ms` since when nobody had it.
+    and `waiting_ms` since when nobody had it. `reports` counts what people told of it, the first at `reported_ms`.
+    `graded_by` says who has set the severity.
     """
 
     incident_id: str
@@ -121,6 +127,9 @@ class Response(msgspec.Struct, frozen=True):
     called_ms: int = -1
     waiting_ms: int = -1
     since: dict[Severity, int] = {}
+    reports: int = 0
+    reported_ms: int = -1
+    graded_by: str = ""
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from schemas.act import Act, Verb
 from schemas.incident import Entry
 
 _SENTENCES: dict[Verb, str] = {
+    "declared": "declared",
+    "reported": "reported by {subject}",
     "opened": "the clocks of {subject} begin",
     "acknowledged": "acknowledged",
     "released": "nobody has it any more",

@@ -10,6 +10,7 @@ from schemas.arrays import Hashes, Ints
 from schemas.event import Change
 from schemas.record import Partition
 from schemas.reject import Rejected
+from schemas.report import SeenReport
 
 
 class Coded(msgspec.Struct, frozen=True):
@@ -61,7 +62,8 @@ class Batch(msgspec.Struct, frozen=True):
     `ts_ms` [N] epoch milliseconds; `id_hash` [N] 64-bit hash of event_id; `dims` dimension -> column;
     `ratios` for rates, counts and scores; `levels` [N] fixed-unit integers, -1 where absent; `mixes` for category
     counts (a mix named like a rate holds the categories of its hits); `ids` [N] 64-bit hashes for distinct counts,
-    0 where absent; `scores` evaluations by name. `change_rows` are the rows of the `changes`, in the same order.
+    0 where absent; `scores` evaluations by name. `change_rows` are the rows of the `changes`, in the same order,
+    and so for the `reports` that are more than a count.
     `rejects` are the records that are no events, in offset order, with the event time still unknown.
     """
 
@@ -79,4 +81,6 @@ class Batch(msgspec.Struct, frozen=True):
     scores: Scored | None = None
     changes: tuple[SeenChange, ...] = ()
     change_rows: tuple[int, ...] = ()
+    reports: tuple[SeenReport, ...] = ()
+    report_rows: tuple[int, ...] = ()
     rejects: tuple[Rejected, ...] = ()

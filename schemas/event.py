@@ -41,6 +41,7 @@ Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[datetime, Meta(tz=True)] | EpochMs
 
 EventKind = Literal["turn", "tool", "guardrail", "feedback", "report", "change"]
+Reporter = Literal["user", "staff", "analyst", "press", "partner", "regulator"]
 ToolStatus = Literal["ok", "error", "redacted", "blocked", "unknown"]
 
 DIMENSIONS = (
@@ -112,11 +113,17 @@ class Instruction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """What a person told us about the behaviour of the application."""
+    """What a person told us about the behaviour of the application.
 
-    reporter: Literal["user", "staff", "analyst", "press", "partner", "regulator"] | None = None
+    `category` is one of an incident, `reproduced` whether it was seen again, `version` whether that was in one in use.
+    """
+
+    reporter: Reporter | None = None
     channel: Name | None = None
     authentic: Literal["genuine", "edited", "fabricated", "unknown"] | None = None
+    category: Name | None = None
+    reproduced: bool | None = None
+    version: Literal["current", "older"] | None = None
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):

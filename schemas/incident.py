@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from schemas.account import Account
+from schemas.assessed import Extent
 from schemas.breach import Breach
 from schemas.peer import Peer
 from schemas.score import Candidate
@@ -24,6 +25,10 @@ OVER: tuple[IncidentState, ...] = ("resolved", *FINISHED)
 Ended = Literal["", "back", "limit", "gone", "faded", "continued"]
 """How an incident resolved by itself: its series are shown to be back, its limit holds again, its rule is gone, there
 was no evidence for long enough, or what alerts in it again is another incident. "" where people did, or nobody yet."""
+
+
+Found = Literal["alert", "report", "declared"]
+"""What opened an incident: Limen's own alert, a report of somebody, or a person who had none of either."""
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -62,13 +67,14 @@ class Incident(msgspec.Struct, frozen=True):
     series of its lead was shown to be back, and `ended` how it resolved by itself. `path` names whose escalation chain
     is called, "" that of its owner, and within `decide_minutes` containment is to be decided on, where that is not 0:
     both come from its rule. `rules` names those of its alerts, `rule` that of its lead alert, and `peers` are the
-    signals of its category as they stood when it was found.
+    signals of its category as they stood when it was found. `found` says what opened it; one of level "declared" has
+    no alerts and no figures, and `extent` is how far people said that it reaches.
     """
 
     id: str
     kind: Literal["real", "drill", "replay"]
     state: IncidentState
-    level: Literal["page", "ticket", "note", "limit"]
+    level: Literal["page", "ticket", "note", "limit", "declared"]
     severity: Severity
     category: str
     family: str
@@ -104,6 +110,8 @@ class Incident(msgspec.Struct, frozen=True):
     rules: tuple[str, ...] = ()
     rule: str = ""
     peers: tuple[Peer, ...] = ()
+    found: Found = "alert"
+    extent: Extent | Literal[""] = ""
 
 
 class Notification(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from schemas.arrays import Ints
 from schemas.batch import SeenChange
 from schemas.record import Partition
 from schemas.reject import Rejected, Streak
+from schemas.report import SeenReport
 from schemas.signal import Cohort
 
 PARTIAL_VERSION = 2
@@ -75,6 +76,7 @@ class Partial(msgspec.Struct, frozen=True):
     believable event time seen, -1 before the first. `rejects` are the newest of the records that were none, as many as
     are kept of a partition; `counters` count all. `rejected_in` counts them by the minute that the event time had
     reached, and by reason. `streaks` are the broken ones that ended here, and the one that goes on at the end if any.
+    `reports` are those of people of which each is worth somebody's time.
     """
 
     partition: Partition
@@ -86,6 +88,7 @@ class Partial(msgspec.Struct, frozen=True):
     dictionary: dict[str, list[str]]
     minutes: tuple[PartialMinute, ...]
     changes: tuple[SeenChange, ...] = ()
+    reports: tuple[SeenReport, ...] = ()
     rejects: tuple[Rejected, ...] = ()
     rejected_in: dict[int, dict[str, int]] = {}
     streaks: tuple[Streak, ...] = ()
@@ -124,7 +127,8 @@ class Minute(msgspec.Struct, frozen=True):
     `overflow` counts events whose value, leaf or name went to `__other__`, by dimension, "leaf" or signal. `known` is
     what aggregation has learned of the stream so far (guardrail categories, evaluations): a restart goes on from it.
     `leaf_rates` gives the trials and the hits of each leaf for the signals that are rates of turns. `rejects` counts by
-    reason the records that were no events while the event time of their partitions stood in this minute.
+    reason the records that were no events while the event time of their partitions stood in this minute. `reports` are
+    those of people of which each is worth somebody's time.
     """
 
     minute: int
@@ -138,6 +142,7 @@ class Minute(msgspec.Struct, frozen=True):
     leaves: tuple[Cohort, ...]
     leaf_events: Ints
     changes: tuple[SeenChange, ...] = ()
+    reports: tuple[SeenReport, ...] = ()
     overflow: dict[str, int] = {}
     known: tuple[str, ...] = ()
     leaf_rates: dict[str, tuple[Ints, Ints]] = {}

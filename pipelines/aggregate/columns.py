@@ -10,6 +10,7 @@ import numpy as np
 from pipelines.aggregate.facets import Facet, acts, coded, cohorts, named, outcomes
 from pipelines.aggregate.fixed import SCORE_SCALE, fixed
 from pipelines.aggregate.measures import ABSENT
+from pipelines.aggregate.reports import alone, reported
 from pipelines.aggregate.signals import CATEGORY_PREFIX, EVALUATION_PREFIX, Catalogue, On, Row
 from pipelines.aggregate.text import Reading, Shape
 from schemas.arrays import Bools, Floats, Hashes, Ints
@@ -18,6 +19,7 @@ from schemas.event import DIMENSIONS, Change, Event, Reject, event_time_ms
 from schemas.hashing import hashes64
 from schemas.record import Partition
 from schemas.reject import Rejected
+from schemas.report import SeenReport
 
 T = TypeVar("T")
 _HASHES = 2.0**64
@@ -81,6 +83,7 @@ class Columns:
         id_hash = hashes64([event.event_id for event in events])
         views = self._views(events, id_hash)
         changes = [row for row, event in enumerate(events) if event.kind == "change"]
+        reports = [row for row, event in enumerate(events) if event.kind == "report" and alone(event)]
         return Batch(
             partition=partition,
             start=offsets[0] if offsets else 0,
@@ -97,6 +100,8 @@ class Columns:
             scores=_evaluations(views) if self._catalogue.follows(EVALUATION_PREFIX) else None,
             changes=tuple(self._change(events[row]) for row in changes),
             change_rows=tuple(changes),
+            reports=tuple(self._report(events[row], int(id_hash[row])) for row in reports),
+            report_rows=tuple(reports),
             rejects=rejects,
         )
 
@@ -122,11 +127,19 @@ class Columns:
 
     def _change(self, event: Event) -> SeenChange:
         """Describe a change event and the cohort it names."""
+        change = event.change or Change(what="change")
+        return SeenChange(change, event_time_ms(event), self._cohort(event))
+
+    def _report(self, event: Event, id_hash: int) -> SeenReport:
+        """Describe a report event and the cohort it names."""
+        return SeenReport(reported(event, self._cohort(event)), event_time_ms(event), f"{id_hash:016x}")
+
+    def _cohort(self, event: Event) -> dict[str, str]:
+        """Give the dimensions that an event names."""
         dims = {name: getattr(event, name) for name in DIMENSIONS} | {
             label: (event.labels or {}).get(label) for label in self._catalogue.labels
         }
-        change = event.change or Change(what="change")
-        return SeenChange(change, event_time_ms(event), {name: value for name, value in dims.items() if value})
+        return {name: value for name, value in dims.items() if value}
 
 
 def _read(read: Callable[[list[str]], list[T]], codes: Ints, texts: list[str], wanted: Bools) -> tuple[Ints, list[T]]:

@@ -17,6 +17,7 @@ from schemas.effects import Position
 from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters, Partial
 from schemas.record import Partition
+from schemas.report import SeenReport
 from schemas.settings import Settings
 
 _NONE = np.zeros(0, dtype=np.int64)
@@ -62,6 +63,7 @@ class Reader:
         self._tables: list[Table] = []
         self._counted: list[tuple[Ints, Hashes]] = []
         self._changes: list[SeenChange] = []
+        self._reports: list[SeenReport] = []
         self._verdicts = np.zeros(VERDICTS, dtype=np.int64)
 
     def add(self, batch: Batch) -> None:
@@ -114,6 +116,7 @@ class Reader:
             dictionary=dictionary,
             minutes=minutes,
             changes=tuple(self._changes),
+            reports=tuple(self._reports),
             rejects=found.rejects,
             rejected_in=found.rejected_in,
             streaks=found.streaks,
@@ -175,6 +178,9 @@ class Reader:
         self._verdicts += np.bincount(verdict, minlength=VERDICTS)
         rows, minute = rows[~again], minute[~again]
         self._counted.append((minute, batch.id_hash[rows]))
+        if batch.reports:
+            on_time = set(rows.tolist())
+            self._reports += [r for r, at in zip(batch.reports, batch.report_rows, strict=True) if at in on_time]
         if batch.changes:
             # A change is no behaviour: it is kept as a change and forms no cell.
             fresh = set(rows.tolist())

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from schemas.effects import Position
 from schemas.minutes import MINUTE_MS
 from schemas.partial import Counters, Minute, Partial, streak_of
 from schemas.record import Partition
+from schemas.report import SeenReport
 from schemas.settings import Settings
 
 __all__ = ["Minutes", "Reader"]
@@ -31,13 +32,18 @@ EMPTY_MINUTES_MAX = 20_160
 an event and are skipped then, because a clock that was wrong by years must not cost millions of minutes."""
 
 
-class Announced:
-    """The changes announced in one minute, of which the earliest `most` are kept, in whatever order they come."""
+REPORTS_MAX = 100
+"""Most reports of people in one minute that are looked at one by one; more is a program."""
+Seen = TypeVar("Seen", SeenChange, SeenReport)
+
+
+class Announced(Generic[Seen]):
+    """What was announced in one minute, of which the earliest `most` are kept, in whatever order they come."""
 
     def __init__(self, most: int) -> None:
         """Begin without any."""
         self._most = most
-        self._kept: list[SeenChange] = []
+        self._kept: list[Seen] = []
         self.total = 0
 
     @property
@@ -45,15 +51,15 @@ class Announced:
         """Count those that are not kept."""
         return max(0, self.total - self._most)
 
-    def add(self, change: SeenChange) -> None:
+    def add(self, one: Seen) -> None:
         """Take one more."""
         self.total += 1
-        self._kept.append(change)
+        self._kept.append(one)
         if len(self._kept) >= 2 * self._most:
             self._kept = list(self.earliest())
 
-    def earliest(self) -> tuple[SeenChange, ...]:
-        """Give the changes that are kept, in order."""
+    def earliest(self) -> tuple[Seen, ...]:
+        """Give those that are kept, in order."""
         ordered = sorted(self._kept, key=lambda one: (one.ts_ms, msgspec.json.encode(one)))
         return tuple(ordered[: self._most])
 
@@ -70,7 +76,8 @@ class Minutes:
         self._positions: dict[Partition, Position] = {}
         self._expected: set[Partition] = set()
         self._open: dict[int, list[Table]] = {}
-        self._changes: dict[int, Announced] = {}
+        self._changes: dict[int, Announced[SeenChange]] = {}
+        self._reports: dict[int, Announced[SeenReport]] = {}
         self._changes_max = settings.detection.changes_max
         # By minute the ids of each partition, because each compares so many of its own.
         self._ids: dict[int, Counter[Partition]] = {}
@@ -174,6 +181,9 @@ class Minutes:
         for change in partial.changes:
             if change.ts_ms // MINUTE_MS > self.closed_minute:
                 self._changes.setdefault(change.ts_ms // MINUTE_MS, Announced(self._changes_max)).add(change)
+        for report in partial.reports:
+            if report.ts_ms // MINUTE_MS > self.closed_minute:
+                self._reports.setdefault(report.ts_ms // MINUTE_MS, Announced(REPORTS_MAX)).add(report)
         for at, reasons in partial.rejected_in.items():
             if at > self.closed_minute:
                 self._rejected.setdefault(at, Counter()).update(reasons)
@@ -224,9 +234,11 @@ class Minutes:
         """Roll one minute up."""
         rolled = self._rollup.roll(self._open.pop(minute, []))
         announced = self._changes.pop(minute, None) or Announced(self._changes_max)
+        reports = self._reports.pop(minute, None) or Announced(REPORTS_MAX)
         counted = self._ids.pop(minute, Counter())
         over = {
             "changes": announced.over,
+            "reports": reports.over,
             "ids": sum(max(0, count - self._ids_max) for count in counted.values()),
         }
         rejects: Counter[str] = Counter()
@@ -246,6 +258,7 @@ class Minutes:
             leaf_rates=rolled.leaf_rates,
             rejects=dict(sorted(rejects.items())),
             changes=announced.earliest(),
+            reports=reports.earliest(),
             overflow=rolled.overflow | {name: count for name, count in over.items() if count},
             known=self._rollup.known,
         )

@@ -67,7 +67,8 @@ def _graded(incident: Incident, response: Response, act: Act) -> Changes:
     severity = next(each for each in SEVERITIES if each == act.subject)
     since = _running(response, severity, act.at_ms)
     known = min(strictest(incident, response), severity)
-    return {"severity": severity, "graded_from": incident.severity, "strictest": known, "since": since}
+    graded = {"severity": severity, "graded_from": incident.severity, "graded_by": act.who}
+    return {**graded, "strictest": known, "since": since}
 
 
 def _released(_: Incident, response: Response, act: Act) -> Changes:
@@ -124,6 +125,11 @@ def _told(_: Incident, response: Response, act: Act) -> Changes:
 
 
 _CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
+    "declared": lambda *_: {},
+    "reported": lambda _, response, act: {
+        "reports": response.reports + 1,
+        "reported_ms": _first(response.reported_ms, act.at_ms),
+    },
     "opened": _opened,
     "acknowledged": _acknowledged,
     "released": _released,

@@ -48,7 +48,7 @@ class Desk:
             if heard is None:
                 return Refusal(f"there is no incident {incident_id[:60]!a}", missing=True)
             if order.verb == "merged" and order.subject:
-                refusal = self._mergeable(order.subject)
+                refusal = self._mergeable(heard, order.subject)
                 if refusal:
                     return refusal
             act = self._forbidden(heard, order, who) or act_of(heard, order, who, via, now_ms)
@@ -74,11 +74,13 @@ class Desk:
             return None
         return Refusal(f"{who} may not raise a severity; owners.may.raise_severity names who may")
 
-    def _mergeable(self, incident_id: str) -> Refusal | None:
-        """Say why nothing can become part of an incident, None if it can."""
+    def _mergeable(self, source: Heard, incident_id: str) -> Refusal | None:
+        """Say why an incident cannot become part of another one, None if it can."""
         target = self._acts.found(incident_id)
         if target is None:
             return Refusal(f"there is no incident {incident_id[:60]!a} to merge into")
+        if target.incident.level == "declared" and source.incident.level != "declared":
+            return Refusal(f"{incident_id} was opened by people and takes no alerts: merge that one into this one")
         state = state_of(target.incident, target.response)
         return None if state in OPEN else Refusal(f"{incident_id} is not open: {state}")
 

@@ -144,7 +144,14 @@ def _follows(heard: Heard, response: Response, now_ms: int) -> Act | None:
 
 
 def _ends(heard: Heard, response: Response, settings: Settings, now_ms: int) -> Act | None:
-    """Close what has been resolved for long enough; why it was one stays to be said."""
+    """Close what has been resolved for long enough; why it was one stays to be said.
+
+    A note that people opened resolves when nobody has said anything of it for as long as an incident may be quiet.
+    """
+    if heard.incident.level == "declared" and severity_of(heard.incident, heard.response) == "sev4":
+        hours = settings.severities.quiet_hours
+        if state_of(heard.incident, heard.response) in OPEN and now_ms - response.latest_ms >= hours * HOUR_MS:
+            return _act(response, now_ms, "resolved", note=f"{hours} hours without another word")
     wait_ms = settings.severities.close_hours * HOUR_MS
     if state_of(heard.incident, heard.response) != "resolved" or now_ms - response.resolved_ms < wait_ms:
         return None

@@ -34,7 +34,7 @@ def facts_of(incident: Incident, signal: Signal, ladder: Ladder, response: Respo
     found: dict[str, str] = {}
     if isinstance(incident.breach, Trouble):
         found["observed"] = trouble_in_words(signal.name, incident.breach)
-    else:
+    elif incident.level != "declared":
         limited = incident.level == "limit"
         found["observed"] = quantity(effect.observed, shown)
         found["limit" if limited else "expected"] = quantity(effect.expected, shown)

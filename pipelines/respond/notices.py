@@ -16,6 +16,7 @@ from pipelines.respond.wording import explain
 from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, sequence_of, standing, strictest
 from schemas.act_words import sentence_of
 from schemas.incident import Incident, Notification
+from schemas.report import OUTSIDE
 from schemas.settings import Notifier, Settings
 from schemas.signal import Signal
 from schemas.views import incident_json
@@ -24,6 +25,7 @@ from schemas.words import rfc3339
 _LEFT_OUT = ("timeline", "alerts")
 """Keys of an incident that a message leaves out, so that it stays far below the 20 KB that webhooks should take."""
 TOLD: dict[Verb, str] = {
+    "reported": "incident.reported",
     "acknowledged": "incident.acknowledged",
     "released": "incident.released",
     "graded": "incident.graded",
@@ -38,7 +40,8 @@ TOLD: dict[Verb, str] = {
     "breached": "sla.breached",
     "escalated": "incident.escalated",
 }
-"""Acts of which sinks hear, and the type of the message; the others stand in the timeline only."""
+"""Acts of which sinks hear, and the type of the message; the others stand in the timeline only, and so do reports that
+are not from outside: a hundred users who say the same are one piece of news."""
 
 BY_ENGINE: tuple[Verb, ...] = ("resolved", "reopened")
 """Acts by which a response follows the machine's incident, of which the engine has told already."""
@@ -50,19 +53,24 @@ def notices(
     response: Response | None,
     signal_of: Callable[[str], Signal],
     settings: Settings,
+    otherwise: str = "",
+    act: Act | None = None,
 ) -> list[Notification]:
     """Give one message to each sink that is to hear of what the machine found; `before` is None for a new incident.
+
+    `otherwise` is the type of the message to a sink that heard of it and would be told nothing. `act` is that of the
+    person who has opened it.
 
     It is told as it stands with what people did, which is `response`. A message links to the incident's page where
     `serve.public_url` is known.
     """
     now = standing(after, response)
-    data = _data(now, response, None, signal_of, settings)
+    data = _data(now, response, act, signal_of, settings)
     made: list[Notification] = []
     for sink in settings.notifiers:
         heard = before is not None and strictest(before, response) <= sink.minimum_severity
-        kind = _type(before, after) if heard else "incident.opened"
-        if kind is None or (not heard and (now.severity > sink.minimum_severity or after.state == "resolved")):
+        kind = (_type(before, after) or otherwise) if heard else "incident.opened"
+        if not kind or (not heard and (now.severity > sink.minimum_severity or after.state == "resolved")):
             continue
         made.append(_message(data, sink, kind, after.version * ACTS_MAX, after.updated_ms))
     return made
@@ -76,7 +84,10 @@ def told(
     An incident that a person graded past a sink's minimum is told to it as opened.
     """
     kind = TOLD.get(act.verb)
-    if kind is None or (act.via == "clock" and act.verb in BY_ENGINE):
+    follows = act.via == "clock" and act.verb in BY_ENGINE and after.incident.level != "declared"
+    if kind is None or follows:
+        return []
+    if act.verb == "reported" and act.subject not in OUTSIDE:
         return []
     now = standing(after.incident, after.response)
     data = _data(now, after.response, act, signal_of, settings)

@@ -11,6 +11,7 @@ import msgspec
 
 from pipelines.respond.acts import adopted
 from pipelines.respond.alerts import ANOMALY, Key, advance, strongest
+from pipelines.respond.declared import LEVEL, Declared
 from pipelines.respond.endings import prepared
 from pipelines.respond.fold import OPEN_MAX, RETURN_MS, Case, Folder, resting_ms
 from pipelines.respond.incidents import Kind, Reviewer, opened
@@ -38,6 +39,7 @@ class Respond:
         self._triage = Triage(settings, signal_of)
         self._responses: dict[str, Response] = {}
         self._operations = Operations(settings, self._triage, kind, self._responses)
+        self._declared = Declared(settings, self._triage, kind, self._responses)
         self._window = Window()
         self._kind: Kind = kind
         self._alerts: dict[Key, Alert] = {}
@@ -49,6 +51,7 @@ class Respond:
         self._settings = settings
         self._triage = Triage(settings, self._signal_of)
         self._operations.reload(settings, self._triage)
+        self._declared.reload(settings, self._triage)
 
     def restore(
         self,
@@ -67,7 +70,9 @@ class Respond:
         rested = [each for each in incidents if each.state == "resolved" and resting_ms(each) >= 0]
         self._resolved = {one.id: one for one in rested if one.lead_signal not in OPERATIONAL}
         self._alerts = {(a.rule, a.signal, a.cohort): a for a in active if a.signal not in OPERATIONAL}
-        self._incidents = {one.id: one for one in unfinished if one.lead_signal not in OPERATIONAL}
+        self._declared.restore(one for one in unfinished if one.level == LEVEL)
+        own = (one for one in unfinished if one.level != LEVEL and one.lead_signal not in OPERATIONAL)
+        self._incidents = {one.id: one for one in own}
         known = {incident.id for incident in (*rested, *unfinished)}
         self._responses.clear()
         self._responses.update({one.incident_id: one for one in responses if one.incident_id in known})
@@ -95,6 +100,10 @@ class Respond:
         """Give what signs about the input change; one that was taken in before changes nothing."""
         return self._operations.operate(signs)
 
+    def reported(self, minute: Minute) -> Effects:
+        """Give what the reports of people in a closed minute change."""
+        return self._declared.take(minute.reports, self._incidents, minute.detected_ms)
+
     def hear(self, heard: Sequence[Heard]) -> Effects:
         """Take up what people did about incidents: what they ended takes no alerts, what they opened again does.
 
@@ -104,8 +113,8 @@ class Respond:
         changed: list[Incident] = []
         moved: list[Alert] = []
         for each in heard:
-            books = self._operations.incidents if each.incident.lead_signal in OPERATIONAL else self._incidents
-            key = each.incident.lead_signal if books is not self._incidents else each.incident.id
+            books = self._books(each.incident)
+            key = each.incident.lead_signal if books is self._operations.incidents else each.incident.id
             known = books.get(key)
             same = known is not None and known.id == each.incident.id
             before = known if known is not None and same else self._resolved.get(each.incident.id, each.incident)
@@ -124,6 +133,12 @@ class Respond:
             if after.state == "merged" and each.response is not None:
                 moved += self._rehoused(after.id, each.response.merged_into)
         return Effects(alerts=tuple(moved), incidents=tuple(changed))
+
+    def _books(self, incident: Incident) -> dict[str, Incident]:
+        """Give where an incident is kept while it is open."""
+        if incident.level == LEVEL:
+            return self._declared.incidents
+        return self._operations.incidents if incident.lead_signal in OPERATIONAL else self._incidents
 
     def _rehoused(self, source: str, target: str) -> list[Alert]:
         """Give the alerts of one incident to another, and give the changed ones."""
@@ -200,7 +215,7 @@ class Respond:
         """Lay out the incidents that are open or may be again, the oldest first, with what fires and ended in them."""
         latest = sorted(self._resolved.values(), key=lambda incident: (incident.resolved_ms, incident.id))
         self._resolved = {one.id: one for one in latest[-OPEN_MAX:] if now_ms - one.resolved_ms <= RETURN_MS}
-        held = self._incidents.keys() | self._resolved.keys() | self._operations.known
+        held = self._incidents.keys() | self._resolved.keys() | self._operations.known | self._declared.incidents.keys()
         for gone in self._responses.keys() - held:
             del self._responses[gone]
         members: dict[str, list[Alert]] = {}

@@ -12,16 +12,22 @@ import msgspec
 
 from pipelines.respond.alerts import ANOMALY, Policy
 from schemas.alert import Alert
+from schemas.assessed import Extent
 from schemas.breach import Gap, Trouble
 from schemas.incident import Incident, Severity
 from schemas.minutes import MINUTE_MS
 from schemas.operations import OPERATIONAL
+from schemas.report import PEOPLE
 from schemas.rule import OWNER_PATH, Rule
 from schemas.score import Level, Reason
 from schemas.settings import Settings, Severities
 from schemas.signal import Signal
 
-IncidentLevel = Literal["page", "ticket", "note", "limit"]
+IncidentLevel = Literal["page", "ticket", "note", "limit", "declared"]
+
+
+Overrides = dict[str, tuple[Severity, Severity]]
+"""Changes to the matrix: category -> the severities of one cohort and of several or all."""
 
 
 class Extents(msgspec.Struct, frozen=True):
@@ -53,6 +59,8 @@ MATRIX: dict[str, Extents] = {
 }
 """Category -> severities by extent."""
 
+_OWN: dict[str, Signal] = OPERATIONAL | {PEOPLE.name: PEOPLE}
+"""What leads an incident and is measured on no event."""
 _LEVELS: dict[str, Level] = {"page": Level.PAGE, "ticket": Level.TICKET, "note": Level.NOTE}
 _LEVEL_OF_LIMIT: dict[str, Level] = {
     "sev1": Level.PAGE,
@@ -72,7 +80,7 @@ def stricter(*severities: Severity) -> Severity:
     return min(severities)
 
 
-def severity_at(level: Level, category: str, overrides: dict[str, tuple[Severity, Severity]]) -> Severity:
+def severity_at(level: Level, category: str, overrides: Overrides) -> Severity:
     """Give the severity of evidence of this level; `overrides` replace the columns cohort and wide of a category.
 
     >>> [severity_at(level, "prompt_injection", {}) for level in (Level.PAGE, Level.TICKET, Level.NOTE)]
@@ -86,9 +94,30 @@ def severity_at(level: Level, category: str, overrides: dict[str, tuple[Severity
     return max(cohort, "sev3") if level == Level.TICKET else "sev4"
 
 
+def severity_in(category: str, extent: Extent, overrides: Overrides) -> Severity:
+    """Give what the matrix says of a category and an extent.
+
+    >>> [severity_in("misinformation", extent, {}) for extent in ("one", "cohort", "wide")]
+    ['sev4', 'sev3', 'sev2']
+    >>> severity_in("cost", "cohort", {"cost": ("sev4", "sev3")})
+    'sev4'
+    """
+    row = MATRIX[category]
+    cohort, wide = overrides.get(category) or (row.cohort, row.wide)
+    return {"one": max(row.one, cohort), "cohort": cohort, "wide": wide}[extent]
+
+
+def extent_of(incident: Incident) -> Extent:
+    """Give how far an incident reaches: as people said, else by the scope that was found.
+
+    What the machine finds is never one case: a rate that has moved has moved for many.
+    """
+    return incident.extent or ("cohort" if incident.scope else "wide")
+
+
 def rank_of_incident(incident: Incident) -> Level:
-    """Give the level that an incident has reached; one of a limit has that of its severity."""
-    return _LEVEL_OF_LIMIT[incident.severity] if incident.level == "limit" else _LEVELS[incident.level]
+    """Give the level that an incident has reached; one of a limit or of people has that of its severity."""
+    return _LEVELS.get(incident.level) or _LEVEL_OF_LIMIT[incident.severity]
 
 
 class Triage:
@@ -97,7 +126,7 @@ class Triage:
     def __init__(self, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
         self._settings = settings
         self._rules: dict[str, Rule] = {one.name: one for one in settings.rules if one.enabled and one.name != ANOMALY}
-        self.signal_of: Callable[[str], Signal] = lambda name: OPERATIONAL.get(name) or signal_of(name)
+        self.signal_of: Callable[[str], Signal] = lambda name: _OWN.get(name) or signal_of(name)
 
     @property
     def quiet_hours(self) -> int:

@@ -10,7 +10,7 @@ from schemas.account_words import said_of
 from schemas.alert import Alert
 from schemas.breach import Breach, Gap, Moved, Trouble
 from schemas.breach_words import breach_in_words, breach_title
-from schemas.incident import Effect, Incident
+from schemas.incident import Effect, Found, Incident
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
 from schemas.trouble_words import trouble_in_words, trouble_title
@@ -22,6 +22,15 @@ _CHANGES_TOLD = 3
 """Changes named in an explanation; the incident lists more."""
 _FACTOR_FROM = 2.0
 """From a doubling on, a factor reads better than a percentage."""
+
+
+PEOPLE_SAY: dict[Found, str] = {
+    "alert": "",
+    "report": "Somebody reported this; nothing was measured for it.",
+    "declared": "Somebody declared this; nothing was measured for it.",
+}
+"""What opened an incident -> what its text says of that; of an alert its figures speak."""
+_REACH = {"one": "one case", "cohort": "one cohort", "wide": "several or all", "": "what nobody has said"}
 
 
 def name_of(signal: Signal) -> str:
@@ -116,6 +125,8 @@ def explain(incident: Incident, signal: Signal) -> str:
     if isinstance(incident.breach, Trouble):
         since = f"Since {moment(rfc3339(incident.onset_ms))} UTC." if incident.onset_ms >= 0 else ""
         return f"{trouble_in_words(signal.name, incident.breach)} {since}".strip()
+    if incident.level == "declared":
+        return f"{PEOPLE_SAY[incident.found]} It is said to reach {_REACH[incident.extent]}: {where(incident.scope)}."
     effect = incident.effect
     signal = in_unit_of(effect, signal)
     said = [f"{name_of(signal)} in {where(incident.scope)}: {quantity(effect.observed, signal)}"]

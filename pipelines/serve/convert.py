@@ -2,6 +2,7 @@
 
 import math
 
+from pipelines.respond.severity import extent_of
 from pipelines.serve.charts import known
 from pipelines.serve.reading import Sources, floats
 from pipelines.serve.shapes import (
@@ -28,6 +29,8 @@ from schemas.words import odds, rfc3339
 
 BY_LIMIT = "a fixed limit, not odds"
 """A limit is stated by people; how often chance would pass it is not asked."""
+_UNJUDGED = {"limit": BY_LIMIT, "declared": "said by people, not measured"}
+"""Level -> what stands in place of odds."""
 
 
 class Latest:
@@ -98,14 +101,16 @@ def incident_shape(incident: Incident) -> IncidentShape:
         ),
         log_return_period=known(incident.log_return_period),
         log_fleet=known(incident.log_fleet),
-        odds=BY_LIMIT if incident.level == "limit" else odds(incident.log_return_period),
-        odds_fleet=BY_LIMIT if incident.level == "limit" else odds(incident.log_fleet),
+        odds=_UNJUDGED.get(incident.level) or odds(incident.log_return_period),
+        odds_fleet=_UNJUDGED.get(incident.level) or odds(incident.log_fleet),
         account=incident.account,
         breach=incident.breach,
         changes=tuple(change_shape(change) for change in incident.changes),
         alerts_total=incident.alerts_total,
         runbook=incident.runbook,
         version=incident.version,
+        found=incident.found,
+        extent=extent_of(incident),
     )
 
 

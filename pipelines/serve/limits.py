@@ -62,6 +62,9 @@ LIMITS = (
     Limit("aggregate/caps.py NAMES_MAX", "names of a mix or of evaluations in a minute and partition", _NAMES),
     Limit("aggregate/signals.py NAMED_MAX", "guardrail categories, and evaluations, with an own signal", _NAMES),
     Limit("aggregate/windows.py TABLES_MAX", "partials of an open minute kept apart", "they are merged, exactly"),
+    Limit(
+        "aggregate/windows.py REPORTS_MAX", "reports of people a minute looked at each", 'counted; `{cap="reports"}`'
+    ),
     Limit("aggregate/windows.py EMPTY_MINUTES_MAX", "empty minutes closed in a row", "skipped until an event comes"),
     Limit("aggregate/rollup.py LEAVES_KEPT_MAX", "leaves whose cohorts are remembered", _ANEW),
     Limit("aggregate/text.py CACHED_TEXTS_MAX", "texts whose measures are remembered", _ANEW),
@@ -81,6 +84,8 @@ LIMITS = (
     Limit("detect/limits.py FINDINGS_MAX", "findings of one rule in one minute", "the next minute finds the rest"),
     Limit("respond/fold.py OPEN_MAX", "incidents with evidence at once", "an alert joins the one nearest in time"),
     Limit("respond/endings.py QUIET_MAX", "incidents open without evidence", "the oldest resolve, and are told so"),
+    Limit("respond/intake.py OPEN_MAX", "open incidents beside which a report opens one", "refused, and told why"),
+    Limit("respond/declared.py OPEN_MAX", "incidents that reports in the stream keep open", "told of the latest one"),
     Limit("respond/duty.py LOOKED_MAX", "incidents whose clocks are looked at at once", "the newest; then the others"),
     Limit("respond/acts.py TOLD_MAX", "told states of clocks that are remembered", "the latest are"),
     Limit("respond/incidents.py TIMELINE_MAX", "lines of an incident's timeline", "the first and the latest are kept"),

@@ -32,7 +32,7 @@ from schemas.status import UNKNOWN, Histogram, Status
 
 ALL_TRAFFIC = "all"
 """The label of the cohort that holds everything: an empty label would mean that there is none."""
-OWN_CAPS = {"changes": "changes", "ids": "ids", "leaf": "leaves", "series": "series"}
+OWN_CAPS = {"changes": "changes", "ids": "ids", "leaf": "leaves", "reports": "reports", "series": "series"}
 """Names among the counted caps that are no dimension and no mix -> how the metric calls the cap."""
 EXEMPLAR_CHARS_MAX = 128
 """Most characters of an exemplar's names and values together, by OpenMetrics 1.0: a longer one is left out, because a

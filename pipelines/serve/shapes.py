@@ -10,8 +10,9 @@ import msgspec
 
 from schemas.account import Account
 from schemas.alert import AlertState
+from schemas.assessed import Extent
 from schemas.breach import Breach
-from schemas.incident import IncidentState, Severity
+from schemas.incident import Found, IncidentState, Severity
 from schemas.signal import SignalKind
 from schemas.status import Loss
 
@@ -49,12 +50,16 @@ class EffectShape(msgspec.Struct, frozen=True):
 
 
 class IncidentShape(msgspec.Struct, frozen=True):
-    """One incident as lists show it; figures are of `lead_alert`, `account` and `breach` null where there is none."""
+    """One incident as lists show it; figures are of `lead_alert`, `account` and `breach` null where there is none.
+
+    One of level "declared" was opened by people, as `found` says, and has no figures. `extent` is how far it reaches:
+    as people said, else by the scope that was found.
+    """
 
     id: str
     kind: Literal["real", "drill", "replay"]
     state: IncidentState
-    level: Literal["page", "ticket", "note", "limit"]
+    level: Literal["page", "ticket", "note", "limit", "declared"]
     severity: Severity
     category: str
     family: str
@@ -81,6 +86,8 @@ class IncidentShape(msgspec.Struct, frozen=True):
     alerts_total: int
     runbook: str
     version: int
+    found: Found
+    extent: Extent
 
 
 class SeriesShape(msgspec.Struct, frozen=True):

@@ -278,6 +278,10 @@ class FakeRespond:
     def recall(self, minute: Minute) -> None:
         """Remember nothing of the input."""
 
+    def reported(self, minute: Minute) -> Effects:
+        """Know of no people."""
+        return Effects()
+
     def look(self, minute: Minute) -> list[Effects]:
         """See nothing wrong."""
         return []

@@ -25,7 +25,7 @@ def labels_of(data: dict[str, Any]) -> dict[str, str]:
     >>> labels_of(shape | more)["alertname"], labels_of(shape | more)["cohort"]
     ('LimenRefusalRateAnomaly', 'region eu')
     """
-    kind = "Limit" if data["level"] == "limit" else "Anomaly"
+    kind = {"limit": "Limit", "declared": "Declared"}.get(data["level"], "Anomaly")
     words = re.findall(r"[A-Za-z0-9]+", data["lead_signal"])
     labels = {
         "alertname": f"Limen{''.join(word[:1].upper() + word[1:] for word in words)}{kind}",

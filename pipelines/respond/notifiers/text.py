@@ -16,6 +16,7 @@ MARK = "…"
 _SAID = {
     "incident.opened": "New",
     "incident.raised": "Raised",
+    "incident.reported": "Reported from outside",
     "incident.acknowledged": "Acknowledged",
     "incident.released": "Nobody has it",
     "incident.graded": "Severity set",

@@ -87,6 +87,8 @@ OPEN = {
     "alerts_total": 1,
     "runbook": "capability_loss",
     "version": 1,
+    "found": "alert",
+    "extent": "cohort",
 }
 ALERT = {
     "id": "a1",

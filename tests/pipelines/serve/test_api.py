@@ -266,6 +266,8 @@ def test_incident(client):
     """One incident comes with what people did, its timeline and its alerts."""
     found = client.get("/api/v1/incidents/i1").json()
     response = found.pop("response")
+    fired = [(each["signal"], each["first"], each["crossed_at"]) for each in found.pop("signals")]
+    assert fired[0] == ("refusal_rate", True, "2026-01-05T00:07:00Z")
     assert {name: response[name] for name in ("number", "state", "severity_shown", "owner", "clocks", "opened_at")} == {
         "number": 0, "state": "triage", "severity_shown": "sev2", "owner": "on-call", "clocks": [], "opened_at": None
     }  # fmt: skip

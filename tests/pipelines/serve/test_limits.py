@@ -19,6 +19,7 @@ ENDINGS = ("_max", "_days", "_hours", "_events", "_bytes")
 OTHER_SETTINGS = {
     "detection.accept_after_hours": "a time after which something is accepted",
     "notifiers.give_up_hours": "a time for which one message is tried",
+    "quiet.flap_hours": "a time within which openings are counted",
 }
 """Settings with such a name that bound nothing that grows -> what they are."""
 OTHER_CONSTANTS = {
@@ -35,6 +36,7 @@ OTHER_CONSTANTS = {
     "aggregate/text.py CACHED_CHARS_MAX": "which texts are remembered",
     "aggregate/text.py JSON_CHARS_MAX": "what is read of one text",
     "detect/account.py PARTS_MAX": "what one account names",
+    "detect/peers.py PEERS_MAX": "what one finding names",
     "detect/telling.py ACCOUNTS_MAX": "accounts made in one minute",
     "detect/watch.py LAG_MAX": "minutes",
     "detect/window.py WINDOW_MAX": "minutes",

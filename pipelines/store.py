@@ -20,6 +20,7 @@ from pipelines import store_outbox
 from pipelines import store_tables as t
 from pipelines.store_acts import Acts, read_response, responses_of, standing_incidents
 from pipelines.store_audit import Audit
+from pipelines.store_catalogue import Catalogue, renew
 from pipelines.store_lease import Lease
 from pipelines.store_open import IN_MEMORY, open_engine
 from pipelines.store_outbox import Deliveries
@@ -72,6 +73,7 @@ class Store:
 
         self.acts = Acts(self._reading, self._writing)
         self.audit = Audit(self._reading, self._writing)
+        self.catalogue = Catalogue(self._reading, self._writing)
         self.outbox = Deliveries(self._reading, self._writing)
         self.silences = Silences(self._reading, self._writing)
 
@@ -151,6 +153,7 @@ class Store:
         with self._writing() as connection:
             for table, rows in tables:
                 upsert(connection, table, rows)
+            renew(connection, [incident.id for incident in effects.incidents])
             if deliveries:
                 # A message that was written before keeps what became of it.
                 connection.execute(insert(t.DELIVERIES).on_conflict_do_nothing(), deliveries)

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from pipelines.store_catalogue import renew
 from pipelines.store_part import Part
 from pipelines.store_rows import delivery_row, incident_row, upsert
 from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, PROGRESS, RESPONSES
@@ -141,6 +142,7 @@ class Acts(Part):
                 again = update(INCIDENTS).where(INCIDENTS.c.id == incident_id, INCIDENTS.c.state.in_(OVER))
                 if any(act.verb == "reopened" for act in acts):
                     connection.execute(again.values(state=response.state))
+            renew(connection, [incident_id])
             if notifications:
                 waiting = [delivery_row(Delivery(each, "waiting", 0, 0)) for each in notifications]
                 connection.execute(insert(DELIVERIES).on_conflict_do_nothing(), waiting)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, delete, func, select
 
 from pipelines import store_tables as t
 from pipelines.store_audit import shorten
+from pipelines.store_catalogue import CATALOGUE, file_missing
 from pipelines.store_rejects import drop
 from pipelines.store_terms import Retention
 from schemas.incident import OVER
@@ -32,7 +33,8 @@ def prune(connection: Connection, keep: Retention) -> str:
     told = _shorten(connection, keep.history_bytes_max)
     old = and_(incidents.state.in_(OVER), incidents.updated_ms < keep.finished_from_ms)
     gone = select(incidents.id).where(old)
-    for table, column in ((t.DELIVERIES, deliveries), (t.ACTS, t.ACTS.c), (t.RESPONSES, t.RESPONSES.c)):
+    with_it = ((t.DELIVERIES, deliveries), (t.ACTS, t.ACTS.c), (t.RESPONSES, t.RESPONSES.c), (CATALOGUE, CATALOGUE.c))
+    for table, column in with_it:
         connection.execute(delete(table).where(column.incident_id.in_(gone)))
     connection.execute(delete(t.INCIDENTS).where(old))
     connection.execute(delete(t.ALERTS).where(alerts.state.not_in(ACTIVE), alerts.last_seen_ms < keep.finished_from_ms))
@@ -42,6 +44,7 @@ def prune(connection: Connection, keep: Retention) -> str:
     )
     shorten(connection, keep.finished_from_ms)
     connection.execute(delete(t.SILENCES).where(t.SILENCES.c.ends_ms < keep.finished_from_ms))
+    file_missing(connection)
     return told
 
 

@@ -66,11 +66,29 @@ def _audit(connection: Connection) -> None:
 
 
 def _people(connection: Connection) -> None:
-    """Make room for what people set up beside incidents: silences."""
+    """Make room for what people set up beside incidents, silences, and for the catalogue of past ones."""
     connection.exec_driver_sql(
         "CREATE TABLE silences (id VARCHAR(64) NOT NULL, ends_ms BIGINT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (id))"
     )
     connection.exec_driver_sql("CREATE INDEX ix_silences_ends_ms ON silences (ends_ms)")
+    _catalogue(connection)
+
+
+def _catalogue(connection: Connection) -> None:
+    """Make room for the catalogue, which the first upkeeps fill."""
+    connection.exec_driver_sql(
+        "CREATE TABLE catalogue (incident_id VARCHAR(64) NOT NULL, detected_ms BIGINT NOT NULL, "
+        "state VARCHAR(16) NOT NULL, severity VARCHAR(8) NOT NULL, category VARCHAR(32) NOT NULL, "
+        "lead_signal TEXT NOT NULL, rule TEXT NOT NULL, kind VARCHAR(8) NOT NULL, reason VARCHAR(32), "
+        "detect_ms BIGINT, acknowledge_ms BIGINT, mitigate_ms BIGINT, resolve_ms BIGINT, words TEXT NOT NULL, "
+        "PRIMARY KEY (incident_id), FOREIGN KEY(incident_id) REFERENCES incidents (id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_catalogue_detected_ms ON catalogue (detected_ms)")
+    connection.exec_driver_sql("CREATE INDEX catalogue_by_category ON catalogue (category, detected_ms)")
+    connection.exec_driver_sql("CREATE INDEX catalogue_by_signal ON catalogue (lead_signal, detected_ms)")
+    connection.exec_driver_sql(
+        "CREATE INDEX catalogue_outcomes ON catalogue (kind, severity, rule, lead_signal, reason)"
+    )
 
 
 STEPS: tuple[Step, ...] = (_rejects, _topic_ids, _acts, _letters, _audit, _people)

@@ -3,7 +3,7 @@
 import msgspec
 
 from pipelines.ingest.kafka import KafkaSource
-from pipelines.ingest.kafka_probe import finding, probe
+from pipelines.ingest.kafka_probe import finding, probe, probe_letters
 from schemas import settings
 from schemas.health import Health
 
@@ -20,7 +20,10 @@ class Broker(msgspec.Struct, frozen=True):
 
 
 def broker(config: settings.KafkaSource) -> Broker:
-    """Connect, log in and read one record, as a first start at the end of the topic would; takes a few time-outs."""
+    """Connect, log in and read one record, as a first start at the end of the topic would; takes a few time-outs.
+
+    Where rejects go to a topic of their own, it is asked whether they may be written there.
+    """
     if wrong := probe(config):
         return Broker(wrong)
     source = KafkaSource(msgspec.structs.replace(config, start="earliest", on_gap="earliest"))
@@ -38,6 +41,9 @@ def broker(config: settings.KafkaSource) -> Broker:
                 newest_ms = max([newest_ms, *(each.broker_ms for each in records if each.broker_ms)])
                 if newest_ms >= 0:
                     break
-        return Broker([Health("ok", count if last else f"{count}; no record is there yet", where)], newest_ms)
+        found = [Health("ok", count if last else f"{count}; no record is there yet", where)]
+        if config.dead_letter_topic:
+            found.append(probe_letters(config, config.dead_letter_topic))
+        return Broker(found, newest_ms)
     finally:
         source.close()

@@ -2,11 +2,12 @@
 
 import contextlib
 
+from pipelines.ingest import kafka_python
 from pipelines.ingest.kafka_client import Client, Trouble, UnusableError
 from pipelines.ingest.kafka_knock import knock
 from pipelines.ingest.kafka_libraries import library
 from pipelines.ingest.kafka_security import problems
-from pipelines.ingest.kafka_words import told
+from pipelines.ingest.kafka_words import told, told_of_writing
 from schemas.health import Health
 from schemas.record import Partition
 from schemas.settings import KafkaSource
@@ -36,6 +37,20 @@ def probe(config: KafkaSource) -> list[Health]:
     except UnusableError as error:
         return [finding(str(error))]
     return []
+
+
+def probe_letters(config: KafkaSource, topic: str) -> Health:
+    """Say whether rejects can be written to their topic; nothing is written. It takes about one request timeout.
+
+    It asks by the library that is always there, as a knock does, whichever the settings name.
+    """
+    try:
+        if kafka_python.may_write(config, topic):
+            return Health("ok", "rejects may be written", f"kafka {config.bootstrap}, topic {topic}")
+        line = told_of_writing(config, topic, "forbidden", PermissionError())
+    except Exception as error:  # noqa: BLE001 - whatever the library raises, its adapter knows what it means
+        line = told_of_writing(config, topic, kafka_python.trouble(error), error)
+    return finding(line)
 
 
 def _read(client: Client, config: KafkaSource) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.admin import ACLOperation
 from kafka.consumer.fetcher import Fetcher
 from kafka.net.compat import KafkaNetClient
 from kafka.net.sasl import get_sasl_mechanism
@@ -67,6 +68,11 @@ def producer(config: KafkaSource) -> Producer:
     time = {"max_block_ms": timeout_ms(config), "delivery_timeout_ms": timeout_ms(config)}
     one = _made(KafkaProducer, config, acks="all", allow_auto_create_topics=False, **time)
     return Producer(one, config.request_timeout_seconds, partial(_described, config), trouble)
+
+
+def may_write(config: KafkaSource, topic: str) -> bool:
+    """Say whether the brokers let us write to a topic; raises what the library has for their answer."""
+    return ACLOperation.WRITE.name in _described(config, topic)["authorized_operations"]
 
 
 def trouble(error: Exception) -> Trouble:

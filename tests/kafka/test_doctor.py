@@ -9,7 +9,8 @@ import pytest
 from kafka import KafkaProducer
 
 from pipelines.doctor_source import broker
-from schemas.settings import KafkaSource
+from pipelines.ingest.kafka_probe import probe_letters
+from schemas.settings import KafkaSecurity, KafkaSource
 
 pytestmark = [
     pytest.mark.kafka,
@@ -36,6 +37,35 @@ def test_a_topic_that_can_be_read_is_well_and_tells_its_newest_time(kafka_broker
     filled = broker(config)
     assert [(each.state, each.what) for each in filled.found] == [("ok", "2 partitions can be read")]
     assert filled.newest_ms == 1_767_571_260_000
+
+
+def test_a_topic_for_rejects_is_asked_for_and_nothing_is_written(kafka_broker, guarded):
+    """It must be there, and this user must be allowed to write to it: who may only read it is told."""
+    kafka_broker.create_topic("doctor-dead", 1)
+    login, password = kafka_broker.security.addresses["SASL_PLAINTEXT"], kafka_broker.security.file("reader.password")
+    reader = KafkaSecurity(protocol="sasl_plaintext", mechanism="PLAIN", username="reader", password_file=str(password))
+    plain = {"bootstrap": kafka_broker.bootstrap}
+    told = []
+    for given, topic in (
+        (plain, "doctor-dead"),
+        (plain, "no-such"),
+        ({"bootstrap": login, "security": reader}, guarded),
+        ({"bootstrap": login, "security": reader}, "doctor-dead"),
+    ):
+        found = probe_letters(KafkaSource(**given), topic)
+        told.append((found.state, found.what, found.to_do))
+    forbidden = ("fail", "writing is not allowed", "grant WRITE and DESCRIBE on the topic to reader")
+    assert told == [
+        ("ok", "rejects may be written", ""),
+        ("fail", "the topic does not exist", "create it, or correct its name in the settings"),
+        forbidden,
+        forbidden,
+    ]
+    ends = broker(KafkaSource(**plain, topic="doctor-dead", dead_letter_topic="no-such")).found
+    assert [(each.state, each.what) for each in ends] == [
+        ("ok", "1 partition can be read; no record is there yet"),
+        ("fail", "the topic does not exist"),
+    ]
 
 
 def test_a_topic_that_is_not_there_is_told(kafka_broker):

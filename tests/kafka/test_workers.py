@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.store import Store
 from tests.kafka.test_kill import LIMEN, STOP_SECONDS, Limen, from_files, produce, told, with_a_tail
 from tests.simulation.log import make_log
 from tests.support.processes import until
@@ -17,6 +18,19 @@ pytestmark = pytest.mark.kafka
 
 class LimenWithWorkers(Limen):
     """One installation that runs with two workers."""
+
+    def change_owner(self, process: subprocess.Popen) -> None:
+        """Change the file, ask for a reload, and wait until it is done."""
+        with self._config.open("a", encoding="utf-8") as file:
+            file.write("owners: {default: team-ai}\n")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: any("owners.default changed" in line for line in self._journal()), process)
+
+    def _journal(self) -> list[str]:
+        store = Store.open(f"sqlite:///{self._store}", create=False, check=False)
+        lines = [what for _, what in store.journal(99)]
+        store.close()
+        return lines
 
     def start(self) -> subprocess.Popen:
         """Begin a process."""
@@ -51,7 +65,7 @@ def children(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_workers_tell_what_one_process_tells_though_one_is_killed(kafka_broker, tmp_path, partitions):
-    """With a worker too many and with too few; all of them end within ten seconds when they are asked to."""
+    """With a worker too many and with too few, over a reload that none of them sees; all end when they are asked to."""
     log = with_a_tail(make_log(4, partitions, busy=20))
     topic = f"workers-{partitions}"
     kafka_broker.create_topic(topic, partitions)
@@ -62,6 +76,8 @@ def test_workers_tell_what_one_process_tells_though_one_is_killed(kafka_broker, 
         until(lambda: limen.read() >= log.records // 10, process)
         before = children(process.pid)
         assert len(before) == 2
+        limen.change_owner(process)
+        assert children(process.pid) == before
         os.kill(before[0], signal.SIGKILL)
         until(lambda: limen.read() == log.records, process)
         until(lambda: len(children(process.pid)) == 2, process)

@@ -14,6 +14,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from pipelines.engine import Engine
@@ -140,7 +141,9 @@ class Stand:
         if not self.number:
             return LogSource(self.settings, Share())
         closed = lambda: engine.closed_minute  # noqa: E731 - it is shorter than a method
-        return Workers(self.number, self.settings, self.make, self._started, self.store.load, closed, Random(1))
+        return Workers(
+            self.number, self.settings, self.make, self._started, self.store.load, closed, Random(1), self.stopper
+        )
 
     def run(self) -> Ended:
         """Read until everything is decided that can be."""
@@ -417,3 +420,12 @@ def test_a_system_without_room_for_a_process_is_told(stand):
     one = stand(make_log(9, 1), 1, start=full)
     said = one.source(Engine(plain_parts(), one.store.load())).open({})
     assert said.startswith("worker-1 of 1 cannot be started: Resource temporarily unavailable: give Limen room")
+
+
+def test_a_stop_is_heard_while_workers_start(stand):
+    """A worker whose broker does not answer may take most of a minute to say so, and nobody waits for it."""
+    one = stand(make_log(9, 1), 1, start=partial(muted, msgspec.structs.replace(told(), ready=False)))
+    source = one.source(Engine(plain_parts(), one.store.load()))
+    one.stopper.stop()
+    assert source.open({}) == "worker-1 of 1 did not begin to read: look at its last lines, and start Limen again"
+    assert len(one.running) == 1

@@ -11,7 +11,7 @@ from pipelines.config_address import called, web_address
 from pipelines.config_people import check_ladder, check_people
 from pipelines.config_quiet import check_quiet
 from pipelines.config_reader import Place, nearest
-from pipelines.config_rules import check_rules, dimensions_of, known_dimensions, once
+from pipelines.config_rules import check_rules, dimensions_of, is_expression, known_dimensions, once
 from pipelines.config_sinks import check_file, check_sink_files, check_sinks
 from pipelines.ingest.kafka_security import problems, unreadable
 from schemas.act import name_problem
@@ -88,6 +88,10 @@ def _cohorts(settings: Settings, report: Report) -> None:
         known_dimensions(names, known, path, "cohorts.sets", report)
         if len(set(names)) < len(names):
             report(path, "cohorts.sets names a dimension twice in one set")
+    for place, surface in enumerate(settings.cohorts.sensitive_surfaces):
+        if not surface or is_expression(surface):
+            ways = "name a surface; * stands for any characters, and regular expressions are not read"
+            report(("cohorts", "sensitive_surfaces", place), f"cohorts.sensitive_surfaces holds {surface!a}: {ways}")
     sets = [frozenset(names) for names in settings.cohorts.sets]
     for place, one in enumerate(sets):
         if one in sets[:place]:

@@ -26,11 +26,13 @@ ROWS = (
     Row("signals", "restart", "columns, and the partials that the store holds, have a place for each signal"),
     Row("cohorts", "restart", "cells, baselines and the series in the store are made of the same dimensions"),
     Row("cohorts.metrics_max", "reload", "it is looked up at every scrape"),
+    Row("cohorts.sensitive_surfaces", "reload", "the stricter rules for them are made anew, as rules are"),
     Row("detection", "restart", "readers, open minutes and baselines are made with it"),
     Row("detection.false_pages_per_week", "reload", "evidence is compared with the budget anew in every minute"),
     Row("detection.false_tickets_per_week", "reload", "as for pages"),
     Row("detection.false_notes_per_week", "reload", "as for pages"),
     Row("rules", "reload", "a rule that counts the same goes on with its windows; alerts are kept apart from rules"),
+    Row("rule_packs", "reload", "their rules are read anew, and taken up as those of the settings are"),
     Row("severities", "reload", "they are asked for in every minute; what is open is raised and never lowered"),
     Row("quiet", "reload", "it is asked for before every message, and when an incident ends or comes back"),
     Row(

@@ -10,6 +10,7 @@ from pipelines.respond.alerts import ANOMALY
 from schemas.event import DIMENSIONS
 from schemas.rule import Rule, is_relative, wanted
 from schemas.settings import Settings
+from schemas.signal import CATEGORIES, SignalKind
 
 Report = Callable[[Place, str], None]
 
@@ -18,6 +19,15 @@ EXPECTED = ("rate", "count", "level")
 """Kinds of which something is expected in every minute; of traffic only that there is some."""
 _EXPRESSION = re.compile(r"[|^$\\\[\]{}]|\.[*+?]|\)[*+?]")
 """What a value of a cohort hardly holds, and a regular expression that would select more than one hardly lacks."""
+
+
+def is_expression(value: str) -> bool:
+    """Say whether a value that is to be matched was meant as a regular expression.
+
+    >>> is_expression("eu-.*|us"), is_expression("gpt-4.1 (beta) *")
+    (True, False)
+    """
+    return bool(_EXPRESSION.search(value))
 
 
 def check_rules(settings: Settings, report: Report) -> None:
@@ -33,20 +43,47 @@ def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
         report((*path, "name"), f'the name "{ANOMALY}" is that of all evidence that is no limit; choose another name')
     kinds = {row.signal.name: row.signal.kind for row in SIGNALS}
     kinds |= {signal.name: signal.kind for signal in settings.signals.custom}
+    by_name: SignalKind = "rate" if rule.signal.startswith(CATEGORY_PREFIX) else "score"
     if rule.signal in settings.signals.off:
         report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, which signals.off turns off')
     elif rule.signal not in kinds and not rule.signal.startswith((CATEGORY_PREFIX, EVALUATION_PREFIX)):
         message = f'rule "{rule.name}" names the unknown signal "{rule.signal}"; {nearest(rule.signal, list(kinds))}'
         report((*path, "signal"), message)
+    elif "<" in rule.signal:
+        _several(rule, by_name, path, report)
     elif kinds.get(rule.signal) == "mix":
         report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, a mix, which has no one value to limit')
     else:
-        by_name = "rate" if rule.signal.startswith(CATEGORY_PREFIX) else "score"
         _form(rule, kinds.get(rule.signal, by_name), path, report)
+    if rule.halved_on_sensitive:
+        _halved(rule, kinds.get(rule.signal, by_name), path, report)
     _watched(settings, rule, path, report)
 
 
-def _form(rule: Rule, kind: str, path: Place, report: Report) -> None:
+def _several(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
+    """Report what does not fit a rule for all signals of a template."""
+    what, named = f'rule "{rule.name}"', rule.signal.partition("<")[2].rstrip(">")
+    if named not in {"name", "category", *CATEGORIES}:
+        hint = nearest(named, list(CATEGORIES))
+        report((*path, "signal"), f'{what} looks at all signals of the category "{named}", and there is none; {hint}')
+    elif rule.objective is not None or rule.gap is not None:
+        report((*path, "signal"), f"{what} has an objective or a gap, which are of one signal; name it")
+    else:
+        _form(rule, kind, path, report)
+
+
+def _halved(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
+    """Report rules of which no half can be made, or none that is for surfaces."""
+    place, what = (*path, "halved_on_sensitive"), f'rule "{rule.name}" cannot be halved on sensitive surfaces'
+    if rule.gap is not None:
+        report(place, f"{what}: it compares groups; make a rule of its own for each")
+    elif "surface" in rule.match:
+        report(place, f"{what}: it names its surfaces; leave surface out of match, or make a rule of its own for them")
+    elif rule.below is not None and kind != "rate":
+        report(place, f"{what}: only of a rate it is known what is lacking below a bound; make a rule of its own")
+
+
+def _form(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
     """Report what does not fit the form of a rule: a bound, an objective, or a gap between groups."""
     what = f'rule "{rule.name}"'
     bounds = (rule.gap, rule.above, rule.below, rule.rise, rule.drop)
@@ -70,7 +107,7 @@ def _form(rule: Rule, kind: str, path: Place, report: Report) -> None:
         report(path, f"{what} is broken by every value: above must not be less than below")
 
 
-def _relative(rule: Rule, kind: str, path: Place, report: Report) -> None:
+def _relative(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
     """Report what does not fit a limit relative to what is expected."""
     what = f'rule "{rule.name}"'
     if rule.gap is not None:
@@ -108,7 +145,7 @@ def _values(rule: Rule, path: Place, report: Report) -> None:
         if not values:
             report((*path, "match", name), f'rule "{rule.name}" matches no value of {name}; name one, or leave it out')
         for value in values:
-            if _EXPRESSION.search(value):
+            if is_expression(value):
                 ways = "write a list of values, in which * stands for any characters"
                 message = f'rule "{rule.name}" matches {name} by {value!a}; regular expressions are not read: {ways}'
                 report((*path, "match", name), message)

@@ -1,13 +1,22 @@
 """A rule is a limit that the settings put on one signal, with whom it calls and what it is worth."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from schemas.incident import Severity
 from schemas.ladder import Minutes
+from schemas.signal import Signal
 
+Role = Literal[
+    "commander", "model_owner", "safety_lead", "product_owner", "communications", "legal", "privacy", "support"
+]
+"""The roles of `schemas.people.ROLES`, of which one may own what a rule opens."""
+SENSITIVE = "_sensitive"
+"""End of the name of a rule that was made for sensitive surfaces."""
+OBJECTIVE_MAX = 0.99999
+"""The strictest objective: a halved budget ends there."""
 OWNER_PATH = "owner"
 """The paging path of whoever owns the incident: their own escalation chain, else that of the default owner."""
 
@@ -25,6 +34,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of a rate burns too fast (`detectors/burn.py` has the windows); with a `gap` while the ratio of a rate between a
     value of that dimension and all others, in whole hours of `window_minutes`, is above `above`.
 
+    With `halved_on_sensitive` it holds on the sensitive surfaces at half its limit and half its `for` (`halved`).
+
+    `summary` says in a few words what it watches for. Its incidents belong to `owner`, else to who holds the `role`.
     `path` names whose escalation chain is called, "owner" that of whoever owns the incident. With `decide_minutes` the
     incidents that it opens are decided on within so many minutes, where their severity does not ask for it sooner.
     """
@@ -36,7 +48,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     below: float | None = None
     rise: Annotated[float, Meta(gt=0.0, le=100.0)] | None = None
     drop: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
-    objective: Annotated[float, Meta(ge=0.5, le=0.99999)] | None = None
+    objective: Annotated[float, Meta(ge=0.5, le=OBJECTIVE_MAX)] | None = None
     gap: str | None = None
     match: dict[str, str | tuple[str, ...]] = {}
     by: tuple[str, ...] = ()
@@ -50,11 +62,54 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str | None = None
     decide_minutes: Minutes = 0
     runbook: str | None = None
+    role: Role | None = None
+    halved_on_sensitive: bool = False
+    summary: str = ""
 
 
 def is_relative(rule: Rule) -> bool:
     """Say whether a rule is about what is expected."""
     return rule.rise is not None or rule.drop is not None
+
+
+def halved(rule: Rule, surfaces: tuple[str, ...]) -> Rule:
+    """Make the stricter rule of some surfaces: half of what is allowed, for half as long.
+
+    Of a share that must not fall below a bound, what it may lack is halved; of an objective, its budget.
+
+    >>> rule = Rule("errors", "error_rate", above=0.02, rise=0.3, by=("model",), for_minutes=5)
+    >>> made = halved(rule, ("code", "mail"))
+    >>> made.name, made.above, made.rise, made.for_minutes, made.match
+    ('errors_sensitive', 0.01, 0.15, 2, {'surface': ('code', 'mail')})
+    """
+    return msgspec.structs.replace(
+        rule,
+        name=f"{rule.name}{SENSITIVE}",
+        above=None if rule.above is None else rule.above / 2.0,
+        below=None if rule.below is None else (1.0 + rule.below) / 2.0,
+        rise=None if rule.rise is None else rule.rise / 2.0,
+        drop=None if rule.drop is None else rule.drop / 2.0,
+        objective=None if rule.objective is None else min((1.0 + rule.objective) / 2.0, OBJECTIVE_MAX),
+        match={**rule.match, "surface": surfaces},
+        for_minutes=rule.for_minutes // 2,
+        halved_on_sensitive=False,
+    )
+
+
+def looks_at(asked: str, signal: Signal) -> bool:
+    """Say whether a rule for `asked` looks at a signal: at that of the name, or at all of a template.
+
+    `evaluation:<name>` is every evaluation, `safety_trigger_rate:<category>` every guardrail category, and with an
+    incident category in the brackets those that point to it.
+
+    >>> injected = Signal("safety_trigger_rate:jailbreak", "rate", "share", "", "prompt_injection", "refusal")
+    >>> [looks_at(f"safety_trigger_rate:{name}", injected) for name in ("jailbreak", "<prompt_injection>", "<bias>")]
+    [True, True, False]
+    """
+    prefix, opens, named = asked.partition("<")
+    if not opens or signal.name == asked:
+        return signal.name == asked and not opens
+    return signal.name.startswith(prefix) and named.rstrip(">") in ("name", "category", signal.category)
 
 
 def wanted(rule: Rule) -> dict[str, tuple[str, ...]]:

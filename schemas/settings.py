@@ -123,10 +123,14 @@ class Signals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cohorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which combinations of dimensions are watched, and the caps; what is over a cap is counted in `__other__`."""
+    """Which combinations of dimensions are watched, and the caps; what is over a cap is counted in `__other__`.
+
+    `sensitive_surfaces` change code, message customers or act on infrastructure: rules may be stricter there.
+    """
 
     sets: tuple[tuple[str, ...], ...] = DEFAULT_SETS
     labels: tuple[str, ...] = ()
+    sensitive_surfaces: tuple[str, ...] = ()
     values_max: Annotated[int, Meta(ge=1)] = 2_000
     leaves_max: Annotated[int, Meta(ge=1)] = 5_000
     series_max: Annotated[int, Meta(ge=1)] = 100_000
@@ -265,6 +269,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cohorts: Cohorts = Cohorts()
     detection: Detection = Detection()
     rules: tuple[Rule, ...] = ()
+    rule_packs: tuple[str, ...] = ()
     severities: Severities = Severities()
     quiet: Quiet = Quiet()
     owners: Owners = Owners()

@@ -12,14 +12,13 @@ import numpy as np
 from detectors.burn import PAIRS, burn, holding, log_chance
 from pipelines.detect.limits import FINDINGS_MAX, Rows, breach_of
 from pipelines.detect.ring import Ring
-from pipelines.detect.series import Roster
+from pipelines.detect.series import Roster, Series
 from schemas.arrays import Floats
 from schemas.breach import Burn
 from schemas.panel import Panel
 from schemas.partial import Minute
 from schemas.rule import Rule
 from schemas.score import Finding, Level
-from schemas.signal import Cohort
 
 SERIES_MAX = 2_000
 """Most series that one objective watches, the first to turn up: 2.1 kB each, so a rule holds 4 MB at the most."""
@@ -45,7 +44,7 @@ class BurnRule:
         """Move the windows by one minute and report the series whose budget burns in both windows of a pair."""
         columns = roster.kinds[panel.kind].columns
         at = roster.signal_index(self.rule.signal)
-        rows = self._rows.of(roster, columns, at)
+        rows = self._rows.of(roster, columns)
         falls = roster.signals[at].direction == "down"
         self._advance(minute.minute)
         for ring in (self._minutes, self._hours):
@@ -70,8 +69,7 @@ class BurnRule:
                 factor=pair.factor, burn=float(fast), burn_short=float(now), n=int(n[i]), bad=int(bad[i]),
                 log_chance=float(chance[k, i]),
             )  # fmt: skip
-            cohort = roster.cohorts[columns.cohort[rows[i]]]
-            found.append(self._finding(cohort, said, minute, falls=falls, pages=pair.pages))
+            found.append(self._finding(roster.series_at(columns, rows[i]), said, minute, falls=falls, pages=pair.pages))
         return found
 
     def _advance(self, minute: int) -> None:
@@ -87,13 +85,13 @@ class BurnRule:
         """Give trials and bad ones over a window."""
         return self._minutes.last(minutes) if minutes <= MINUTES else self._hours.last(minutes // 60 + 1)
 
-    def _finding(self, cohort: Cohort, said: Burn, minute: Minute, *, falls: bool, pages: bool) -> Finding:
+    def _finding(self, series: Series, said: Burn, minute: Minute, *, falls: bool, pages: bool) -> Finding:
         """Say that a budget burns, in the signal's own share; in excess is what the objective does not allow."""
         share, bound = said.bad / said.n, said.factor * (1.0 - said.objective)
         value, limit = (1.0 - share, 1.0 - bound) if falls else (share, bound)
         excess = (share - (1.0 - said.objective)) * said.n * (-1.0 if falls else 1.0)
         since = min(said.long_minutes, minute.minute + 1 - self._first)
-        found = breach_of(self.rule, cohort, value, limit, said.n, excess, since, minute)
+        found = breach_of(self.rule, series, value, limit, said.n, excess, since, minute)
         return msgspec.structs.replace(found, level=Level.PAGE if pages else Level.TICKET, breach=said)
 
     def dump(self) -> Any:

@@ -155,7 +155,14 @@ class GapRule:
         # The hour that has just begun is not in the window.
         since = min(said.hours * 60 + minute.minute % 60, minute.minute - self._first) + 1
         found = breach_of(
-            self.rule, self._cohort(said.value), value, bound, said.n, (value - bound) * said.n, since, minute
+            self.rule,
+            (self.rule.signal, self._cohort(said.value)),
+            value,
+            bound,
+            said.n,
+            (value - bound) * said.n,
+            since,
+            minute,
         )
         return msgspec.structs.replace(found, breach=said)
 

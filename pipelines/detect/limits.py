@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 
 from detectors.limit import Limit, breached
-from pipelines.detect.series import Columns, Roster
+from pipelines.detect.series import Columns, Roster, Series
 from schemas.arrays import Floats, Ints
 from schemas.minutes import MINUTE_MS
 from schemas.panel import Panel
 from schemas.partial import Minute
-from schemas.rule import Rule, fits, wanted
+from schemas.rule import Rule, fits, looks_at, wanted
 from schemas.score import Finding, Level, Reason
 from schemas.signal import Cohort, Signal
 
@@ -56,6 +56,9 @@ class Rows:
 
     def __init__(self, rule: Rule, most: int | None = None) -> None:
         """Begin without rows; at most so many are taken, where a number is given."""
+        self._signal = rule.signal
+        self._signals: list[int] = []
+        self._known = 0
         self._wanted = wanted(rule)
         self._dimensions = self._wanted.keys() | set(rule.by)
         self._most = most
@@ -69,9 +72,12 @@ class Rows:
             return False
         return all(any(fits(one, dims[name]) for one in values) for name, values in self._wanted.items())
 
-    def of(self, roster: Roster, columns: Columns, signal: int) -> list[int]:
+    def of(self, roster: Roster, columns: Columns) -> list[int]:
         """Give the rows of the rule; only those that are new since the last call are looked at."""
-        new = self._looked + np.flatnonzero(columns.signal[self._looked :] == signal)
+        more = enumerate(roster.signals[self._known :], start=self._known)
+        self._signals += [at for at, signal in more if looks_at(self._signal, signal)]
+        self._known = len(roster.signals)
+        new = self._looked + np.flatnonzero(np.isin(columns.signal[self._looked :], self._signals))
         self._rows += [int(r) for r in new if self.matches(roster.cohorts[columns.cohort[r]])]
         self._looked = len(columns.signal)
         self._rows = self._rows[: self._most]
@@ -92,7 +98,7 @@ class LimitRule:
         """Move the window by one minute and report the series that break the limit now."""
         columns = roster.kinds[panel.kind].columns
         at = roster.signal_index(self.rule.signal)
-        rows, signal = self._rows.of(roster, columns, at), roster.signals[at]
+        rows, signal = self._rows.of(roster, columns), roster.signals[at]
         self._move(np.array([panel.n[rows], panel.x[rows]]).astype(np.int64))
         n, x = self._sums.astype(np.float64)
         value = self._value(signal, n, x)
@@ -103,7 +109,7 @@ class LimitRule:
         # What is in excess adds up over trials, or over minutes where events are counted.
         times = np.full(len(n), float(self._minutes)) if signal.kind in COUNTED else n
         return [
-            self._finding(roster.cohorts[columns.cohort[rows[i]]], float(value[i]), int(n[i]), float(times[i]), minute)
+            self._finding(roster.series_at(columns, rows[i]), float(value[i]), int(n[i]), float(times[i]), minute)
             for i in worst
         ]
 
@@ -140,10 +146,10 @@ class LimitRule:
         """Give how far a value is beyond the bound that it breaks."""
         return abs(value - self._bound(value))
 
-    def _finding(self, cohort: Cohort, value: float, n: int, times: float, minute: Minute) -> Finding:
+    def _finding(self, series: Series, value: float, n: int, times: float, minute: Minute) -> Finding:
         """Say that a bound is broken."""
         bound = self._bound(value)
-        return breach_of(self.rule, cohort, value, bound, n, (value - bound) * times, self._minutes, minute)
+        return breach_of(self.rule, series, value, bound, n, (value - bound) * times, self._minutes, minute)
 
     def dump(self) -> Any:
         """Give the window as plain values for a snapshot."""
@@ -163,12 +169,12 @@ class LimitRule:
 
 
 def breach_of(
-    rule: Rule, cohort: Cohort, value: float, bound: float, n: int, excess: float, since_minutes: int, minute: Minute
+    rule: Rule, series: Series, value: float, bound: float, n: int, excess: float, since_minutes: int, minute: Minute
 ) -> Finding:
     """Make the finding of a broken limit; a limit has no odds, so its return periods are 0."""
     return Finding(
-        signal=rule.signal,
-        cohort=cohort,
+        signal=series[0],
+        cohort=series[1],
         detector=f"limit:{rule.name}",
         level=Level.PAGE,
         log_return_period=0.0,

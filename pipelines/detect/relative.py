@@ -67,15 +67,13 @@ class RelativeRules:
             for start, summed in panels_since(watch, panel, wanted):
                 window = window_of(watch, detector, start, summed)
                 for rule, rows in wanted[start]:
-                    found += _broken(
-                        roster, rule, _rows_of(roster, rule, rows, panel), detector, window, scores, minute
-                    )
+                    found += _broken(roster, rule, _rows_of(roster, rows, panel), detector, window, scores, minute)
         return sorted(found, key=lambda each: (each.detector, each.cohort))
 
 
-def _rows_of(roster: Roster, rule: Rule, rows: Rows, panel: Panel) -> Ints:
+def _rows_of(roster: Roster, rows: Rows, panel: Panel) -> Ints:
     """Give the rows of a rule in a panel."""
-    found = rows.of(roster, roster.kinds[panel.kind].columns, roster.signal_index(rule.signal))
+    found = rows.of(roster, roster.kinds[panel.kind].columns)
     return np.array(found, dtype=np.int64)
 
 
@@ -95,9 +93,9 @@ def _broken(
         assert allowed is not None, f"rule {rule.name} is broken in a direction that it looks at"
         n, odds = int(window.panel.n[row]), float(scores.log_r[row])
         said = Moved(ratio=ratio, allowed=allowed, minutes=rule.window_minutes, n=n, log_return_period=odds)
-        cohort = roster.cohorts[roster.kinds[window.panel.kind].columns.cohort[row]]
+        series = roster.series_at(roster.kinds[window.panel.kind].columns, row)
         figures = float(held.seen[i]), float(held.usual[i]), n, float(window.own.excess[row])
-        finding = breach_of(rule, cohort, *figures, rule.window_minutes, minute)
+        finding = breach_of(rule, series, *figures, rule.window_minutes, minute)
         found.append(msgspec.structs.replace(finding, effect=ratio, breach=said))
     return found
 

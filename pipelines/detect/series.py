@@ -81,6 +81,10 @@ class Columns(msgspec.Struct, frozen=True):
     cohort: Stored
 
 
+Series = tuple[str, Cohort]
+"""A series by its signal and its cohort."""
+
+
 class Kind:
     """The rows of one kind of series; they grow and never move."""
 
@@ -155,6 +159,10 @@ class Roster:
     def place_of(self, cohort: Cohort) -> int:
         """Give the place of a cohort, -1 where it is not known."""
         return self._cohort_at.get(cohort, -1)
+
+    def series_at(self, columns: Columns, row: int) -> Series:
+        """Give the series of a row of some kind."""
+        return self.signals[columns.signal[row]].name, self.cohorts[columns.cohort[row]]
 
     def find(self, signal: str, cohort: Cohort) -> tuple[SignalKind, int] | None:
         """Give the kind and the row of a series, None where it is not watched."""

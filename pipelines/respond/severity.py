@@ -182,11 +182,14 @@ class Triage:
         return names.get(self._evidence(alert), "note")
 
     def owner(self, alert: Alert) -> str:
-        """Give who owns an incident of this alert: its rule's owner, its category's, or the default."""
+        """Give who owns an incident of this alert: its rule's owner or role, its category's owner, or the default."""
         rule = self._rules.get(alert.rule)
         owners = self._settings.owners
         by_category = owners.by_category.get(self.category(alert), owners.default)
-        return rule.owner if rule is not None and rule.owner else by_category
+        if rule is None:
+            return by_category
+        holder: str = getattr(owners.roles, rule.role) if rule.role else ""
+        return rule.owner or holder or by_category
 
     def runbook(self, alert: Alert) -> str:
         """Give the address of the runbook: its rule's, or that of its category."""

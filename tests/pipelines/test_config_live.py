@@ -14,6 +14,8 @@ LIVE = {
     "detection.false_pages_per_week",
     "detection.false_tickets_per_week",
     "detection.false_notes_per_week",
+    "cohorts.sensitive_surfaces",
+    "rule_packs",
     "rules",
     "severities",
     "owners",

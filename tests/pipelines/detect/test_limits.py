@@ -1,11 +1,14 @@
 """Limits: the sum over a window against a bound, for the cohorts that a rule names."""
 
+import msgspec
+import numpy as np
 import pytest
 
+from pipelines.aggregate.fixed import SCORE_SCALE
 from pipelines.detect import limits as module
 from pipelines.detect.detect import Detect
 from schemas.score import Level, Reason
-from tests.pipelines.detect.by_hand import EU, KNOWN, US, cohort, minute_of, settings
+from tests.pipelines.detect.by_hand import EU, KNOWN, US, cells, cohort, minute_of, settings
 
 SETS = ((), ("region",))
 
@@ -44,6 +47,18 @@ def test_a_rule_watches_exactly_the_cohorts_it_names():
         for name, rule in {"all": {}, "by": {"by": ("region",)}, "match": {"match": {"region": "us"}}}.items()
     }
     assert places == {"all": {()}, "by": {EU, US}, "match": {US}}
+
+
+def test_a_rule_for_a_template_watches_each_of_its_signals():
+    """Two evaluations are two series; what is found names the one that is too low."""
+    bare = minute_of(0, {EU: (100, 0)}, sets=SETS)
+    n = np.full(len(bare.cohorts), 100)
+    scores = {
+        f"evaluation:{name}": cells(n, n * round(score * SCORE_SCALE)) for name, score in (("a", 0.9), ("b", 0.4))
+    }
+    detect = Detect(settings(SETS, rules=({"name": "r", "signal": "evaluation:<name>", "below": 0.5},)), KNOWN.signal)
+    found = detect.step(msgspec.structs.replace(bare, signals={**bare.signals, **scores})).findings
+    assert [(f.signal, f.cohort, f.observed) for f in found] == [("evaluation:b", (), 0.4)]
 
 
 def test_below_and_above_each_name_their_bound():

@@ -1,4 +1,4 @@
-"""The option --config, and the commands that tell about settings and formats: `check config` and `schema`."""
+"""The option --config, and the commands that tell about settings and formats: `check` and `schema`."""
 
 import os
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import msgspec
 
 from pipelines.cli_print import Failure, Misuse, json_text, say
 from pipelines.config import load
+from pipelines.config_whole import check_reached, check_whole
 from pipelines.config_yaml import ConfigError
 from schemas.event import Event
 from schemas.settings import Settings
@@ -80,6 +81,26 @@ def check_config(file: str | None) -> None:
     except ConfigError as error:
         raise Failure(str(error)) from None
     say(f"{file}: the configuration is right")
+
+
+@check.command("rules")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
+@config_option
+def check_rules(files: tuple[str, ...], config: str | None) -> None:
+    """Check that every rule is whole: it has an owner, a path, a deadline and a runbook, and what it names is there.
+
+    Looked at are the rules of the configuration and its packs, and those of rule packs in FILEs beside them. Exit code
+    0 if they are right, 1 with all that is wrong.
+    """
+    file = file_of(config)
+    strict = (check_whole, check_reached) if file else (check_whole,)
+    try:
+        rules = load(file, os.environ, packs=files, strict=strict).rules
+    except ConfigError as error:
+        raise Failure(str(error)) from None
+    on = sum(rule.enabled for rule in rules)
+    off = f", {len(rules) - on} turned off" if on < len(rules) else ""
+    say(f"{on} rule{'' if on == 1 else 's'} whole{off}" if rules else "there are no rules: neither own ones nor packs")
 
 
 @click.command()

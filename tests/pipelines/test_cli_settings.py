@@ -99,3 +99,60 @@ def test_a_wrong_configuration_is_misuse_for_every_other_command(tmp_path: Path)
     result = RUNNER.invoke(main, ["alerts", "--config", str(file)])
     assert result.exit_code == 2
     assert result.stderr == f'limen: {file}:1: unknown setting "prot" in serve; did you mean "port"?\n'
+
+
+WHOLE = "{name: a, signal: error_rate, above: 0.5, owner: Ana, path: owner, decide_minutes: 30, runbook: runbook:a}"
+PEOPLE = "owners: {default: Ana, chains: [{owner: Ana, steps: [{name: Ben}]}]}\n"
+
+
+@pytest.mark.playbook("S2")
+def test_a_rule_that_nobody_owns_or_hears_of_fails_the_check(tmp_path: Path, monkeypatch):
+    """Every mistake of every rule at once, with its line and the nearest name; the reader takes the file as it is."""
+    monkeypatch.chdir(tmp_path)
+    rules = (
+        f"rules:\n- {WHOLE}\n- {{name: b, signal: error_rate, above: 1}}\n"
+        "- name: c\n  signal: error_rate\n  above: 1\n  owner: An\n  path: Anna\n  decide_minutes: 5\n  runbook: r\n- {name: d, signal: error_rate, enabled: false}\n"
+    )
+    Path("limen.yaml").write_text(PEOPLE + rules, encoding="utf-8")
+    assert RUNNER.invoke(check, ["config"]).exit_code == 0
+    result = RUNNER.invoke(check, ["rules"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        'limen: limen.yaml:4: rule "b" has no deadline; give it decide_minutes, until containment is decided on',
+        'limen: limen.yaml:4: rule "b" has no owner; give it owner, the name of a person or a team, or role',
+        'limen: limen.yaml:4: rule "b" has no path; give it path, whose chain of owners.chains is called, or owner',
+        'limen: limen.yaml:4: rule "b" has no runbook; give it runbook, its address or the name of a text of yours',
+        'limen: limen.yaml:8: rule "c" belongs to "An", whom owners does not name; did you mean "Ana"?',
+        'limen: limen.yaml:9: rule "c" has the path "Anna", who has no chain in owners.chains; did you mean "Ana"?',
+    ]
+    Path("limen.yaml").write_text(f"{PEOPLE}rules: [{WHOLE}]", encoding="utf-8")
+    result = RUNNER.invoke(check, ["rules"])
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "1 rule whole\n", "")
+
+
+@pytest.mark.playbook("S2", "S3")
+def test_the_shipped_pack_is_whole(tmp_path: Path, monkeypatch):
+    """As a file by itself, and as part of settings in which somebody is called."""
+    monkeypatch.chdir(tmp_path)
+    shipped = str(config_folder() / "rules" / "triggers.yaml")
+    assert RUNNER.invoke(check, ["rules", shipped]).stdout == "27 rules whole\n"
+    Path("limen.yaml").write_text(
+        f"{PEOPLE}rule_packs: [triggers]\ncohorts: {{sensitive_surfaces: [code]}}\nrules: [{WHOLE}]", encoding="utf-8"
+    )
+    assert RUNNER.invoke(check, ["rules"]).stdout == "47 rules whole\n"
+
+
+@pytest.mark.playbook("S4")
+def test_rules_that_reach_nobody_fail_the_check(tmp_path: Path, monkeypatch):
+    """A line in a log is no alert."""
+    monkeypatch.chdir(tmp_path)
+    Path("limen.yaml").write_text("rule_packs: [triggers]", encoding="utf-8")
+    result = RUNNER.invoke(check, ["rules"])
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "limen: limen.yaml:1: what the rules find reaches nobody: the only notifiers are logs; add a notifier that "
+        "somebody hears, or a chain of owners.chains\n"
+    )
+    Path("limen.yaml").write_text("rule_packs: [trigger]", encoding="utf-8")
+    assert RUNNER.invoke(check, ["config"]).exit_code == RUNNER.invoke(check, ["rules"]).exit_code == 1
+    assert RUNNER.invoke(check, ["rules", "gone.yaml"]).exit_code == 1

@@ -22,6 +22,7 @@ from pipelines.ingest.source import Share, Source
 from pipelines.reload import Board, Counted, Read, Reloads, Wishes
 from pipelines.respond.crew import Crew
 from pipelines.respond.duty import Duty
+from pipelines.respond.gate import Gate
 from pipelines.respond.heartbeat import Heartbeat
 from pipelines.respond.incidents import Kind
 from pipelines.respond.lane import Sink
@@ -146,12 +147,13 @@ def live(
         raise
     heartbeat = Heartbeat(settings.heartbeat)
     now_ms = SystemClock().now_ms
-    duty = Duty(store.acts, settings, partial(signal_or_gone, known.signal))
+    gate = Gate(store.acts, settings, store.silences.held)
+    duty = Duty(store.acts, settings, partial(signal_or_gone, known.signal), store.silences.held)
     counted = Counted(
         heartbeats=lambda: heartbeat.counts if heartbeat.configured else {}, times=lambda: duty.times.histograms
     )
     board = Board(settings, counted, now_ms())
-    outbox = Outbox(store.outbox, sinks(settings), Random())  # noqa: S311 - jitter, not a secret
+    outbox = Outbox(store.outbox, sinks(settings), Random(), gate)  # noqa: S311 - jitter, not a secret
     writer = KafkaWriter(settings.source.kafka)
 
     def take_up(others: Settings) -> None:
@@ -159,6 +161,7 @@ def live(
         outbox.reload(sinks(others))
         heartbeat.reload(others.heartbeat)
         duty.reload(others)
+        gate.reload(others)
 
     wishes, crew = wishes or Wishes(), Crew(outbox)
     return Live(

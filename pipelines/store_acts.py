@@ -94,6 +94,21 @@ class Acts(Part):
             rows = connection.execute(standing_incidents(states, limit)).all()
         return [_heard(row) for row in rows]
 
+    def these(self, incident_ids: Collection[str]) -> dict[str, Heard]:
+        """Give what machine and people know of some incidents, by id."""
+        query = standing_incidents(None, len(incident_ids)).where(INCIDENTS.c.id.in_(list(incident_ids)))
+        with self._reading() as connection:
+            found = [_heard(row) for row in connection.execute(query)]
+        return {each.incident.id: each for each in found}
+
+    def over_since(self, from_ms: int, limit: int) -> list[Incident]:
+        """Give the latest incidents that were detected since a time and that the machine has ended."""
+        columns = INCIDENTS.c
+        query = select(columns.body).where(columns.state.in_(OVER), columns.detected_ms >= from_ms)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(columns.detected_ms.desc(), columns.id).limit(limit))
+            return [_incident(body) for body in rows.scalars()]
+
     def asking(self, limit: int) -> list[Heard]:
         """Give the incidents of which somebody may be told something now, newest first.
 

@@ -16,19 +16,28 @@ from schemas.incident import OVER as INCIDENTS_OVER
 STANDING_MAX = 10_000
 """Most incidents that a sink which forgets is told of again, the newest: far more than people could have open."""
 
+UNSENT = ("waiting", "held")
+"""The states of a message that may still go out."""
+
 _delivery = msgspec.msgpack.Decoder(Delivery).decode
 
 
 def _due() -> Any:
-    columns, before = DELIVERIES.c, DELIVERIES.alias("before")
+    columns, before, after = DELIVERIES.c, DELIVERIES.alias("before"), DELIVERIES.alias("after")
     earlier = exists().where(
         before.c.incident_id == columns.incident_id,
         before.c.sink == columns.sink,
         before.c.sequence < columns.sequence,
         before.c.state == "waiting",
     )
+    later = exists().where(
+        after.c.incident_id == columns.incident_id,
+        after.c.sink == columns.sink,
+        after.c.sequence > columns.sequence,
+        after.c.state.in_(UNSENT),
+    )
     query = select(columns.body).where(
-        columns.state == "waiting",
+        or_(columns.state == "waiting", and_(columns.state == "held", ~later)),
         columns.sink == bindparam("sink"),
         columns.next_attempt_ms <= bindparam("now_ms"),
         ~earlier,
@@ -68,7 +77,7 @@ def _standing() -> Any:
 def _strangers() -> Any:
     columns = DELIVERIES.c
     named: Any = bindparam("sinks", expanding=True)
-    query = select(columns.body).where(columns.sink.not_in(named), columns.state == "waiting")
+    query = select(columns.body).where(columns.sink.not_in(named), columns.state.in_(UNSENT))
     return query.order_by(columns.created_ms, columns.incident_id, columns.sequence).limit(bindparam("limit"))
 
 
@@ -85,7 +94,10 @@ class Deliveries(Part):
     """The outbox of one store."""
 
     def due(self, sink: str, now_ms: int, limit: int) -> list[Delivery]:
-        """Give a sink's waiting messages whose time has come, oldest first; of one incident only the next in order."""
+        """Give a sink's waiting messages whose time has come, oldest first; of one incident only the next in order.
+
+        What is held comes too, when its time has come and nothing newer is there of its incident.
+        """
         return self._read(_DUE, sink=sink, now_ms=now_ms, limit=limit)
 
     def waiting(self, sink: str) -> list[Delivery]:
@@ -99,7 +111,7 @@ class Deliveries(Part):
         return self._read(_OVER, sink=sink, waiting_max=waiting_max)
 
     def strangers(self, sinks: Collection[str], limit: int) -> list[Delivery]:
-        """Give waiting messages to other sinks than these."""
+        """Give waiting and held messages to other sinks than these."""
         return self._read(_STRANGERS, sinks=list(sinks), limit=limit)
 
     def dead(self, sink: str | None, limit: int) -> list[Delivery]:
@@ -120,6 +132,19 @@ class Deliveries(Part):
             elif delivery.perhaps:
                 found.setdefault(delivery.notification.incident_id, False)
         return found
+
+    def held(self, sink: str, incident_ids: Collection[str]) -> list[Delivery]:
+        """Give the messages to a sink about these incidents that are held back."""
+        columns = DELIVERIES.c
+        about = columns.incident_id.in_(list(incident_ids))
+        return self._read(select(columns.body).where(columns.sink == sink, about, columns.state == "held"))
+
+    def last_sent(self, sink: str, incident_id: str) -> Notification | None:
+        """Give the latest message about an incident that a sink has, None where it has none."""
+        columns = DELIVERIES.c
+        query = select(columns.body).where(columns.sink == sink, columns.incident_id == incident_id)
+        found = self._read(query.where(columns.state == "sent").order_by(columns.sequence.desc()).limit(1))
+        return found[0].notification if found else None
 
     def standing(self, sink: str, since_ms: int) -> list[tuple[Notification, Notification]]:
         """Give the first and the latest sent message of each incident that is open, or was told of since."""

@@ -32,6 +32,8 @@ ClockVerb = Literal[
     "opened",  # the clocks of severity `subject` begin
     "at_risk",  # three quarters of the time of clock `role` have passed; `subject` says which time
     "breached",  # the time of clock `role` has passed; `subject` says which time
+    "muted",  # nobody is told: `subject` says why, the note by whom and until when
+    "unmuted",  # people are told again
     "escalated",  # `subject` was called, because nobody answered
 ]
 """What only clocks do."""
@@ -98,7 +100,7 @@ class Response(msgspec.Struct, frozen=True):
     "clock:state:due time", the latest of them. `reopens` counts how often it was opened again, and `calls` the steps of
     the escalation chain that were taken, the last at `called_ms`. `since` says since when the clocks of a severity run,
     and `waiting_ms` since when nobody had it. `reports` counts what people told of it, the first at `reported_ms`.
-    `graded_by` says who has set the severity.
+    `graded_by` says who has set the severity. `muted` says why nobody is told, "" where people are.
     """
 
     incident_id: str
@@ -130,6 +132,7 @@ class Response(msgspec.Struct, frozen=True):
     reports: int = 0
     reported_ms: int = -1
     graded_by: str = ""
+    muted: str = ""
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -24,6 +24,8 @@ _SENTENCES: dict[Verb, str] = {
     "merged": "merged into {subject}",
     "at_risk": "three quarters of the time to {role} have passed",
     "breached": "the time to {role} has passed",
+    "muted": "{subject}: nobody is told",
+    "unmuted": "people are told again",
     "escalated": "{subject} is called",
 }
 

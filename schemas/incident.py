@@ -22,9 +22,10 @@ OVER: tuple[IncidentState, ...] = ("resolved", *FINISHED)
 """A resolved incident may still be opened again, but not for ever."""
 
 
-Ended = Literal["", "back", "limit", "gone", "faded", "continued"]
+Ended = Literal["", "back", "limit", "gone", "faded", "continued", "calm"]
 """How an incident resolved by itself: its series are shown to be back, its limit holds again, its rule is gone, there
-was no evidence for long enough, or what alerts in it again is another incident. "" where people did, or nobody yet."""
+was no evidence for long enough, what alerts in it again is another incident, or it flapped and has stayed clear. ""
+where people did, or nobody yet."""
 
 
 Found = Literal["alert", "report", "declared"]
@@ -134,11 +135,12 @@ class Delivery(msgspec.Struct, frozen=True):
     """How far one notification has come: attempts made, when the first was and the next may be (wall clock, epoch ms).
 
     `perhaps` says that the sink may have it although it did not say so. A collapsed message was not sent, because a
-    later one says more or because nobody was told that its incident began.
+    later one says more or because nobody was told that its incident began; one that is held waits until people are
+    to be told of its incident.
     """
 
     notification: Notification
-    state: Literal["waiting", "sent", "dead", "collapsed"]
+    state: Literal["waiting", "held", "sent", "dead", "collapsed"]
     attempts: int
     next_attempt_ms: int
     error: str = ""

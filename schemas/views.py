@@ -12,7 +12,7 @@ import msgspec
 from schemas.act import Heard, Response, owner_of, severity_of, state_of
 from schemas.alert import Alert
 from schemas.clock import Clock, ClockName, ClockState
-from schemas.incident import Incident, IncidentState, Severity
+from schemas.incident import OPEN, Incident, IncidentState, Severity
 from schemas.ladder import Names, shown
 from schemas.score import Candidate
 from schemas.words import rfc3339
@@ -33,7 +33,8 @@ class ResponseShape(msgspec.Struct, frozen=True):
 
     `severity_shown` is the severity in the words of the house. `roles` names who holds what, "" where it is asked for
     and nobody does. `number` is that of the latest act: whoever acts on this page gives it back. `quiet_since` is event
-    time: since when there is no evidence, and nothing was shown to be back.
+    time: since when there is no evidence, and nothing was shown to be back. `muted` says why nobody is told, "" where
+    people are.
     """
 
     number: int
@@ -55,6 +56,7 @@ class ResponseShape(msgspec.Struct, frozen=True):
     merged_into: str
     reopens: int
     quiet_since: str | None
+    muted: str
     clocks: tuple[ClockShape, ...]
 
 
@@ -77,6 +79,7 @@ def response_shape(heard: Heard, clocks: tuple[Clock, ...], roles: dict[str, str
         merged_into=response.merged_into,
         reopens=max(incident.reopens, response.reopens),
         quiet_since=rfc3339(incident.quiet_ms),
+        muted=response.muted if state_of(incident, heard.response) in OPEN else "",
         clocks=tuple(map(_clock_shape, clocks)),
     )
 

@@ -120,6 +120,17 @@ def _reopened(_: Incident, response: Response, act: Act) -> Changes:
     return {"state": state, "close_reason": None, "merged_into": "", "reopens": reopens, **ends, **anew}
 
 
+def _muted(_: Incident, response: Response, act: Act) -> Changes:
+    """Let nobody be told; the clocks of what nobody has begin anew when people are."""
+    stopped: Changes = {} if response.acknowledged_ms >= 0 else {"since": {}, "told": ()}
+    return {"muted": f"{act.subject} {act.note}", **stopped}
+
+
+def _unmuted(_: Incident, response: Response, act: Act) -> Changes:
+    anew: Changes = {"waiting_ms": act.at_ms, "updated_ms": act.at_ms, "calls": 0, "called_ms": -1}
+    return {"muted": "", **({} if response.acknowledged_ms >= 0 else anew)}
+
+
 def _told(_: Incident, response: Response, act: Act) -> Changes:
     return {"told": (*response.told, act.subject)[-TOLD_MAX:]}
 
@@ -148,6 +159,8 @@ _CHANGES: dict[Verb, Callable[[Incident, Response, Act], Changes]] = {
     "merged": lambda _, __, act: {"state": "merged", "closed_ms": act.at_ms, "merged_into": act.subject},
     "at_risk": _told,
     "breached": _told,
+    "muted": _muted,
+    "unmuted": _unmuted,
     "escalated": lambda _, response, act: {"calls": response.calls + 1, "called_ms": act.at_ms},
 }
 """What each verb changes; the number and the time of the latest act change with every one."""

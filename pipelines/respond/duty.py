@@ -11,10 +11,12 @@ from typing import Protocol
 from pipelines.respond.acts import after
 from pipelines.respond.clocks import clocks
 from pipelines.respond.desk import ActStore
+from pipelines.respond.gate import Silences, no_silences
 from pipelines.respond.notices import told
 from pipelines.respond.people import chain_of
+from pipelines.respond.quiet import Mute, mute_of
 from pipelines.respond.times import Times
-from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, severity_of, state_of
+from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, severity_of, standing, state_of
 from schemas.clock import Clock
 from schemas.incident import FINISHED, OPEN, PAGING, Notification
 from schemas.minutes import MINUTE_MS
@@ -58,8 +60,15 @@ class DutyStore(ActStore, Protocol):
 class Duty:
     """Looks through the incidents of a store and writes what is due; `times` counts how long people took since then."""
 
-    def __init__(self, acts: DutyStore, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
+    def __init__(
+        self,
+        acts: DutyStore,
+        settings: Settings,
+        signal_of: Callable[[str], Signal],
+        silences: Silences = no_silences,
+    ) -> None:
         self._acts = acts
+        self._silences = silences
         self._settings = settings
         self._signal_of = signal_of
         self._looks = 0
@@ -78,16 +87,20 @@ class Duty:
         if self._looks % CLOSING_LOOKS == 0:
             heard += self._acts.among(("resolved",), LOOKED_MAX)
         self._looks += 1
-        written = sum(self._done(each, now_ms) for each in heard)
+        silences, quiet = self._silences(now_ms), self._settings.quiet
+        written = 0
+        for each in heard:
+            mute = mute_of(standing(each.incident, each.response), silences, quiet, heard, now_ms)
+            written += self._done(each, now_ms, mute)
         self._place, acts = self._acts.after(self._place)
         self.times.count(acts)
         return written
 
-    def _done(self, heard: Heard, now_ms: int) -> int:
+    def _done(self, heard: Heard, now_ms: int, mute: Mute | None) -> int:
         """Write what is due about one incident; where somebody acts at this moment, the next look finds it."""
         acts: list[Act] = []
         messages: list[Notification] = []
-        for act, was, now in due(heard, self._settings, now_ms):
+        for act, was, now in due(heard, self._settings, now_ms, mute):
             acts.append(act)
             messages += told(was, now, act, self._signal_of, self._settings)
             heard = now
@@ -96,11 +109,14 @@ class Duty:
         return len(acts)
 
 
-def due(heard: Heard, settings: Settings, now_ms: int) -> list[tuple[Act, Heard, Heard]]:
-    """Give the acts that are due about one incident, each with what was known before and after it."""
+def due(heard: Heard, settings: Settings, now_ms: int, mute: Mute | None = None) -> list[tuple[Act, Heard, Heard]]:
+    """Give the acts that are due about one incident, each with what was known before and after it.
+
+    `mute` is why nobody is to be told of it now.
+    """
     found: list[tuple[Act, Heard, Heard]] = []
     while len(found) < STEPS_MAX:
-        act = _next(heard, settings, now_ms)
+        act = _next(heard, settings, now_ms, mute)
         if act is None:
             break
         now = Heard(heard.incident, after(heard, act))
@@ -109,12 +125,16 @@ def due(heard: Heard, settings: Settings, now_ms: int) -> list[tuple[Act, Heard,
     return found
 
 
-def _next(heard: Heard, settings: Settings, now_ms: int) -> Act | None:
+def _next(heard: Heard, settings: Settings, now_ms: int, mute: Mute | None) -> Act | None:
     """Give the first act that is due, None where nothing is."""
     incident, response = heard.incident, heard.response or Response(heard.incident.id)
     now_ms = max(now_ms, response.latest_ms)
     act = _follows(heard, response, now_ms) or _ends(heard, response, settings, now_ms)
-    if act is not None or state_of(incident, heard.response) not in OPEN or response.number >= ACTS_MAX - KEPT_ACTS:
+    if act is not None or state_of(incident, heard.response) not in OPEN:
+        return act
+    full = response.number >= ACTS_MAX - KEPT_ACTS
+    act = None if full and not response.muted else _muting(response, mute, now_ms)
+    if act is not None or response.muted or full:
         return act
     return (
         _released(heard, response, settings, now_ms)
@@ -136,11 +156,19 @@ def _follows(heard: Heard, response: Response, now_ms: int) -> Act | None:
     if incident.reopens > response.reopens:
         return _act(response, now_ms, "reopened")
     severity = severity_of(incident, heard.response)
-    if response.opened_ms < 0 or (state in OPEN and severity not in response.since):
+    begins = state in OPEN and severity not in response.since and not response.muted
+    if response.opened_ms < 0 or begins:
         return _act(response, now_ms, "opened", subject=severity)
     if state == "resolved" and response.state in OPEN:
         return _act(response, now_ms, "resolved")
     return None
+
+
+def _muting(response: Response, mute: Mute | None, now_ms: int) -> Act | None:
+    """Say that nobody is told from now on and why, or that people are told again."""
+    if mute is None:
+        return _act(response, now_ms, "unmuted") if response.muted else None
+    return None if response.muted == mute.said else _act(response, now_ms, "muted", mute.cause, note=mute.note)
 
 
 def _ends(heard: Heard, response: Response, settings: Settings, now_ms: int) -> Act | None:

@@ -13,9 +13,10 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from pipelines.respond.gate import Gatekeeper, OpenGate
 from pipelines.respond.notifiers import Notifier, Refreshing
 from pipelines.respond.rates import Bucket, Rate
-from pipelines.respond.waiting import NEWER, OPENED, UNTOLD, as_opened, is_ending
+from pipelines.respond.waiting import NEWER, OPENED, REOPENED, UNTOLD, as_opened, is_ending, passed, unsent
 from schemas.incident import Delivery, Notification, Outcome
 
 FIRST_WAIT_SECONDS = 5.0
@@ -36,11 +37,19 @@ class LaneStore(Protocol):
     """What a lane needs of a store."""
 
     def due(self, sink: str, now_ms: int, limit: int) -> Sequence[Delivery]:
-        """Give a sink's waiting messages whose time has come; of one incident only the next in order."""
+        """Give a sink's waiting and held messages whose time has come; of one incident only the next in order."""
         ...
 
     def waiting(self, sink: str) -> Sequence[Delivery]:
         """Give all waiting messages of a sink, by incident and in order."""
+        ...
+
+    def held(self, sink: str, incident_ids: Collection[str]) -> Sequence[Delivery]:
+        """Give the messages to a sink about these incidents that are held back."""
+        ...
+
+    def last_sent(self, sink: str, incident_id: str) -> Notification | None:
+        """Give the latest message about an incident that a sink has."""
         ...
 
     def over(self, sink: str, waiting_max: int) -> Sequence[Delivery]:
@@ -83,12 +92,13 @@ def wait_seconds(attempts: int, dice: Random) -> float:
 class Lane:
     """Sends to one sink. `throttled` says whether its rate alone held messages back in the last round."""
 
-    def __init__(self, name: str, store: LaneStore, sink: Sink, dice: Random) -> None:
+    def __init__(self, name: str, store: LaneStore, sink: Sink, dice: Random, gate: Gatekeeper | None = None) -> None:
         self.throttled = False
         self._name = name
         self._store = store
         self._sink = sink
         self._dice = dice
+        self._gate = gate or OpenGate()
         self._bucket = Bucket(sink.rate)
         self._failures = 0
         self._rests = range(0)
@@ -111,19 +121,19 @@ class Lane:
         due = self._store.due(self._name, now_ms, limit)
         if not due:
             return done
-        heard = self._heard({each.notification.incident_id for each in due})
-        for delivery in sorted(due, key=lambda each: each.attempts):
+        incident_ids = {each.notification.incident_id for each in due}
+        heard, older = self._heard(incident_ids), self._store.held(self._name, incident_ids)
+        ready = [(each, self._told(each.notification, heard)) for each in sorted(due, key=lambda each: each.attempts)]
+        held = self._gate.held([told for _, told in ready if told is not None], now_ms)
+        for delivery, told in ready:
             if ending():
                 break
-            told = self._told(delivery.notification, heard)
-            if told is None:
-                after = msgspec.structs.replace(delivery, state="collapsed", error=UNTOLD)
-            elif self._bucket.take(now_ms):
-                after = self._attempt(delivery, told, now_ms)
-            else:
+            after = unsent(delivery, told, held)
+            if after is None and not self._bucket.take(now_ms):
                 self.throttled = True
                 break
-            self._store.record([after])
+            after = after or self._attempt(delivery, told or delivery.notification, now_ms)
+            self._store.record([*passed(delivery, older), after])
             done.append(after)
             if after.state == "waiting":
                 break
@@ -179,8 +189,14 @@ class Lane:
         return {**dict.fromkeys(unsure, False), **self._store.heard(self._name, incident_ids)}
 
     def _told(self, notification: Notification, heard: Mapping[str, bool]) -> Notification | None:
-        """Give a message as the sink is to hear it: the first one opens the incident; None for the end of nothing."""
+        """Give a message as the sink is to hear it: the first one opens the incident.
+
+        None for the end of what it never heard of, and for the return of what it knows to be open.
+        """
         sure = heard.get(notification.incident_id)
+        if sure and notification.type == REOPENED:
+            last = self._store.last_sent(self._name, notification.incident_id)
+            return None if last is not None and not is_ending(last) else notification
         if sure or notification.type == OPENED:
             return notification
         if is_ending(notification):

@@ -15,7 +15,7 @@ from pipelines.respond.incidents import is_raised
 from pipelines.respond.wording import explain
 from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, sequence_of, standing, strictest
 from schemas.act_words import sentence_of
-from schemas.incident import Incident, Notification
+from schemas.incident import PAGING, Incident, Notification
 from schemas.report import OUTSIDE
 from schemas.settings import Notifier, Settings
 from schemas.signal import Signal
@@ -38,6 +38,7 @@ TOLD: dict[Verb, str] = {
     "merged": "incident.merged",
     "at_risk": "sla.at_risk",
     "breached": "sla.breached",
+    "unmuted": "incident.unmuted",
     "escalated": "incident.escalated",
 }
 """Acts of which sinks hear, and the type of the message; the others stand in the timeline only, and so do reports that
@@ -90,6 +91,8 @@ def told(
     if act.verb == "reported" and act.subject not in OUTSIDE:
         return []
     now = standing(after.incident, after.response)
+    if act.verb == "unmuted" and now.severity not in PAGING:
+        return []  # of a ticket what was held is told, and nobody is woken by the end of a silence
     data = _data(now, after.response, act, signal_of, settings)
     made: list[Notification] = []
     for sink in settings.notifiers:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from pipelines.respond.gate import Gatekeeper, OpenGate
 from pipelines.respond.lane import Lane, LaneStore, Sink
 from pipelines.respond.notifiers import notifier_of
 from pipelines.respond.notifiers.kafka_topic import Writer
@@ -28,7 +29,7 @@ class DeliveryStore(LaneStore, Protocol):
     """What the outbox needs of a store beside what its lanes need."""
 
     def strangers(self, sinks: Collection[str], limit: int) -> Sequence[Delivery]:
-        """Give waiting messages to other sinks than these."""
+        """Give waiting and held messages to other sinks than these."""
         ...
 
 
@@ -47,12 +48,18 @@ def sinks_of(notifiers: Sequence[settings.Notifier], writer: Callable[[], Writer
 
 
 class Outbox:
-    """Sends what is due, a lane for each sink; `dice` spreads the waits, seeded by the caller."""
+    """Sends what is due, a lane for each sink; `dice` spreads the waits, seeded by the caller.
 
-    def __init__(self, store: DeliveryStore, sinks: Mapping[str, Sink], dice: Random) -> None:
+    `gate` is asked before each message.
+    """
+
+    def __init__(
+        self, store: DeliveryStore, sinks: Mapping[str, Sink], dice: Random, gate: Gatekeeper | None = None
+    ) -> None:
         self.lanes: Mapping[str, Lane] = {}
         self._store = store
         self._dice = dice
+        self._gate = gate or OpenGate()
         self._sinks = sinks
         self._used: Mapping[str, Sink] | None = None
         self._log = structlog.get_logger("limen.outbox")
@@ -68,7 +75,7 @@ class Outbox:
         """Take up the sinks that are configured now, and give up what waits for others."""
         sinks = self._sinks
         if sinks is not self._used:
-            self.lanes = {name: Lane(name, self._store, sink, self._dice) for name, sink in sinks.items()}
+            self.lanes = {name: Lane(name, self._store, sink, self._dice, self._gate) for name, sink in sinks.items()}
             self._used = sinks
         return self._bury(sinks)
 

@@ -1,18 +1,37 @@
 """What a waiting message becomes once the sink knows less, or more, than when it was written."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
-from schemas.incident import OVER, Notification
+from schemas.act import MACHINE
+from schemas.incident import OVER, Delivery, Notification
 
 OPENED = "incident.opened"
+REOPENED = "incident.reopened"
+RESOLVED = "incident.resolved"
 NEWER = "a later message of the incident says more"
 """Why a message that waited through an outage is not sent."""
 UNTOLD = "the incident was over before this sink could be told of it"
 """Why the end of an incident is not sent."""
+STILL_OPEN = "this sink was not told that the incident was over"
+"""Why it is not told that it was opened again."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Until when (wall clock, epoch ms) a message waits before it is asked about again, and why."""
+
+    until_ms: int
+    why: str
+
+
+class _Act(msgspec.Struct):
+    who: str = ""
 
 
 class _Data(msgspec.Struct):
     state: str = ""
+    act: _Act | None = None
 
 
 class _Body(msgspec.Struct):
@@ -27,6 +46,12 @@ def is_ending(notification: Notification) -> bool:
     return _read(notification.body).data.state in OVER
 
 
+def is_by_person(notification: Notification) -> bool:
+    """Say whether a message tells of what a person did."""
+    act = _read(notification.body).data.act
+    return act is not None and act.who != MACHINE
+
+
 def as_opened(notification: Notification) -> Notification:
     """Give a message as the first one that its sink hears of the incident; its id and all that it says stay.
 
@@ -36,3 +61,24 @@ def as_opened(notification: Notification) -> Notification:
     """
     body = {**msgspec.json.decode(notification.body), "type": OPENED}
     return msgspec.structs.replace(notification, type=OPENED, body=msgspec.json.encode(body))
+
+
+def unsent(delivery: Delivery, told: Notification | None, held: Mapping[str, Held]) -> Delivery | None:
+    """Give what becomes of a message that is not sent now, None if it is; `told` is as its sink is to hear it."""
+    if told is None:
+        why = UNTOLD if is_ending(delivery.notification) else STILL_OPEN
+        return msgspec.structs.replace(delivery, state="collapsed", error=why)
+    hold = held.get(told.id)
+    if hold is None:
+        return None
+    return msgspec.structs.replace(delivery, state="held", next_attempt_ms=hold.until_ms, error=hold.why)
+
+
+def passed(delivery: Delivery, held: Sequence[Delivery]) -> list[Delivery]:
+    """Take out what is held of an incident before a message, which says more."""
+    told = delivery.notification
+    return [
+        msgspec.structs.replace(each, state="collapsed", error=NEWER)
+        for each in held
+        if each.notification.incident_id == told.incident_id and each.notification.sequence < told.sequence
+    ]

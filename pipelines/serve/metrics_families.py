@@ -122,7 +122,7 @@ FAMILIES = (
         "limen_notifications",
         "gauge",
         ("sink", "state"),
-        "Notifications in the outbox: waiting, sent, dead or collapsed.",
+        "Notifications in the outbox: waiting, held, sent, dead or collapsed.",
     ),
     Family(
         "limen_notifications_oldest_seconds",

@@ -32,8 +32,9 @@ _FOOT = """
 * `source` and `partition` name one ordered log: a Kafka partition, a file, or standard input.
 * `severity` is `sev1` to `sev4`, `category` one of the [categories](signals.md#categories), and `clock` is
   `acknowledge`, `decide` (on containment), `mitigate` or `update`.
-* `state` is `pending` or `firing` for an alert, and `waiting`, `sent`, `dead` or `collapsed` for a
-  notification; of an incident that collapsed a later message said more.
+* `state` is `pending` or `firing` for an alert, and `waiting`, `held`, `sent`, `dead` or `collapsed` for
+  a notification; of an incident that collapsed a later message said more, and a held one waits for the
+  reason that its incident names.
 * `process` is `main` for the process that writes the store.
 * `cap` is `values` (of one dimension), `leaves` (full combinations), `names` (of a mix or of evaluations), `series`,
   `ids` or `changes`, and `dimension` the dimension or mix, or `all`. [Limits](limits.md) says what each means.

@@ -19,7 +19,7 @@ NOTE_RUNES_MAX = 25_000
 DETAILS_RUNES_MAX = 8_000
 """Most runes of all details together."""
 PRIORITIES = {"sev1": "P1", "sev2": "P2", "sev3": "P3", "sev4": "P5"}
-_CREATES = frozenset({"incident.opened", "incident.reopened", "incident.released"})
+_CREATES = frozenset({"incident.opened", "incident.reopened", "incident.released", "incident.unmuted"})
 _GRADES = frozenset({"incident.raised", "incident.graded"})
 
 

@@ -27,6 +27,7 @@ _SAID = {
     "incident.closed": "Closed",
     "incident.cancelled": "Cancelled",
     "incident.merged": "Merged",
+    "incident.unmuted": "Told again",
     "incident.escalated": "Escalated",
     "sla.at_risk": "Deadline near",
     "sla.breached": "Deadline passed",

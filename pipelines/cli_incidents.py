@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from pipelines.aggregate.signals import catalogue
+from pipelines.cli_moment import moment_ms
 from pipelines.cli_print import (
     JSON,
     JSONL,
@@ -25,9 +26,11 @@ from pipelines.cli_story import standing_of, story
 from pipelines.respond.alerts import ANOMALY
 from pipelines.respond.answered import answered
 from pipelines.run_clock import SystemClock
+from pipelines.serve.alike import alike
 from pipelines.serve.reading import ACTIVE_ALERTS
 from pipelines.serve.signals_said import signals_said
 from pipelines.store import Store, StoreError
+from pipelines.store_catalogue import TIME_MS_MAX
 from schemas.incident import OPEN, Incident
 from schemas.settings import Settings
 from schemas.views import alert_json, incident_json
@@ -102,6 +105,28 @@ def list_incidents(config: str | None, form: str, *, every: bool, limit: int) ->
     show_rows(map(incident_json, found), form, _INCIDENTS, "no incidents" if every else "no open incidents")
 
 
+@incidents.command("search")
+@config_option
+@output_option(TABLE, JSON, JSONL)
+@click.option("--from", "from_ms", callback=moment_ms, metavar="TIME", help="Detected then or later.")
+@click.option("--until", "until_ms", callback=moment_ms, metavar="TIME", help="Detected before.")
+@_limit
+@click.argument("words", nargs=-1, required=True)
+def search_incidents(
+    config: str | None, form: str, from_ms: int | None, until_ms: int | None, limit: int, words: tuple[str, ...]
+) -> None:
+    """Find incidents, past ones and near misses too, newest first: every word must be there, or begin one.
+
+    Words are plain, such as those of a title or a note, or pairs: category=, signal=, direction=, severity=, state=,
+    owner=, rule=, reason=, cause=, and any dimension, such as region=eu. near_miss finds notes, what was cancelled, and
+    expected changes.
+    """
+    until = TIME_MS_MAX if until_ms is None else until_ms
+    with reading(settings_of(config)) as store:
+        found = store.catalogue.search(" ".join(words), None, limit, from_ms or 0, until)
+    show_rows(map(incident_json, found), form, _INCIDENTS, "no incident has all these words")
+
+
 @incidents.command("show")
 @config_option
 @output_option(TABLE, JSON)
@@ -110,18 +135,20 @@ def show_incident(config: str | None, form: str, incident_id: str) -> None:
     """Show one incident with its timeline and alerts; the beginning of its id is enough.
 
     As JSON it is what `incidents list` gives; `alert_details` holds its alerts as `alerts` gives them, `response`
-    what people and clocks did, and `signal_details` what each signal of its category said.
+    what people and clocks did, `signal_details` what each signal of its
+    kind said, and `alike` earlier ones that are like it.
     """
     settings = settings_of(config)
     with reading(settings) as store:
         incident = find(store, incident_id)
         heard = store.acts.found(incident.id)
         own = store.alerts_of(incident.alert_ids[:LIMIT_MAX])
+        like = alike(store, incident.id)
     shown, said = [alert_json(alert) for alert in own], signals_said(incident, own, settings)
     response = None if heard is None else answered(heard, settings, SystemClock().now_ms())
     if form == JSON:
         more = {"alert_details": shown, "response": msgspec.to_builtins(response)}
-        more |= {"signal_details": msgspec.to_builtins(said)}
+        more |= {"signal_details": msgspec.to_builtins(said), "alike": msgspec.to_builtins(like)}
         click.echo(json_text(incident_json(incident) | more))
         return
     for line in story(incident, catalogue(settings.signals, settings.cohorts).signal):
@@ -130,6 +157,9 @@ def show_incident(config: str | None, form: str, incident_id: str) -> None:
         say(line)
     for each in said:
         say(f"  signal    {each.signal}: {each.what}")
+    for earlier in like:
+        ended = earlier.state if earlier.reason is None else earlier.reason or "closed without a reason"
+        say(f"  earlier   {earlier.id} ({ended}): {earlier.title}; {', '.join(earlier.why)}")
     say()
     for entry in incident.timeline:
         say(f"{moment(rfc3339(entry.at_ms))}  {entry.who}: {entry.what}")

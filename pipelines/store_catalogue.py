@@ -80,7 +80,7 @@ class Catalogue(Part):
         with self._reading() as connection:
             return _standing(connection, connection.execute(asked.order_by(*order).limit(limit)).scalars().all())
 
-    def alike(self, incident_id: str, limit: int) -> list[tuple[Incident, Likeness]]:
+    def alike(self, incident_id: str, limit: int) -> list[tuple[Incident, Filed, Likeness]]:
         """Give the earlier incidents that are most like this one, the likest first; of equals the latest."""
         columns = CATALOGUE.c
         with self._reading() as connection:
@@ -99,7 +99,7 @@ class Catalogue(Part):
             good = [each for each in scored if each[1].score >= LIKE_LEAST]
             good = sorted(good, key=lambda each: (-each[1].score, -each[0].detected_ms, each[0].incident_id))[:limit]
             found = _standing(connection, [row.incident_id for row, _ in good])
-        return [(incident, alike) for incident, (_, alike) in zip(found, good, strict=True)]
+        return [(incident, *each) for incident, each in zip(found, good, strict=True)]
 
     def outcomes(self) -> list[Outcome]:
         """Count how incidents of each rule and signal were over, the most frequent first."""

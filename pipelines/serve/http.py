@@ -30,9 +30,10 @@ from pipelines.serve.index import INDEX
 from pipelines.serve.lifecycle import Ask, Lifecycle
 from pipelines.serve.openapi import document
 from pipelines.serve.pages import Pages
+from pipelines.serve.past import Past
 from pipelines.serve.plotly_script import script_path
 from pipelines.serve.probes import Probes
-from pipelines.serve.query import Query
+from pipelines.serve.query import ROWS_DEFAULT, ROWS_MAX, Query, paging
 from pipelines.serve.reading import Sources
 from pipelines.serve.rejected import RejectList, reject_list
 from pipelines.serve.sessions import Sessions
@@ -41,15 +42,11 @@ from pipelines.serve.signing import Signing
 from pipelines.store import Store, StoreError
 from schemas.act import Heard
 from schemas.event import RejectReason
-from schemas.incident import OPEN
 from schemas.settings import Serve, Settings
 from schemas.signal import Signal
 from schemas.status import Status
 from schemas.words import rfc3339
 
-ROWS_DEFAULT, ROWS_MAX = 100, 1_000
-OFFSET_MAX = 100_000
-"""As many series as there may be by default; alerts and incidents that old are for exports."""
 POINTS_DEFAULT, POINTS_LEAST, POINTS_MAX = 500, 10, 12_000
 """By default a point every other pixel, which still reads as a line; at most a week of minutes."""
 PARTITION_MAX = 2**31 - 1
@@ -64,7 +61,6 @@ COMPRESS_LEVEL = 5
 """Half the time of the highest level for a tenth more bytes."""
 
 ALERT_STATES = ("pending", "firing", "resolved")
-INCIDENT_STATES = ("triage", "acknowledged", "mitigated", "resolved", "closed", "cancelled", "merged")
 STATIC = Path(__file__).parent / "static"
 
 
@@ -79,7 +75,7 @@ def app(
     sources = Sources(store, status, settings, signal_of)
     pages, sessions, audited = Pages(sources), Sessions(), Audited(store, now_ms)
     api, page, probes = Api(sources), PageRoutes(sources, pages), Probes(sources)
-    acting = Acting(sources, audited, now_ms)
+    acting, past = Acting(sources, audited, now_ms), Past(sources, pages)
 
     def serve() -> Serve:
         return settings().serve
@@ -88,11 +84,12 @@ def app(
         routes=[
             Route("/", page.overview),
             Route("/series/{id}", page.series),
+            *past.pages(),
             Route("/incidents/{id}", page.incident),
             acting.form(),
             Route("/rejects", page.rejects),
             *Signing(serve, sessions, audited, pages, now_ms).routes(),
-            Mount("/api/v1", routes=[*api.routes(), acting.api()]),
+            Mount("/api/v1", routes=[*api.routes(), *past.api(), acting.api()]),
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
             Route("/-/ready", probes.ready),
@@ -143,7 +140,6 @@ class Api:
             Route("/series", self.series_list),
             Route("/series/{id}", self.series),
             Route("/alerts", self.alerts),
-            Route("/incidents", self.incidents),
             Route("/incidents/{id}", self.incident),
             Route("/rejects", self.rejects),
             Route("/audit", self.audit),
@@ -166,7 +162,7 @@ class Api:
     def series_list(self, request: Request) -> Response:
         """Answer with `shapes.SeriesList`, the most unusual first."""
         query = Query(request, ["search", "signal", "limit", "offset"])
-        return as_json(views.series_list(self._sources, query.text("search"), query.text("signal"), *_paging(query)))
+        return as_json(views.series_list(self._sources, query.text("search"), query.text("signal"), *paging(query)))
 
     def series(self, request: Request) -> Response:
         """Answer with `shapes.SeriesDetail`."""
@@ -176,14 +172,7 @@ class Api:
         """Answer with `shapes.AlertList`; `state` is a list of states."""
         query = Query(request, ["state", "limit", "offset"])
         states = query.choices("state", ALERT_STATES)
-        return as_json(views.alert_list(self._sources, states or None, *_paging(query)))
-
-    def incidents(self, request: Request) -> Response:
-        """Answer with `shapes.IncidentList`; `state` is a list of states, `open` stands for all that are not over."""
-        query = Query(request, ["state", "limit", "offset"])
-        states = query.choices("state", ("open", *INCIDENT_STATES))
-        named = {name for state in states for name in (OPEN if state == "open" else (state,))}
-        return as_json(views.incident_list(self._sources, sorted(named) or None, *_paging(query)))
+        return as_json(views.alert_list(self._sources, states or None, *paging(query)))
 
     def incident(self, request: Request) -> Response:
         """Answer with `shapes.IncidentDetail`."""
@@ -258,11 +247,7 @@ def _rejects_query(request: Request) -> Query:
 def _rejects(sources: Sources, query: Query) -> RejectList:
     reasons = query.choices("reason", [str(each) for each in RejectReason])
     number = query.integer("partition", ANY, 0, PARTITION_MAX)
-    return reject_list(sources, reasons, query.text("source"), None if number == ANY else number, *_paging(query))
-
-
-def _paging(query: Query) -> tuple[int, int]:
-    return query.integer("limit", ROWS_DEFAULT, 1, ROWS_MAX), query.integer("offset", 0, 0, OFFSET_MAX)
+    return reject_list(sources, reasons, query.text("source"), None if number == ANY else number, *paging(query))
 
 
 def _plotly(request: Request) -> Response:

@@ -3,6 +3,7 @@
 import msgspec
 
 from pipelines.respond.answered import answered
+from pipelines.serve.alike import AlikeShape, alike
 from pipelines.serve.convert import alert_shape, entry_shape, incident_shape
 from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import AlertShape, EntryShape, IncidentShape
@@ -16,13 +17,14 @@ INCIDENT_ALERTS_MAX = 1_000
 
 
 class IncidentDetail(msgspec.Struct, frozen=True):
-    """One incident with its timeline, its alerts, what people did about it, and what signals of its category said."""
+    """One incident with its timeline, its alerts, what people did, what signals of its kind said, and earlier ones."""
 
     incident: IncidentShape
     timeline: tuple[EntryShape, ...]
     alerts: tuple[AlertShape, ...]
     response: ResponseShape
     signals: tuple[SignalSaid, ...]
+    alike: tuple[AlikeShape, ...]
 
 
 def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
@@ -40,4 +42,5 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
         alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in alerts),
         response=answered(heard, sources.settings(), status.heartbeat_ms),
         signals=signals_said(incident, alerts, sources.settings()),
+        alike=alike(sources.store, incident.id),
     )

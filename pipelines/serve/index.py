@@ -51,7 +51,18 @@ INDEX = Index(
         Endpoint(
             "/api/v1/incidents",
             "incidents, newest first",
-            {"state": "open, or any of triage,acknowledged,mitigated,resolved,closed,cancelled,merged", **_PAGING},
+            {
+                "q": "words that an incident must have, plain or pairs such as region=eu, reason=false or near_miss",
+                "state": "open, or any of triage,acknowledged,mitigated,resolved,closed,cancelled,merged",
+                "from": "RFC 3339 time: detected then or later",
+                "until": "RFC 3339 time: detected before",
+                **_PAGING,
+            },
+        ),
+        Endpoint(
+            "/api/v1/outcomes",
+            "how often each rule was right, and how long incidents took",
+            {"days": "for times: 1 to 400 (90)"},
         ),
         Endpoint("/api/v1/incidents/{id}", "one incident with its timeline, its alerts and what people did about it"),
         Endpoint(
@@ -88,6 +99,8 @@ INDEX = Index(
 PAGES = (
     Endpoint("/", "the overview"),
     Endpoint("/series/{id}", "one series"),
+    Endpoint("/incidents", "incidents, with a search"),
+    Endpoint("/outcomes", "what became of incidents"),
     Endpoint("/incidents/{id}", "one incident, with forms to act on it"),
     Endpoint("/incidents/{id}/acts", "takes the forms of an incident", {}, "POST", "respond"),
     Endpoint("/rejects", "records that were no events"),

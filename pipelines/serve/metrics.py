@@ -18,6 +18,7 @@ from pipelines.serve.convert import Latest
 from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_clocks import clock_samples
 from pipelines.serve.metrics_families import FAMILIES
+from pipelines.serve.outcomes import by_rule, outcome_samples
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, Sources
 from pipelines.store_files import file_bytes
 from pipelines.store_terms import StoreError
@@ -263,6 +264,7 @@ def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),
         *clock_samples(heard, sources.settings().severities.ladder, now_ms),
         *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
+        *outcome_samples(by_rule(store.catalogue.outcomes())),
     ]
     counted = store.delivery_counts()
     for notifier in sources.settings().notifiers:

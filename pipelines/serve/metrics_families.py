@@ -117,6 +117,13 @@ FAMILIES = (
             ("resolve", "From the opening of an incident until it was resolved."),
         )
     ),
+    Family(
+        "limen_rule_incidents",
+        "gauge",
+        ("rule", "signal", "reason"),
+        "Real incidents (sev1 to sev3) that are over, by rule, signal that led, and reason of closing or unanswered.",
+    ),
+    Family("limen_rule_precision", "gauge", ("rule", "signal"), "Share of true incidents among true and false ones."),
     Family("limen_alerts", "gauge", ("state",), "Alerts that are pending or firing."),
     Family(
         "limen_notifications",

@@ -10,6 +10,7 @@ from pipelines.serve.acting import ActShape
 from pipelines.serve.audited import AuditList
 from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.index import INDEX, Endpoint, Index
+from pipelines.serve.outcomes import Outcomes
 from pipelines.serve.rejected import RejectList
 from pipelines.serve.shapes import AlertList, IncidentList, Overview, Problem, SeriesDetail, SeriesList
 
@@ -23,6 +24,7 @@ ANSWERS: dict[str, type[msgspec.Struct] | None] = {
     "/api/v1/series/{number}": SeriesDetail,
     "/api/v1/alerts": AlertList,
     "/api/v1/incidents": IncidentList,
+    "/api/v1/outcomes": Outcomes,
     "/api/v1/incidents/{id}": IncidentDetail,
     "/api/v1/incidents/{id}/acts": ActShape,
     "/api/v1/audit": AuditList,

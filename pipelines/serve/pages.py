@@ -27,7 +27,7 @@ from schemas.account_words import Said, percent, said_of
 from schemas.breach_words import breach_in_words
 from schemas.score import SHAPE
 from schemas.signal import Signal
-from schemas.words import SHAPE_UNIT, between, is_share, moment, number, odds, quantity, unsteered, where
+from schemas.words import SHAPE_UNIT, between, is_share, moment, number, odds, quantity, span, unsteered, where
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -50,6 +50,7 @@ class Pages:
             between=self._between,
             breached=self._breached,
             data=as_data,
+            lasting=lambda seconds: span(max(1.0, seconds / 60)),
             moment=moment,
             number=number,
             odds=odds,
@@ -62,7 +63,7 @@ class Pages:
 
     def overview(self, view: Overview, search: str) -> str:
         """Draw the overview."""
-        return self._draw("overview.html", view=view, search=search, groups=worst_first(view.incidents))
+        return self.draw("overview.html", view=view, search=search, groups=worst_first(view.incidents))
 
     def series(self, view: SeriesDetail, *, pinned: str = "") -> str:
         """Draw one series, `pinned` to a time that was asked for; without JavaScript a still picture is the chart."""
@@ -70,7 +71,7 @@ class Pages:
         still = picture(points.observed, points.lower, points.upper, points.expected, PICTURE_WIDTH, PICTURE_HEIGHT)
         share = is_share(self._sources.signal(view.series.signal))
         chart = {"share": share, "unit": view.series.unit, "points": points, "incidents": view.incidents}
-        return self._draw(
+        return self.draw(
             "series.html",
             view=view,
             pinned=pinned,
@@ -82,16 +83,16 @@ class Pages:
 
     def incident(self, view: IncidentDetail, desk: msgspec.Struct) -> str:
         """Draw one incident; `desk` is the `acting.DeskView` of whoever looks."""
-        return self._draw("incident.html", view=view, desk=desk)
+        return self.draw("incident.html", view=view, desk=desk)
 
     def sign_in(self, name: str, csrf: str, onward: str, why_not: str) -> str:
         """Draw the form to sign in by, or who is signed in; `onward` is where it leads."""
-        return self._draw("sign_in.html", name=name, csrf=csrf, onward=onward, why_not=why_not)
+        return self.draw("sign_in.html", name=name, csrf=csrf, onward=onward, why_not=why_not)
 
     def rejects(self, view: RejectList, asked: dict[str, str]) -> str:
         """Draw rejects; links to the API and to older ones keep the parameters that were `asked`."""
         older = asked | {"offset": str(view.next_offset)}
-        return self._draw(
+        return self.draw(
             "rejects.html",
             view=view,
             asked=asked.get("reason", "").split(","),
@@ -102,9 +103,10 @@ class Pages:
 
     def problem(self, status_code: int, message: str) -> str:
         """Draw why there is no page."""
-        return self._draw("problem.html", status_code=status_code, message=message)
+        return self.draw("problem.html", status_code=status_code, message=message)
 
-    def _draw(self, template: str, **values: Any) -> str:
+    def draw(self, template: str, **values: Any) -> str:
+        """Draw a template with its values."""
         return self._templates.get_template(template).render(values)
 
     def _quantity(self, value: float | None, signal: str, effect: EffectShape | None = None, detector: str = "") -> str:

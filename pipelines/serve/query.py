@@ -13,6 +13,10 @@ from schemas.event import EPOCH
 SEARCH_CHARS_MAX = 200
 """Longest search text: longer than the longest series anybody would type."""
 
+ROWS_DEFAULT, ROWS_MAX = 100, 1_000
+OFFSET_MAX = 100_000
+"""As many series as there may be by default; alerts and incidents that old are for exports."""
+
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -79,6 +83,11 @@ class Query:
         if given is None or given.tzinfo is None:
             raise _bad(f"{name}={_shown(text)}: give a time with its zone, such as 2026-01-05T10:42:00Z")
         return int((given - EPOCH).total_seconds() * 1_000)
+
+
+def paging(query: Query) -> tuple[int, int]:
+    """Give how many rows are asked for, and how many before them are left out."""
+    return query.integer("limit", ROWS_DEFAULT, 1, ROWS_MAX), query.integer("offset", 0, 0, OFFSET_MAX)
 
 
 def _bad(message: str) -> HTTPException:

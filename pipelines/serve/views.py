@@ -40,6 +40,7 @@ from pipelines.serve.shapes import (
     StateName,
     UnusualShape,
 )
+from pipelines.store_catalogue import TIME_MS_MAX
 from schemas.alert import Alert
 from schemas.history import SeriesInfo
 from schemas.incident import OPEN, Incident
@@ -162,9 +163,20 @@ def alert_list(sources: Sources, states: Collection[str] | None, limit: int, off
     )
 
 
-def incident_list(sources: Sources, states: Collection[str] | None, limit: int, offset: int) -> IncidentList:
-    """Give one page of incidents in these states (None: in any), newest first."""
-    found = sources.store.incidents(states, offset + limit + 1)
+def incident_list(
+    sources: Sources, states: Collection[str] | None, limit: int, offset: int,
+    query: str = "", from_ms: int | None = None, until_ms: int | None = None,
+) -> IncidentList:  # fmt: skip
+    """Give one page of incidents in these states (None: in any), newest first.
+
+    With a query or a time they are those of the catalogue that have all its words and were detected in that time.
+    """
+    most = offset + limit + 1
+    if not query and from_ms is None and until_ms is None:
+        found = sources.store.incidents(states, most)
+    else:
+        until_ms = TIME_MS_MAX if until_ms is None else until_ms
+        found = sources.store.catalogue.search(query, states, most, from_ms or 0, until_ms)
     return IncidentList(
         next_offset=offset + limit if len(found) > offset + limit else None,
         incidents=tuple(incident_shape(incident) for incident in found[offset : offset + limit]),

@@ -19,6 +19,7 @@ from schemas.score import Candidate, Finding, Level, Reason
 RUNNER = CliRunner()
 DAY_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z
 COHORT = (("region", "eu"),)
+SHARED = "capability loss too, refusal_rate moved the same way, region eu in both, both near a change of model_version"
 ROLES = ("commander", "model owner", "safety lead", "product owner", "communications", "legal")
 
 
@@ -99,7 +100,7 @@ def test_one_incident_is_told_in_plain_words(config):
     """What, where, how much, how rare, since when, what changed, who owns it; the timeline and the alerts follow."""
     result = RUNNER.invoke(incidents, ["show", "inc-1", "-c", config])
     told = [line.rstrip() for line in result.stdout.splitlines()]
-    assert told[:14] == [
+    assert told[:15] == [
         "sev2  Refusals have tripled",
         "  where     region eu",
         "  what      refusal_rate is 12.5 %, and 4 % was expected (usually 3 to 6 %)",
@@ -112,6 +113,7 @@ def test_one_incident_is_told_in_plain_words(config):
         "  state     triage as sev2, owned by on-call",
         f"  people    {', '.join(f'{role}: nobody' for role in ROLES)}",
         "  signal    refusal_rate: crossed at 2026-01-05 00:11 UTC, the first",
+        f"  earlier   inc-2 (closed without a reason): Refusals have tripled; {SHARED}",
         "",
         "2026-01-05 00:12  limen: opened at sev2 (page): Refusals have tripled",
     ]
@@ -138,6 +140,7 @@ def test_an_incident_has_one_form_for_programs(config):
     assert [alert["id"] for alert in shown.pop("alert_details")] == ["al-1"]
     assert shown.pop("response")["clocks"] == []
     assert [each["signal"] for each in shown.pop("signal_details")] == ["refusal_rate"]
+    assert [each["id"] for each in shown.pop("alike")] == ["inc-2"]
     assert shown == listed
     assert listed["alerts"] == ["al-1"]
 
@@ -180,3 +183,14 @@ def test_who_has_an_incident_and_what_is_due_is_told(config):
     assert "  state     acknowledged as sev2, owned by Ana" in told
     assert "  clock     acknowledge: met 2026-01-05 00:01 UTC" in told
     assert "  clock     mitigate: breached, due 2026-01-05 04:00 UTC" in told
+
+
+@pytest.mark.playbook("P2")
+def test_past_incidents_are_found_by_words(config):
+    """Every word must fit, closed ones come too, and times narrow it; a time without its zone is misuse."""
+    found = RUNNER.invoke(incidents, ["search", "refusals", "region=eu", "state=closed", "-o", "json", "-c", config])
+    assert [row["id"] for row in json.loads(found.stdout)] == ["inc-2"]
+    late = ["search", "refusals", "--from", "2026-01-06T00:00:00Z", "-c", config]
+    assert RUNNER.invoke(incidents, late).stdout == "no incident has all these words\n"
+    wrong = RUNNER.invoke(incidents, ["search", "a", "--until", "2026-01-06", "-c", config])
+    assert (wrong.exit_code, "is no time with its zone" in wrong.stderr) == (2, True)

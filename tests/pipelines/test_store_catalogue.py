@@ -79,8 +79,8 @@ def test_time_state_and_number_narrow_a_search(store):
 def test_a_new_incident_is_shown_with_earlier_ones_like_it(store):
     """What they have in common is named; a later one and one of another kind are left out."""
     alike = store.catalogue.alike("e", 5)
-    assert [(each.id, likeness.score) for each, likeness in alike] == [("a", 0.775), ("b", 0.713), ("c", 0.675)]
-    assert alike[0][1].why == ("capability loss too", "refusal_rate moved the same way", "region eu in both")
+    assert [(each.id, likeness.score) for each, _, likeness in alike] == [("a", 0.775), ("b", 0.713), ("c", 0.675)]
+    assert alike[0][2].why == ("capability loss too", "refusal_rate moved the same way", "region eu in both")
     assert store.catalogue.alike("a", 5) == []
     assert store.catalogue.alike("no such", 5) == []
 

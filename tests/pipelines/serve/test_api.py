@@ -268,6 +268,7 @@ def test_incident(client):
     response = found.pop("response")
     fired = [(each["signal"], each["first"], each["crossed_at"]) for each in found.pop("signals")]
     assert fired[0] == ("refusal_rate", True, "2026-01-05T00:07:00Z")
+    assert [(each["id"], each["score"]) for each in found.pop("alike")] == [("i0", 0.75)]
     assert {name: response[name] for name in ("number", "state", "severity_shown", "owner", "clocks", "opened_at")} == {
         "number": 0, "state": "triage", "severity_shown": "sev2", "owner": "on-call", "clocks": [], "opened_at": None
     }  # fmt: skip

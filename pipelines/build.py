@@ -24,6 +24,7 @@ from pipelines.respond.crew import Crew
 from pipelines.respond.duty import Duty
 from pipelines.respond.gate import Gate
 from pipelines.respond.heartbeat import Heartbeat
+from pipelines.respond.inbox import Inbox
 from pipelines.respond.incidents import Kind
 from pipelines.respond.lane import Sink
 from pipelines.respond.outbox import Outbox, sinks_of
@@ -79,7 +80,7 @@ class Live:
     """Everything of one running Limen.
 
     `settings` are those of the start, `board` has those in use. `pump` sends what is due at a time of day in epoch
-    milliseconds by the lanes of `crew`, `duty` writes what the clocks of incidents ask for then, `beat` calls the
+    milliseconds by the lanes of `crew`, `duty` writes what clocks and alerts ask for then, `beat` calls the
     dead-man's switch if there is one and it is time, and `letters` sends rejects to their topic if there is one.
     """
 
@@ -154,6 +155,7 @@ def live(
     )
     board = Board(settings, counted, now_ms())
     outbox = Outbox(store.outbox, sinks(settings), Random(), gate)  # noqa: S311 - jitter, not a secret
+    inbox = Inbox(store.acts, board.settings, partial(signal_or_gone, known.signal))
     writer = KafkaWriter(settings.source.kafka)
 
     def take_up(others: Settings) -> None:
@@ -171,10 +173,10 @@ def live(
         engine=engine,
         board=board,
         reloads=Reloads(wishes, board, read, take_up, now_ms),
-        app=app(store, board.status, board.settings, known.signal, wishes.ask, now_ms),
+        app=app(store, board.status, board.settings, known.signal, wishes.ask, now_ms, inbox),
         crew=crew,
         pump=crew.pump,
-        duty=duty.look,
+        duty=lambda now_ms: (duty.look(now_ms), inbox.look(now_ms)),
         beat=lambda now_ms: heartbeat.look(board.status(), now_ms),
         letters=Letters(store, writer, topic, Random()) if topic else None,  # noqa: S311 - as above
     )

@@ -41,6 +41,9 @@ def check_files(settings: Settings, report: Report) -> None:
     check_sink_files(settings, report)
     path = ("heartbeat", "url_file")
     check_file(settings.heartbeat.url_file, "url_file", "heartbeat.url_file", path, report)
+    for place, file in enumerate(settings.inbound.pagerduty_secret_files):
+        name = "inbound.pagerduty_secret_files"
+        check_file(file, "key_file", name, ("inbound", "pagerduty_secret_files", place), report)
 
 
 def _source(settings: Settings, report: Report) -> None:

@@ -47,6 +47,7 @@ ROWS = (
     Row("serve.lifecycle", "reload", "it is looked up for every request"),
     Row("serve.tokens", "reload", "they are looked up for every request: one that is gone opens nothing any more"),
     Row("serve.metrics_open", "reload", "it is looked up for every request"),
+    Row("inbound", "reload", "it is looked up for every request"),
 )
 """Of a setting the longest name counts that it begins with; tests hold the table complete."""
 

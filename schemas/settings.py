@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.event import DIMENSIONS
+from schemas.inbound import Inbound
 from schemas.incident import Severity
 from schemas.ladder import Ladder, Names
 from schemas.mail import Mail
@@ -278,3 +279,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     privacy: Privacy = Privacy()
     storage: Storage = Storage()
     serve: Serve = Serve()
+    inbound: Inbound = Inbound()

@@ -6,7 +6,7 @@ value with a reason, and no reason holds what was sent.
 
 import hmac
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -51,7 +51,9 @@ class Acted(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-class _Alert(msgspec.Struct):
+class AlertmanagerAlert(msgspec.Struct):
+    """One alert as Alertmanager tells it."""
+
     status: str
     labels: dict[str, str]
     startsAt: datetime  # noqa: N815 - as it stands in the payload
@@ -61,33 +63,43 @@ class _Alert(msgspec.Struct):
     fingerprint: str = ""
 
 
-class _Payload(msgspec.Struct):
+class AlertmanagerPayload(msgspec.Struct):
+    """What Alertmanager posts to its webhook receivers (version 4); what else it holds is not read."""
+
     version: str
-    alerts: list[_Alert]
+    alerts: list[AlertmanagerAlert]
 
 
-class _Who(msgspec.Struct):
+class PagerDutyAgent(msgspec.Struct):
+    """Who did it."""
+
     summary: str | None = None
 
 
-class _Incident(msgspec.Struct):
+class PagerDutyIncident(msgspec.Struct):
+    """Which incident it was about; its key is the id of ours."""
+
     incident_key: str | None = None
 
 
-class _Event(msgspec.Struct):
+class PagerDutyEvent(msgspec.Struct):
+    """One thing that was done in PagerDuty."""
+
     id: str
     event_type: str
     occurred_at: datetime
-    data: _Incident
-    agent: _Who | None = None
+    data: PagerDutyIncident
+    agent: PagerDutyAgent | None = None
 
 
-class _Webhook(msgspec.Struct):
-    event: _Event
+class PagerDutyWebhook(msgspec.Struct):
+    """What PagerDuty posts (webhooks v3); what else it holds is not read."""
+
+    event: PagerDutyEvent
 
 
-_payload = msgspec.json.Decoder(_Payload).decode
-_webhook = msgspec.json.Decoder(_Webhook).decode
+_payload = msgspec.json.Decoder(AlertmanagerPayload).decode
+_webhook = msgspec.json.Decoder(PagerDutyWebhook).decode
 _VERBS: dict[str, Literal["acknowledged", "released", "resolved", "reopened"]] = {
     "incident.acknowledged": "acknowledged",
     "incident.unacknowledged": "released",
@@ -136,8 +148,8 @@ def act_of(body: bytes, signatures: str, secrets: Collection[str]) -> Acted | Un
     verb = _VERBS.get(event.event_type)
     if verb is None or not event.data.incident_key:
         return Unread("not_meant_for_us")
-    who = (event.agent.summary if event.agent else None) or "somebody in PagerDuty"
-    return Acted(event.id[:200], event.data.incident_key[:200], verb, who[:200], _ms(event.occurred_at))
+    who = (event.agent.summary if event.agent else None) or "somebody"
+    return Acted(event.id[:200], event.data.incident_key[:200], verb, who[:100], _ms(event.occurred_at))
 
 
 def _signed(body: bytes, signatures: str, secrets: Collection[str]) -> bool:
@@ -151,7 +163,7 @@ def _signed(body: bytes, signatures: str, secrets: Collection[str]) -> bool:
     return found
 
 
-def _told(alert: _Alert) -> Told:
+def _told(alert: AlertmanagerAlert) -> Told:
     def text(value: str) -> str:
         return value[:TEXT_RUNES_MAX]
 
@@ -172,4 +184,5 @@ def _told(alert: _Alert) -> Told:
 
 
 def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1_000)
+    """Give a time in epoch ms; one that names no zone is in UTC."""
+    return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000)

@@ -10,7 +10,7 @@ BODY_BYTES_MAX = 65_536
 FIELDS_MAX = 20
 
 
-async def body_of(request: Request, kind: str) -> bytes:
+async def body_of(request: Request, kind: str, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """Read the body of a request, which has to be of this media type. Raises `HTTPException` 413 or 415."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != kind:
@@ -18,8 +18,8 @@ async def body_of(request: Request, kind: str) -> bytes:
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > BODY_BYTES_MAX:
-            raise HTTPException(413, f"more than {BODY_BYTES_MAX:,} bytes: link to a document instead")
+        if len(body) > bytes_max:
+            raise HTTPException(413, f"more than {bytes_max:,} bytes: link to a document instead")
     return body
 
 

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pipelines.respond.inbox import Inbox
 from pipelines.serve import views
 from pipelines.serve.access import Access, caller_of
 from pipelines.serve.acting import Acting, desk_of
@@ -25,6 +26,7 @@ from pipelines.serve.answers import as_json, as_page, as_problem
 from pipelines.serve.audited import Audited, audit_list
 from pipelines.serve.charts import SEEN_TRIALS, THIN_TRIALS
 from pipelines.serve.guard import Guard
+from pipelines.serve.inbound_routes import Webhooks
 from pipelines.serve.incident_view import incident_detail
 from pipelines.serve.index import INDEX
 from pipelines.serve.lifecycle import Ask, Lifecycle
@@ -66,16 +68,17 @@ STATIC = Path(__file__).parent / "static"
 
 def app(
     store: Store, status: Callable[[], Status], settings: Callable[[], Settings],
-    signal_of: Callable[[str], Signal], ask: Ask, now_ms: Callable[[], int],
+    signal_of: Callable[[str], Signal], ask: Ask, now_ms: Callable[[], int], inbox: Inbox | None = None,
 ) -> Starlette:  # fmt: skip
     """Make the application; all is read anew for every request, from any thread, and `ask` asks for a reload.
 
-    `now_ms` is the time of day, for acts and sessions.
+    `now_ms` is the time of day, for acts and sessions; `inbox` takes what other programs tell.
     """
     sources = Sources(store, status, settings, signal_of)
     pages, sessions, audited = Pages(sources), Sessions(), Audited(store, now_ms)
     api, page, probes = Api(sources), PageRoutes(sources, pages), Probes(sources)
     acting, past = Acting(sources, audited, now_ms), Past(sources, pages)
+    webhooks = Webhooks(inbox or Inbox(store.acts, settings, sources.signal), settings, audited, now_ms)
 
     def serve() -> Serve:
         return settings().serve
@@ -89,7 +92,7 @@ def app(
             acting.form(),
             Route("/rejects", page.rejects),
             *Signing(serve, sessions, audited, pages, now_ms).routes(),
-            Mount("/api/v1", routes=[*api.routes(), *past.api(), acting.api()]),
+            Mount("/api/v1", routes=[*api.routes(), *past.api(), acting.api(), *webhooks.routes()]),
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
             Route("/-/ready", probes.ready),

@@ -72,6 +72,20 @@ INDEX = Index(
             "POST",
             "respond",
         ),
+        Endpoint(
+            "/api/v1/inbound/alertmanager",
+            "what became of alerts of Prometheus: they are noted on the incidents near which they began",
+            {},
+            "POST",
+            "respond",
+        ),
+        Endpoint(
+            "/api/v1/inbound/pagerduty",
+            "whether what somebody did in PagerDuty is done here too; needs its signature instead of a token",
+            {},
+            "POST",
+            None,
+        ),
         Endpoint("/api/v1/audit", "who came in, who was kept out, newest first", {"limit": _LIMIT}, role="evidence"),
         Endpoint(
             "/api/v1/rejects",

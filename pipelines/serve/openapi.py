@@ -5,14 +5,18 @@ from typing import Any
 
 import msgspec
 
+from pipelines.respond.inbound import AlertmanagerPayload, PagerDutyWebhook
+from pipelines.respond.inbox import Joined
 from pipelines.respond.orders import Order
 from pipelines.serve.acting import ActShape
 from pipelines.serve.audited import AuditList
+from pipelines.serve.inbound_routes import TakenShape
 from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.index import INDEX, Endpoint, Index
 from pipelines.serve.outcomes import Outcomes
 from pipelines.serve.rejected import RejectList
 from pipelines.serve.shapes import AlertList, IncidentList, Overview, Problem, SeriesDetail, SeriesList
+from schemas.settings import Role
 
 API = "/api/v1/"
 """Below it every answer is JSON; probes and metrics are text, and no part of this."""
@@ -27,11 +31,17 @@ ANSWERS: dict[str, type[msgspec.Struct] | None] = {
     "/api/v1/outcomes": Outcomes,
     "/api/v1/incidents/{id}": IncidentDetail,
     "/api/v1/incidents/{id}/acts": ActShape,
+    "/api/v1/inbound/alertmanager": Joined,
+    "/api/v1/inbound/pagerduty": TakenShape,
     "/api/v1/audit": AuditList,
     "/api/v1/rejects": RejectList,
 }
 """Path -> the struct of its answer; None: this document itself."""
-BODIES: dict[str, type[msgspec.Struct]] = {"/api/v1/incidents/{id}/acts": Order}
+BODIES: dict[str, type[msgspec.Struct]] = {
+    "/api/v1/incidents/{id}/acts": Order,
+    "/api/v1/inbound/alertmanager": AlertmanagerPayload,
+    "/api/v1/inbound/pagerduty": PagerDutyWebhook,
+}
 """Path -> the struct of the body it takes."""
 _MISTAKES = {
     "400": "a parameter is wrong",
@@ -46,6 +56,8 @@ _MISTAKES_OF_ACTS = {
     "415": "the body is no JSON",
     "422": "it is not possible",
 }
+_SECURITY: dict[Role | None, list[dict[str, list[str]]]] = {None: [], "read": [{"token": []}, {}]}
+"""What opens an endpoint to those who need less than a token of its role."""
 
 
 def document(version: str) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def _operation(each: Endpoint, schema_of: dict[type[msgspec.Struct], dict[str, A
     made: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{each.method.lower()}_{each.path.removeprefix(API)}").strip("_"),
         "summary": each.answers,
-        "description": f"Needs the role {each.role} where tokens are set.",
+        "description": f"Needs the role {each.role} where tokens are set." if each.role else "Needs no token.",
         "parameters": [
             {"name": name, "in": where, "required": where == "path", "description": words, "schema": {"type": "string"}}
             for where, name, words in named
@@ -94,7 +106,7 @@ def _operation(each: Endpoint, schema_of: dict[type[msgspec.Struct], dict[str, A
             "200": _content(each.answers, schema_of[answer] if answer else {"type": "object"}),
             **{code: _content(words, schema_of[Problem]) for code, words in mistakes.items()},
         },
-        "security": [{"token": []}, {}] if each.role == "read" else [{"token": []}],
+        "security": _SECURITY.get(each.role, [{"token": []}]),
     }
     if body is not None:
         made["requestBody"] = _content("what is to be done", schema_of[body]) | {"required": True}

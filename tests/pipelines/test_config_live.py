@@ -26,6 +26,7 @@ LIVE = {
     "serve.lifecycle",
     "serve.tokens",
     "serve.metrics_open",
+    "inbound",
 }
 
 

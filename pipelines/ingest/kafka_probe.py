@@ -13,9 +13,10 @@ from schemas.record import Partition
 from schemas.settings import KafkaSource
 
 
-def probe(config: KafkaSource) -> list[Health]:
+def probe(config: KafkaSource, *, reads: bool = True) -> list[Health]:
     """Give what keeps this topic from being read, nothing if a record of it, or its end, was reached.
 
+    Of a topic that is only written to, which is not to be read, it sees whether it is there.
     It reads and changes nothing that a running Limen uses. Takes about one request timeout where nobody answers, and
     a few where a broker stops answering half way.
     """
@@ -30,7 +31,7 @@ def probe(config: KafkaSource) -> list[Health]:
         try:
             client = adapter.connect(config)
             with contextlib.closing(client):
-                _read(client, config)
+                _read(client, config) if reads else client.listing()
         except Exception as error:  # noqa: BLE001 - whatever the library raises, its adapter knows what it means
             trouble = adapter.trouble(error)
             return [finding(told(config, trouble, error))]

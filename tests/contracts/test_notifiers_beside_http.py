@@ -1,8 +1,8 @@
 """The notifiers that send no HTTP: mail over a real conversation, Kafka's CloudEvents, and what Apprise is handed."""
 
 import smtplib
-import socketserver
-import threading
+import socket
+import ssl
 from email import message_from_bytes, policy
 from types import SimpleNamespace
 
@@ -14,62 +14,18 @@ from pipelines.respond.notifiers.kafka_topic import KafkaTopic
 from schemas.incident import Outcome
 from schemas.mail import Mail
 from schemas.settings import Notifier
+from tests.support.broker_security import FAR, PAST, Authority
+from tests.support.mail import mail_server_running
 from tests.support.messages import NOW_MS, SMALL, URL, data_of, large, message, over
 
 MAIL = Mail(host="mx.example", sender="limen@house.example", to=("a@house.example", "b@house.example"))
 
 
-class MailServer(socketserver.ThreadingTCPServer):
-    """A mail server on loopback: it keeps what it gets, or answers a command with the code it is told."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), MailTalk)
-        self.got = []
-        self.codes = {}
-        self.features = ()
-
-
-class MailTalk(socketserver.StreamRequestHandler):
-    """One conversation (RFC 5321)."""
-
-    def say(self, line):
-        """Send one line."""
-        self.wfile.write(f"{line}\r\n".encode())
-
-    def handle(self):
-        """Talk until the client has enough."""
-        self.say("220 here")
-        while line := self.rfile.readline().decode().strip():
-            verb = line.partition(" ")[0].upper()
-            if verb in self.server.codes:
-                self.say(f"{self.server.codes[verb]} no")
-            elif verb == "EHLO" and self.server.features:
-                for feature in ("here", *self.server.features):
-                    self.say(f"250{'-' if feature == 'here' else ' '}{feature}")
-            elif verb == "DATA":
-                self.say("354 go on")
-                body = b""
-                while (part := self.rfile.readline()) != b".\r\n":
-                    body += part
-                self.server.got.append(body)
-                self.say("250 kept")
-            else:
-                self.say("250 fine")
-
-
 @pytest.fixture
 def mail_server():
     """Run a mail server on loopback."""
-    server = MailServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with mail_server_running() as server:
+        yield server
 
 
 def email(server, **more):
@@ -129,6 +85,26 @@ def test_nothing_is_sent_in_clear_to_a_server_without_starttls(mail_server):
     assert (outcome.result, mail_server.got) == ("retry", [])
 
 
+def test_mail_goes_encrypted_where_the_certificate_is_trusted(mail_server, tmp_path, monkeypatch):
+    """STARTTLS with a certificate that the machine trusts, then the login; with another one nothing is said."""
+    authority = Authority("limen tests")
+    certificate, key = authority.sign("127.0.0.1", PAST, FAR)
+    (tmp_path / "server.pem").write_bytes(key + certificate + authority.pem)
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    (tmp_path / "password").write_text("s3cret")
+    mail_server.encrypted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    mail_server.encrypted.load_cert_chain(tmp_path / "server.pem")
+    mail_server.features = ("AUTH PLAIN", "STARTTLS")
+    given = {"security": "starttls", "username": "u", "password_file": str(tmp_path / "password")}
+    untrusted = email(mail_server, **given).send(message(), NOW_MS)
+    assert untrusted.detail == "no connection to the mail server (SSLCertVerificationError)"
+    assert mail_server.heard == ["EHLO", "STARTTLS"]
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    assert email(mail_server, **given).send(message(), NOW_MS) == Outcome("done")
+    assert mail_server.heard[2:6] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
+    assert len(mail_server.got) == 1
+
+
 def test_a_wrong_password_waits_for_the_right_one(tmp_path):
     """The login is refused: nothing is lost, and no word of the password is told."""
     (tmp_path / "password").write_text("hunter2-secret")
@@ -155,8 +131,8 @@ def test_a_password_that_cannot_be_said_is_a_value(tmp_path, mail_server):
 
 def test_a_mail_server_that_is_away_is_tried_again():
     """A closed port is a value."""
-    with socketserver.TCPServer(("127.0.0.1", 0), MailTalk) as held:
-        port = held.server_address[1]
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
     mail = Mail(host="127.0.0.1", port=port, security="none", sender="a@b.example", to=("c@d.example",))
     outcome = Email(Notifier(name="m", kind="email", mail=mail), connected).send(message(), NOW_MS)
     assert outcome == Outcome("retry", "no connection to the mail server (ConnectionRefusedError)")

@@ -29,9 +29,11 @@ from pipelines.store_lease import Lease
 from pipelines.store_tables import FORMAT
 from schemas.effects import Commit, Position
 from schemas.health import Health
+from schemas.mail import Mail
 from schemas.partial import Counters
 from schemas.record import Partition
 from schemas.settings import Heartbeat, Notifier, Serve, Settings
+from tests.support.mail import mail_server_running
 
 NOW_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z
 
@@ -194,6 +196,53 @@ def test_a_sink_that_cannot_be_reached_is_told_without_its_address(notifier, wha
     assert (found.health.state, found.health.what, found.health.where) == ("fail", what, 'notifier "hook"')
     assert found.health.to_do.startswith(to_do)
     assert "/key" not in str(found.health)
+
+
+@pytest.mark.parametrize(
+    "kind", ["alertmanager", "alertmanager_webhook", "incident_io", "jsm", "pagerduty", "slack", "teams"]
+)
+def test_every_kind_of_web_sink_is_asked(kind):
+    """By the head of its root, also where the address is that of the kind itself."""
+    with Web(404) as hook:
+        url = f"http://127.0.0.1:{hook.port}/key"
+        given = {"urls": (url, url)} if kind == "alertmanager" else {"url": url}
+        found = sinks(Settings(notifiers=(Notifier(name="hook", kind=kind, **given),)), lambda: NOW_MS)
+        assert set(hook.asked) == {"HEAD /"}
+    assert [each.health.state for each in found] == ["ok"] * (2 if kind == "alertmanager" else 1)
+    asked = []
+    if kind in {"jsm", "pagerduty"}:
+        sinks(
+            Settings(notifiers=(Notifier(name="hook", kind=kind),)),
+            lambda: NOW_MS,
+            lambda host, _: asked.append(host) or [],
+        )
+        assert asked == [{"jsm": "api.atlassian.com", "pagerduty": "events.pagerduty.com"}[kind]]
+
+
+def test_a_mail_server_is_logged_in_to_and_gets_no_mail(tmp_path):
+    """What is wrong is told in words; the log needs nothing, and Apprise its extra."""
+    (tmp_path / "password").write_text("s3cret")
+    with mail_server_running() as server:
+        server.features = ("AUTH PLAIN",)
+        port = server.server_address[1]
+        house = {"host": "127.0.0.1", "port": port, "username": "u", "password_file": str(tmp_path / "password")}
+        mail = (Mail(**house, security="none"), Mail(**house))
+        settings = Settings(notifiers=tuple(Notifier(name=each.security, kind="email", mail=each) for each in mail))
+        well, bare = (each.health for each in sinks(settings, lambda: NOW_MS))
+        assert (well.state, server.got) == ("ok", [])
+        assert (bare.state, bare.what) == ("fail", "the mail server cannot be used (SMTPNotSupportedError)")
+        server.codes["AUTH"] = 535
+        assert sinks(settings, lambda: NOW_MS)[0].health.what == "the mail server refuses the login (535)"
+
+
+def test_a_topic_is_looked_for(monkeypatch):
+    """Where the source is, without reading it."""
+    asked = []
+    monkeypatch.setattr("pipelines.doctor_reach.probe", lambda config, reads: asked.append((config.topic, reads)) or [])
+    (found,) = sinks(
+        Settings(notifiers=(Notifier(name="events", kind="kafka", topic="limen.incidents"),)), lambda: NOW_MS
+    )
+    assert (found.health.state, asked) == ("ok", [("limen.incidents", False)])
 
 
 WELL = Health("ok", "can be reached; no message was sent", "sink")

@@ -62,6 +62,14 @@ def connected(host: str, port: int, timeout_seconds: float) -> Server:
     return smtplib.SMTP(host, port, timeout=timeout_seconds)
 
 
+def let_in(server: Server, mail: Mail, password: str) -> None:
+    """Encrypt a connection and log in, as the settings say; raises what `Connect` raises."""
+    if mail.security == "starttls":
+        server.starttls(context=ssl.create_default_context())
+    if mail.username:
+        server.login(mail.username, password)
+
+
 class Email:
     """Writes to the addresses of `mail`; `connect` stands in for the network in tests."""
 
@@ -81,10 +89,7 @@ class Email:
         try:
             server = self._connect(mail.host, mail.port, self._config.timeout_seconds)
             try:
-                if mail.security == "starttls":
-                    server.starttls(context=ssl.create_default_context())
-                if mail.username:
-                    server.login(mail.username, password)
+                let_in(server, mail, password)
                 refused = server.send_message(message)
             finally:
                 server.close()

@@ -63,8 +63,8 @@ RUNBOOK = {
         "`limen doctor` asks whether the topic is there and may be written to; the log holds its last answer."
     ),
     "LimenDeadLettersLost": (
-        "The records lie where they came from: `limen rejects list` names the places. Raise `storage.rejects_max` where "
-        "they were dropped, the topic's `max.message.bytes` where they were refused."
+        "The records lie where they came from: `limen rejects list` names the places. Raise `storage.rejects_max` "
+        "where they were dropped, the topic's `max.message.bytes` where they were refused."
     ),
     "LimenLateHigh": "Which sender holds events back; if it must, raise `detection.lateness_seconds`.",
     "LimenCapReached": "The cap is named: raise it in `cohorts`, or send fewer different values.",

@@ -20,7 +20,7 @@ from pipelines.run_clock import SystemClock
 from pipelines.serve.reading import signal_or_gone
 from schemas.act import CloseReason, PeopleVerb, name_problem
 from schemas.act_words import sentence_of
-from schemas.assessed import CHOICES, DECISIONS, FREQUENCY
+from schemas.assessed import DECISIONS, QUESTIONS
 from schemas.incident import Severity
 from schemas.words import moment, rfc3339
 
@@ -115,9 +115,10 @@ def decide(
 
 
 @_acting(
-    "assess", "Answer ABOUT: how easily, how often (in 10,000 turns), how far, what broke, whether a report is true."
+    "assess",
+    "Answer ABOUT: how easily, how often (in 10,000 turns), how far, what broke, whether a report is true, the cause.",
 )
-@click.argument("about", type=click.Choice((*CHOICES, FREQUENCY)))
+@click.argument("about", type=click.Choice(QUESTIONS))
 @click.argument("answer")
 def assess(incident_id: str, about: str, answer: str, config: str | None, who: str | None, note: str) -> None:
     """Assess."""

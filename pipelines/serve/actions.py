@@ -6,7 +6,7 @@ import msgspec
 
 from pipelines.respond.orders import HANDS, Order, possible
 from schemas.act import CloseReason, Heard, PeopleVerb
-from schemas.assessed import CHOICES, DECISIONS, FREQUENCY
+from schemas.assessed import CHOICES, DECISIONS, FACTORS, FREQUENCY
 from schemas.incident import Severity
 
 
@@ -66,6 +66,7 @@ def actions(heard: Heard, who: str) -> tuple[Action, ...]:
         if can("assessed", choices[0], role)
     ]
     found.append(Action("assessed", "Set frequency", roles=(FREQUENCY,), asks="times in 10,000 turns"))
+    found.append(Action("assessed", "Set factors", roles=(FACTORS,), asks="causes, with commas between"))
     if heard.incident.family == "narrative" and can("decided", "yes", DECISIONS[0]):
         found.append(Action("decided", "Decide", ("yes", "no"), DECISIONS))
     roles = tuple(role for role in HANDS if can("named", "", role))

@@ -141,6 +141,17 @@ def test_how_easily_and_how_often_are_fields():
         assert why(heard, "assessed", subject=wrong, role="frequency").endswith("how often it shows in 10,000 turns")
 
 
+@pytest.mark.playbook("C4")
+def test_what_caused_it_is_chosen_from_a_list_with_what_contributed():
+    """One cause, whether the same input always shows it, and several factors; said when it is over, too."""
+    said = [("model_regression", "cause"), ("probabilistic", "recurrence"), ("evaluation_gap,data", "factors")]
+    over = done(Heard(INCIDENT), ("Ana", "resolved"), ("Ana", "closed", "true"))
+    heard = done(over, *(("Ana", "assessed", *each) for each in said))
+    assert heard.response.assessed == {role: subject for subject, role in said}
+    assert why(heard, "assessed", subject="bad luck", role="cause").startswith("'bad luck' is not one of prompt_confl")
+    assert why(heard, "assessed", subject="data,fate", role="factors").startswith("'fate' is not one of prompt_confl")
+
+
 @pytest.mark.playbook("C6")
 def test_a_narrative_incident_asks_for_three_decisions_below_sev2():
     """A true one is not closed without them; one that pages has other duties, and other families have none."""

@@ -167,7 +167,9 @@ class Broker:
 def broker_command(*arguments: str) -> str:
     """Run deploy/kafka/broker.py and return what it printed; its one-line error fails the test."""
     command = [sys.executable, str(ROOT / "deploy" / "kafka" / "broker.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    # A broker of a test lives for seconds between two restarts: its code is compiled once and quickly.
+    quick = {**os.environ, "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=quick)
     if done.returncode != 0:
         pytest.fail(done.stderr.strip(), pytrace=False)
     return done.stdout.strip()

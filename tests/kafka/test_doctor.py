@@ -1,13 +1,13 @@
 """What the doctor says of a real broker."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 from kafka import KafkaProducer
 
+from pipelines.cli import main
 from pipelines.doctor_source import broker
 from pipelines.ingest.kafka_probe import probe_letters
 from schemas.settings import KafkaSecurity, KafkaSource
@@ -86,10 +86,9 @@ def failures(guarded, tmp_path):
         config.write_text(
             f"source: {{kafka: {kafka}}}\nstorage: {{url: 'sqlite:///{tmp_path}/limen.db'}}\nserve: {{port: 0}}\n"
         )
-        command = [sys.executable, "-m", "pipelines.cli", "doctor", "-c", str(config), "-o", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = CliRunner().invoke(main, ["doctor", "-c", str(config), "-o", "json"])
         found = [each for each in json.loads(done.stdout) if each["state"] == "fail"]
-        assert done.returncode == (1 if found else 0), done.stderr
+        assert done.exit_code == (1 if found else 0), done.stderr
         return [(each["what"], each["to_do"]) for each in found]
 
     return run

@@ -113,7 +113,7 @@ def test_letters_wait_while_the_broker_is_away(kafka_broker, writer, named):
     topic = named("dead")
     kafka_broker.create_topic(topic, 1)
     store = Store.open("sqlite://")
-    letters = Letters(store, writer(), topic, Random(1))
+    letters = Letters(store, writer(request_timeout_seconds=3.0), topic, Random(1))
     kept = Rejected(17, "not_json", "unexpected end", 900, "ab" * 32, '{"prompt":*', 1_767_571_200_000)
     store.commit(Commit((), rejects=((P, (kept,)),), rejects_max=10, dead_letters=True))
     letters.work(0.0)
@@ -128,10 +128,12 @@ def test_letters_wait_while_the_broker_is_away(kafka_broker, writer, named):
         kafka_broker.start()
     assert store.letter_counts() == {"waiting": 1, "sent": 1, "refused": 0, "dropped": 0}
     with capture_logs() as after:
-        letters.work(1_000.0)
+        for at in range(1, 10):  # a broker that has just begun may need more than one attempt
+            letters.work(1_000.0 * at)
     letters.close()
     assert store.letter_counts() == {"waiting": 0, "sent": 2, "refused": 0, "dropped": 0}
-    assert [each["event"] for each in log + after] == ["letters.failing", "letters.sent_again"]
+    assert [each["event"] for each in log] == ["letters.failing"]
+    assert after[-1]["event"] == "letters.sent_again"
     found = written(kafka_broker.bootstrap, topic, 2)
     assert [(each.key, each.value) for each in found] == [
         (b"kafka:limen.events@5f0c21ab/3/17", b'{"prompt":*'),

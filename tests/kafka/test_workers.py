@@ -63,7 +63,7 @@ def children(pid: int) -> list[int]:
     return sorted(living(found))
 
 
-@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("partitions", [pytest.param(1, marks=pytest.mark.soak), 3])
 def test_workers_tell_what_one_process_tells_though_one_is_killed(kafka_broker, tmp_path, partitions):
     """With a worker too many and with too few, over a reload that none of them sees; all end when they are asked to."""
     log = with_a_tail(make_log(4, partitions, busy=20))

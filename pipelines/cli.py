@@ -20,6 +20,7 @@ COMMANDS = {
     "decode": "cli_files:decode",
     "demo": "cli_demo:demo",
     "doctor": "cli_doctor:doctor",
+    "explain": "cli_explain:explain_series",
     "incidents": "cli_acts:incidents",
     "notify": "cli_notify:notify",
     "rejects": "cli_rejects:rejects",

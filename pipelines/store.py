@@ -188,6 +188,12 @@ class Store:
         query = select(columns.body).order_by(columns.pending_ms.desc(), columns.id).limit(limit)
         return self._bodies(query if states is None else query.where(columns.state.in_(states)), _alert)
 
+    def alerts_between(self, from_ms: int, until_ms: int, limit: int) -> list[Alert]:
+        """Give the latest alerts that were pending or firing at some time in [from, until], newest first."""
+        columns = t.ALERTS.c
+        query = select(columns.body).where(columns.pending_ms <= until_ms, columns.last_seen_ms >= from_ms)
+        return self._bodies(query.order_by(columns.pending_ms.desc(), columns.id).limit(limit), _alert)
+
     def alerts_of(self, alert_ids: Collection[str]) -> list[Alert]:
         """Give the alerts of these ids, the oldest first."""
         columns = t.ALERTS.c

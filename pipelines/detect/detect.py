@@ -49,7 +49,8 @@ class Detect:
     """The whole of detection: roster, one watch a kind, budget, limits, changes."""
 
     def __init__(self, settings: Settings, signal_of: Callable[[str], Signal]) -> None:
-        """Begin without a past."""
+        """Begin without a past; what the last minute's scores were is kept in `latest` where that is no longer None."""
+        self.latest: dict[SignalKind, Heard] | None = None
         self._settings = settings
         self.roster = Roster(signal_of, settings.cohorts.series_max)
         self._mix = Mix(settings.cohorts.sets)
@@ -114,6 +115,7 @@ class Detect:
                 audit += watch.audit(shown[kind], plain, self._weights.of(kind) > -np.inf, verdicts.level >= Level.PAGE)
             told = {(f.signal, f.cohort) for f in found}
             found += [f for f in drifts if (f.signal, f.cohort) not in told]
+            self.latest = self.latest if self.latest is None else heard
             found = sorted(found, key=lambda f: (-f.log_fleet, f.signal, f.cohort))[:FINDINGS_MAX]
             found += self._rules.step(self.roster, self.watches, judged, shown, minute, self._design)
             found = self._placed(found)
@@ -212,6 +214,11 @@ class Detect:
         }
         pick["log_r"] = np.logaddexp.reduce(stack, axis=0) - np.log(len(scores))
         return Scores(**pick)
+
+    def log_weight(self, kind: SignalKind, row: int) -> float:
+        """Give the log share of the budget that a row has for what its minutes show, -inf where it has no voice."""
+        weights = self._weights.of(kind)
+        return float((weights + self._hours.log_left(kind, len(weights)))[row])
 
     def _traffic(self, kind: SignalKind, size: int) -> Floats:
         """Give the past traffic of each row, 0 for rows that the watch has not met yet."""

@@ -32,6 +32,7 @@ from pipelines.serve.signals_said import signals_said
 from pipelines.store import Store, StoreError
 from pipelines.store_catalogue import TIME_MS_MAX
 from schemas.incident import OPEN, Incident
+from schemas.ladder import Names, shown
 from schemas.settings import Settings
 from schemas.views import alert_json, incident_json
 from schemas.words import moment, number, odds, rfc3339, where
@@ -47,15 +48,6 @@ def _by_chance(rule: str, log_minutes: float | None) -> str:
     return odds(math.nan if log_minutes is None else log_minutes)
 
 
-_INCIDENTS: Columns = (
-    ("id", lambda row: row["id"]),
-    ("severity", lambda row: row["severity"]),
-    ("state", lambda row: row["state"]),
-    ("detected", lambda row: moment(row["detected_at"])),
-    ("scope", lambda row: where(row["scope"])),
-    ("title", lambda row: row["title"]),
-    ("owner", lambda row: row["owner"]),
-)
 _ALERTS: Columns = (
     ("id", lambda row: row["id"]),
     ("state", lambda row: row["state"]),
@@ -68,6 +60,19 @@ _ALERTS: Columns = (
     ("since", lambda row: moment(row["pending_at"])),
     ("incident", lambda row: row["incident"]),
 )
+
+
+def _incidents(names: Names) -> Columns:
+    """Give the columns of incidents, with severities in the words of the house."""
+    return (
+        ("id", lambda row: row["id"]),
+        ("severity", lambda row: shown(row["severity"], names)),
+        ("state", lambda row: row["state"]),
+        ("detected", lambda row: moment(row["detected_at"])),
+        ("scope", lambda row: where(row["scope"])),
+        ("title", lambda row: row["title"]),
+        ("owner", lambda row: row["owner"]),
+    )
 
 
 @contextmanager
@@ -100,9 +105,11 @@ def incidents() -> None:
 @_limit
 def list_incidents(config: str | None, form: str, *, every: bool, limit: int) -> None:
     """List incidents, newest first; those that are resolved or closed only with --all."""
-    with reading(settings_of(config)) as store:
+    settings = settings_of(config)
+    with reading(settings) as store:
         found = store.incidents(None if every else OPEN, limit)
-    show_rows(map(incident_json, found), form, _INCIDENTS, "no incidents" if every else "no open incidents")
+    columns = _incidents(settings.severities.names)
+    show_rows(map(incident_json, found), form, columns, "no incidents" if every else "no open incidents")
 
 
 @incidents.command("search")
@@ -122,9 +129,10 @@ def search_incidents(
     expected changes.
     """
     until = TIME_MS_MAX if until_ms is None else until_ms
-    with reading(settings_of(config)) as store:
+    settings = settings_of(config)
+    with reading(settings) as store:
         found = store.catalogue.search(" ".join(words), None, limit, from_ms or 0, until)
-    show_rows(map(incident_json, found), form, _INCIDENTS, "no incident has all these words")
+    show_rows(map(incident_json, found), form, _incidents(settings.severities.names), "no incident has all these words")
 
 
 @incidents.command("show")
@@ -144,14 +152,14 @@ def show_incident(config: str | None, form: str, incident_id: str) -> None:
         heard = store.acts.found(incident.id)
         own = store.alerts_of(incident.alert_ids[:LIMIT_MAX])
         like = alike(store, incident.id)
-    shown, said = [alert_json(alert) for alert in own], signals_said(incident, own, settings)
+    details, said = [alert_json(alert) for alert in own], signals_said(incident, own, settings)
     response = None if heard is None else answered(heard, settings, SystemClock().now_ms())
     if form == JSON:
-        more = {"alert_details": shown, "response": msgspec.to_builtins(response)}
+        more = {"alert_details": details, "response": msgspec.to_builtins(response)}
         more |= {"signal_details": msgspec.to_builtins(said), "alike": msgspec.to_builtins(like)}
         click.echo(json_text(incident_json(incident) | more))
         return
-    for line in story(incident, catalogue(settings.signals, settings.cohorts).signal):
+    for line in story(incident, catalogue(settings.signals, settings.cohorts).signal, settings.severities.names):
         say(line)
     for line in standing_of(response) if response is not None else ():
         say(line)
@@ -164,7 +172,7 @@ def show_incident(config: str | None, form: str, incident_id: str) -> None:
     for entry in incident.timeline:
         say(f"{moment(rfc3339(entry.at_ms))}  {entry.who}: {entry.what}")
     say()
-    show_rows(shown, TABLE, _ALERTS, "no alerts")
+    show_rows(details, TABLE, _ALERTS, "no alerts")
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pipelines.respond.wording import change_in_words, expectation, in_unit_of
 from schemas.account_words import said_of
 from schemas.breach_words import breach_in_words
 from schemas.incident import PAGING, Incident
+from schemas.ladder import Names, shown
 from schemas.signal import Signal
 from schemas.views import ResponseShape
 from schemas.words import moment, odds, quantity, rfc3339, where
@@ -15,7 +16,7 @@ _PAGED = re.compile(rf"(opened at|raised from \w+ to) ({'|'.join(PAGING)})\b")
 """How the timeline says that an incident has come to a severity that pages."""
 
 
-def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
+def story(incident: Incident, signal_of: Callable[[str], Signal], names: Names = "sev1-sev4") -> list[str]:
     """Tell an incident; the first line is its severity and title. An unknown signal is told without its unit."""
     effect = incident.effect
     try:
@@ -24,7 +25,7 @@ def story(incident: Incident, signal_of: Callable[[str], Signal]) -> list[str]:
         signal = Signal(incident.lead_signal, "level", effect.unit, "", incident.category, "")
     signal = in_unit_of(effect, signal)
     seen = quantity(effect.observed, signal)
-    lines = [f"{incident.severity}  {incident.title}", f"  where     {where(incident.scope)}"]
+    lines = [f"{shown(incident.severity, names)}  {incident.title}", f"  where     {where(incident.scope)}"]
     if incident.breach is not None:
         lines.append(f"  what      {breach_in_words(incident.breach, signal)}")
     elif incident.level == "limit":

@@ -16,6 +16,7 @@ from pipelines.respond.wording import explain
 from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, sequence_of, standing, strictest
 from schemas.act_words import sentence_of
 from schemas.incident import PAGING, Incident, Notification
+from schemas.ladder import shown
 from schemas.report import OUTSIDE
 from schemas.settings import Notifier, Settings
 from schemas.signal import Signal
@@ -117,6 +118,7 @@ def _data(
     data["url"] = f"{public_url.rstrip('/')}/incidents/{incident.id}" if public_url else None
     data["explanation"] = explain(incident, signal)
     data["facts"] = facts_of(incident, signal, settings.severities.ladder, response)
+    data["severity_shown"] = shown(incident.severity, settings.severities.names)
     data["act"] = None if act is None else {"who": act.who, "verb": act.verb, "what": sentence_of(act)}
     return data
 

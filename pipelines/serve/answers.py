@@ -26,4 +26,5 @@ def as_problem(pages: Pages, request: HTTPConnection, status_code: int, message:
     """Answer why there is no answer: as JSON to a program, as a page to a person."""
     if request.scope["path"].startswith(("/api/", "/-/", "/metrics", "/static/")):
         return as_json(Problem(message), status_code)
-    return as_page(pages.problem(status_code, message), status_code)
+    onward = request.scope["path"] if status_code == 401 and request.scope["method"] in {"GET", "HEAD"} else ""
+    return as_page(pages.problem(status_code, message, onward), status_code)

@@ -25,6 +25,8 @@ from pipelines.serve.shapes import (
 from pipelines.serve.views import RANGE_MINUTES, worst_first
 from schemas.account_words import Said, percent, said_of
 from schemas.breach_words import breach_in_words
+from schemas.incident import Severity
+from schemas.ladder import SEVERITIES, shown
 from schemas.score import SHAPE
 from schemas.signal import Signal
 from schemas.words import SHAPE_UNIT, between, is_share, moment, number, odds, quantity, span, unsteered, where
@@ -50,6 +52,7 @@ class Pages:
             between=self._between,
             breached=self._breached,
             data=as_data,
+            house=self._house,
             lasting=lambda seconds: span(max(1.0, seconds / 60)),
             moment=moment,
             number=number,
@@ -70,7 +73,14 @@ class Pages:
         points = view.points
         still = picture(points.observed, points.lower, points.upper, points.expected, PICTURE_WIDTH, PICTURE_HEIGHT)
         share = is_share(self._sources.signal(view.series.signal))
-        chart = {"share": share, "unit": view.series.unit, "points": points, "incidents": view.incidents}
+        names = {severity: self._house(severity) for severity in SEVERITIES}
+        chart = {
+            "names": names,
+            "share": share,
+            "unit": view.series.unit,
+            "points": points,
+            "incidents": view.incidents,
+        }
         return self.draw(
             "series.html",
             view=view,
@@ -101,13 +111,17 @@ class Pages:
             older=f"/rejects?{urlencode(older)}",
         )
 
-    def problem(self, status_code: int, message: str) -> str:
-        """Draw why there is no page."""
-        return self.draw("problem.html", status_code=status_code, message=message)
+    def problem(self, status_code: int, message: str, onward: str = "") -> str:
+        """Draw why there is no page; `onward` is the page that signing in would open."""
+        return self.draw("problem.html", status_code=status_code, message=message, onward=onward)
 
     def draw(self, template: str, **values: Any) -> str:
         """Draw a template with its values."""
         return self._templates.get_template(template).render(values)
+
+    def _house(self, severity: Severity) -> str:
+        """Give a severity in the words of the house."""
+        return shown(severity, self._sources.settings().severities.names)
 
     def _quantity(self, value: float | None, signal: str, effect: EffectShape | None = None, detector: str = "") -> str:
         shown = self._signal(signal, effect)

@@ -259,6 +259,16 @@ def test_the_payload_of_alertmanager_resolves(sink):
     assert firing["labels"]["severity"] == "critical"
 
 
+@pytest.mark.playbook("C2")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("alertmanager")])
+def test_severities_are_in_the_words_of_the_house(kind, sink):
+    """Each sink shows those; what the service itself calls severity or priority is its own."""
+    notifier, stub = sink(kind)
+    notifier.send(message(severity_shown="P1"), NOW_MS)
+    assert "P1" in json.dumps(stub.got[0])
+    assert "[sev2]" not in json.dumps(stub.got[0])
+
+
 def test_all_sinks_say_the_same(sink):
     """Observed, expected, band, n, odds, scope, since, changes and deadline stand in every message to people."""
     said = said_of(message())

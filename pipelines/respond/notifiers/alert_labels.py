@@ -47,7 +47,7 @@ def annotations_of(notification: Notification, data: dict[str, Any]) -> dict[str
         "summary": one_line(data["title"]),
         "description": said.explanation,
         "incident": data["id"],
-        "incident_severity": data["severity"],
+        "incident_severity": data.get("severity_shown") or data["severity"],
         "state": data["state"],
         "incident_url": data.get("url") or "",
         "runbook_url" if is_link(data["runbook"]) else "runbook": data["runbook"],

@@ -50,7 +50,10 @@ _LABELS = {
 
 
 class Said(msgspec.Struct, frozen=True):
-    """A message in words. `over` says whether the incident asks nothing more of anybody."""
+    """A message in words, its headline with the severity in those of the house.
+
+    `over` says whether the incident asks nothing more of anybody.
+    """
 
     incident_id: str
     severity: str
@@ -71,6 +74,7 @@ def said_of(notification: Notification) -> Said:
     """Word a message; one of an earlier version may lack facts, and then says less."""
     data = decoded(notification)
     kind = "" if data.get("kind", "real") == "real" else f"{str(data['kind']).upper()} "
+    severity = data.get("severity_shown") or data["severity"]
     begin = _SAID.get(notification.type, notification.type)
     act = data.get("act")
     facts = [(_LABELS.get(key, key), unsteered(text)) for key, text in data.get("facts", {}).items()]
@@ -82,7 +86,7 @@ def said_of(notification: Notification) -> Said:
         incident_id=data["id"],
         severity=data["severity"],
         over=is_over(data),
-        headline=one_line(f"{kind}[{data['severity']}] {begin}: {data['title']}"),
+        headline=one_line(f"{kind}[{severity}] {begin}: {data['title']}"),
         explanation=unsteered(data["explanation"]),
         facts=tuple(facts),
         links=tuple((name, address) for name, address in links if address and is_link(address)),

@@ -4,7 +4,7 @@
 (() => {
   const place = document.getElementById("chart");
   if (!place) return;
-  const { share, unit, points, incidents } = JSON.parse(document.getElementById("chart-data").textContent);
+  const { names, share, unit, points, incidents } = JSON.parse(document.getElementById("chart-data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   // The strip is read in lengths of time, so its ticks are minutes given as their natural log.
   const lengths = [["hour", 60], ["day", 1440], ["week", 10080], ["year", 525960], ["century", 52596000], ["100k years", 5.2596e10]];
@@ -61,7 +61,7 @@
   function labels(colour) {
     const room = Math.max(12, Math.floor(place.clientWidth / 14));
     return incidents.map((incident, index) => {
-      const text = `${incident.severity} ${incident.title}`;
+      const text = `${names[incident.severity]} ${incident.title}`;
       const shown = text.length > room ? `${text.slice(0, room - 1)}…` : text;
       const middle = (points.time_ms[0] + points.time_ms[points.time_ms.length - 1]) / 2;
       const x = Math.max(incident.from_ms, points.time_ms[0]);

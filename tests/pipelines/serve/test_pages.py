@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from schemas.account import Account, Composition, Moved, Part, Rest, Shape
 from schemas.breach import Burn
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect
+from schemas.settings import Settings, Severities
 from schemas.status import Loss
 from tests.pipelines.serve.made_up import EVIL, FIRST_MS, alert
 from tests.pipelines.serve.made_up_days import busy
@@ -255,3 +257,16 @@ def test_a_mistake_on_a_page_is_shown_as_a_page(client):
     assert "range=1h: give one of 6h, 24h, 3d, all" in answer.text
     assert client.get("/series/99").status_code == 404
     assert client.get("/nothing").status_code == 404
+
+
+@pytest.mark.playbook("C2")
+def test_severities_are_in_the_words_of_the_house(world, ask):
+    """On every page; colours stay those of the ladder inside."""
+    house = Settings(severities=Severities(names="P0-P3"))
+    client = ask(replace(world, settings=house))
+    for path in ("/", "/incidents/i1"):
+        page = client.get(path).text
+        assert '<span class="sev sev2">P1</span>' in page
+        assert ">sev2<" not in page
+    assert "<title>P1 Refusals tripled" in client.get("/incidents/i1").text
+    assert '"names":{"sev1":"P0","sev2":"P1"' in client.get("/series/1").text

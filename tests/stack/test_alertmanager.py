@@ -136,16 +136,16 @@ def test_alertmanager_receives_groups_and_resolves(alertmanager, hook):
 
 
 def test_alertmanager_keeps_firing_through_lost_sends(alertmanager):
-    """With a send every five seconds an alert outlives two that are lost, and ends by itself when none comes."""
-    config = Notifier(name="am", kind="alertmanager", urls=(alertmanager,), resend_seconds=5.0, timeout_seconds=60.0)
+    """With a send every two seconds an alert outlives two that are lost, and ends by itself when none comes."""
+    config = Notifier(name="am", kind="alertmanager", urls=(alertmanager,), resend_seconds=2.0, timeout_seconds=60.0)
     notifier = Alertmanager(config)
     firing = told("latency_ms")
     sent_ms = now_ms()
     assert notifier.refresh([(firing, firing)], sent_ms) == Outcome("done")
     found = until(lambda: alerts(alertmanager).get("latency_ms"))
     ends_ms = round(1_000 * datetime.fromisoformat(found["endsAt"]).timestamp())
-    assert abs(ends_ms - (sent_ms + 20_000)) <= 2_000, "four sends ahead"
-    later_ms = sent_ms + 15_000  # the sends at 5 s and 10 s were lost
+    assert abs(ends_ms - (sent_ms + 8_000)) <= 2_000, "four sends ahead"
+    later_ms = sent_ms + 6_000  # the sends at 2 s and 4 s were lost
     assert notifier.refresh([(firing, firing)], later_ms) == Outcome("done")
     assert alerts(alertmanager)["latency_ms"]["status"]["state"] == "active"
     until(lambda: "latency_ms" not in alerts(alertmanager))

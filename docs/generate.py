@@ -33,6 +33,7 @@ from detectors import DETECTORS
 from docs.generate_operations import operations_page
 from docs.generate_playbook import playbook_data, playbook_page
 from docs.generate_settings import settings_page
+from docs.generate_triggers import triggers_page
 from docs.generate_words import generated, table
 from pipelines.aggregate.signals import Row, rows
 from pipelines.cli import main as limen
@@ -274,6 +275,7 @@ def limits_page() -> str:
 PAGES = {
     "signals.md": signals_page,
     "settings.md": settings_page,
+    "triggers.md": triggers_page,
     "commands.md": commands_page,
     "metrics.md": metrics_page.page,
     "limits.md": limits_page,

@@ -29,6 +29,7 @@ COMMANDS = {
     "schema": "cli_settings:schema",
     "simulate": "cli_traffic:simulate",
     "store": "cli_store:store_commands",
+    "test": "cli_rules:try_out",
     "token": "cli_doors:token",
 }
 """Command -> its module in `pipelines` and its name there; a module is imported when needed: most take seconds."""

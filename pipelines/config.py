@@ -73,6 +73,16 @@ def _parsed(
     settings = Settings() if root is None else reader.read(root, settings_type(Settings))
     if not isinstance(settings, Settings):
         raise ConfigError(reader.problems)
+    return checked(settings, reader, env, checks, packs)
+
+
+def checked(
+    settings: Settings, reader: Reader, env: Mapping[str, str], checks: Sequence[Check], packs: Sequence[str] = ()
+) -> Settings:
+    """Put settings that were read together with their rule packs and more `packs` (files), and check the whole.
+
+    Raises `ConfigError` with what the reader has found, and all that does not fit.
+    """
     found = gathered(settings, reader, config_folder() / PACKS, env, packs)
 
     def report(path: Place, message: str) -> None:

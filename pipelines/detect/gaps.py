@@ -102,6 +102,8 @@ class GapRule:
 
     def _judged(self, roster: Roster, panel: Panel, minute: Minute, design: Floats) -> Finding | None:
         """Give the widest gap of the hours that have ended, where it is wider than allowed and no chance."""
+        if not self._cell_at:
+            return None  # the signal may never have come, and has no series to look up
         values = sorted({value for _, value in self._cell_at})
         strata = {key: k for k, key in enumerate(dict.fromkeys(stratum for stratum, _ in self._cell_at))}
         stratum = np.array([strata[key] for key, _ in self._cell_at], dtype=np.int64)

@@ -74,6 +74,8 @@ class Rows:
 
     def of(self, roster: Roster, columns: Columns) -> list[int]:
         """Give the rows of the rule; only those that are new since the last call are looked at."""
+        if self._looked == len(columns.signal):
+            return self._rows
         more = enumerate(roster.signals[self._known :], start=self._known)
         self._signals += [at for at, signal in more if looks_at(self._signal, signal)]
         self._known = len(roster.signals)

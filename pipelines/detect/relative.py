@@ -52,37 +52,40 @@ class RelativeRules:
         judged: Sequence[tuple[Panel, Scores]],
         minute: Minute,
     ) -> list[Finding]:
-        """Give what breaks a rule in the minute that was just judged; windows of equal length are summed up once."""
-        asked: dict[SignalKind, dict[int, list[tuple[Rule, Rows]]]] = {}
-        for rule, rows in self._rules:
-            kind = roster.signals[roster.signal_index(rule.signal)].kind
-            start = minute.minute + 1 - rule.window_minutes
-            asked.setdefault(kind, {}).setdefault(start, []).append((rule, rows))
+        """Give what breaks a rule in the minute that was just judged.
+
+        Only windows are summed up in which some row of some rule has changed for sure: in most minutes none.
+        """
         found: list[Finding] = []
         for panel, scores in judged:
-            wanted, watch = asked.get(panel.kind), watches[panel.kind]
+            watch = watches[panel.kind]
             detector = watch.detectors[0]
-            if wanted is None or not isinstance(detector, Filtered):
-                continue
-            for start, summed in panels_since(watch, panel, wanted):
+            if not isinstance(detector, Filtered):
+                continue  # nothing is expected of a silence
+            sure = self._sure(roster, panel, scores, minute.minute)
+            for start, summed in panels_since(watch, panel, sure) if sure else ():
                 window = window_of(watch, detector, start, summed)
-                for rule, rows in wanted[start]:
-                    found += _broken(roster, rule, _rows_of(roster, rows, panel), detector, window, scores, minute)
-        return sorted(found, key=lambda each: (each.detector, each.cohort))
+                for rule, rows in sure[start]:
+                    found += _broken(roster, rule, rows, detector, window, scores, minute)
+        return sorted(found, key=lambda each: (each.detector, each.signal, each.cohort))
 
-
-def _rows_of(roster: Roster, rows: Rows, panel: Panel) -> Ints:
-    """Give the rows of a rule in a panel."""
-    found = rows.of(roster, roster.kinds[panel.kind].columns)
-    return np.array(found, dtype=np.int64)
+    def _sure(self, roster: Roster, panel: Panel, scores: Scores, minute: int) -> dict[int, list[tuple[Rule, Ints]]]:
+        """Give the rows of each rule whose evidence is strong enough, by the minute in which its window begins."""
+        found: dict[int, list[tuple[Rule, Ints]]] = {}
+        for rule, watched in self._rules:
+            if roster.signals[roster.signal_index(rule.signal)].kind == panel.kind:
+                rows = np.array(watched.of(roster, roster.kinds[panel.kind].columns), dtype=np.int64)
+                rows = rows[scores.log_r[rows] >= LOG_RARE + np.log(max(1, len(rows)))]
+                if len(rows):
+                    found.setdefault(minute + 1 - rule.window_minutes, []).append((rule, rows))
+        return found
 
 
 def _broken(
     roster: Roster, rule: Rule, rows: Ints, detector: Filtered, window: Window, scores: Scores, minute: Minute
 ) -> list[Finding]:
     """Give the findings of one rule: the rows with a level of their own and enough trials, the surest first."""
-    rare = scores.log_r[rows] >= LOG_RARE + np.log(max(1, len(rows)))
-    rows = rows[rare & window.known[rows] & (window.panel.n[rows] >= rule.minimum_n)]
+    rows = rows[window.known[rows] & (window.panel.n[rows] >= rule.minimum_n)]
     held = _held(detector, window, rows, in_unit(roster.signals[roster.signal_index(rule.signal)]))
     hit = np.flatnonzero(_beyond(rule, held, scores.direction[rows]))
     worst = sorted(hit.tolist(), key=lambda i: (-scores.log_r[rows[i]], i))[:FINDINGS_MAX]

@@ -111,8 +111,8 @@ def test_a_rule_that_nobody_owns_or_hears_of_fails_the_check(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     rules = (
         f"rules:\n- {WHOLE}\n- {{name: b, signal: error_rate, above: 1}}\n"
-        "- name: c\n  signal: error_rate\n  above: 1\n  owner: An\n  path: Anna\n  decide_minutes: 5\n  runbook: r\n"
-        "- {name: d, signal: error_rate, enabled: false}\n"
+        "- name: c\n  signal: error_rate\n  above: 1\n  owner: An\n  path: Anna\n  decide_minutes: 5\n"
+        "  runbook: r\n- {name: d, signal: error_rate, enabled: false}\n"
     )
     Path("limen.yaml").write_text(PEOPLE + rules, encoding="utf-8")
     assert RUNNER.invoke(check, ["config"]).exit_code == 0

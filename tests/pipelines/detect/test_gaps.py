@@ -51,6 +51,14 @@ def test_a_group_of_twice_the_rate_is_named_beside_the_others():
     assert (found.level, found.reason, found.n, found.onset_ms) == (Level.PAGE, Reason.LIMIT, 1_800, 0)
 
 
+def test_a_signal_that_has_never_come_has_no_gap():
+    """Rates come, and not the one that the rule names: at the end of an hour there is nothing to compare."""
+    rule = msgspec.structs.replace(RULE, signal="error_rate")
+    detect = Detect(settings(SETS, rules=(msgspec.to_builtins(rule),)), KNOWN.signal)
+    turns = {leaf("de", **GOOD): (100, 10), leaf("en", **GOOD): (300, 15)}
+    assert [f for at in range(0, 130, 10) for f in detect.step(minute_of(at, turns, sets=SETS)).findings] == []
+
+
 def test_a_group_that_uses_the_worse_product_is_no_gap():
     """Each tenant refuses all languages alike; German mostly goes to the stricter one, so its plain rate is x3."""
     turns = {

@@ -293,5 +293,7 @@ class Store:
                 raise  # a bug of ours, not a failure of the world
             except (SQLAlchemyError, sqlite3.Error) as error:
                 raise failure(error, self._where) from None
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+                if writes and isinstance(error, TypeError):
+                    raise  # a bug of ours; where rows are read a damaged one may hold a number in place of bytes
                 raise StoreError(f"{self._where}: a row cannot be read ({error}): {UNREADABLE_ROW}") from None

@@ -57,6 +57,8 @@ def standing_of(response: ResponseShape) -> list[str]:
         "" if response.quiet_since is None else f"; no evidence, not shown to be back, since {at(response.quiet_since)}"
     )
     lines = [f"  state     {state}{quiet}"]
+    if response.muted:
+        lines.append(f"  quiet     nobody is told: {response.muted}")
     if response.roles:
         held = (f"{role.replace('_', ' ')}: {name or 'nobody'}" for role, name in response.roles.items())
         lines.append(f"  people    {', '.join(held)}")

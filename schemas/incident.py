@@ -67,7 +67,9 @@ class Incident(msgspec.Struct, frozen=True):
     opened again. `quiet_ms` is since when it is open without evidence and not shown to be back, `lead_back_ms` when the
     series of its lead was shown to be back, and `ended` how it resolved by itself. `path` names whose escalation chain
     is called, "" that of its owner, and within `decide_minutes` containment is to be decided on, where that is not 0:
-    both come from its rule. `rules` names those of its alerts, `rule` that of its lead alert, and `peers` are the
+    both come from its rule. `again_ms` is when it came back by itself, the latest times: it
+    is flapping since `flapping_ms`, and clear for now since `calm_ms`. A `storm` is what broke at once in cohorts that
+    nothing else joins. `rules` names those of its alerts, `rule` that of its lead alert, and `peers` are the
     signals of its category as they stood when it was found. `found` says what opened it; one of level "declared" has
     no alerts and no figures, and `extent` is how far people said that it reaches.
     """
@@ -109,6 +111,10 @@ class Incident(msgspec.Struct, frozen=True):
     path: str = ""
     decide_minutes: int = 0
     rules: tuple[str, ...] = ()
+    again_ms: tuple[int, ...] = ()
+    flapping_ms: int = -1
+    calm_ms: int = -1
+    storm: bool = False
     rule: str = ""
     peers: tuple[Peer, ...] = ()
     found: Found = "alert"

@@ -103,6 +103,8 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "title": incident.title,
         "signals": list(incident.signals),
         "rules": list(incident.rules),
+        "flapping": incident.flapping_ms >= 0,
+        "storm": incident.storm,
         "lead_signal": incident.lead_signal,
         "direction": incident.direction,
         "scope": incident.scope,

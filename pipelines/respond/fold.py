@@ -13,7 +13,11 @@ An alert joins an open incident if it is *near* in time and *related*.
   dilutes the cause.
 
 An incident that rests, because it is quiet or resolved by itself, takes back the series of its lead for half an hour,
-at no higher level; what comes later, or says something else, is news.
+at no higher level; what comes later, or says something else, is news. One that flaps takes it back for as long as it
+must stay clear.
+
+A storm is what would open more than a few incidents at once: chance does not do that, so it is one incident, whatever
+its cohorts have in common. What is news within minutes of its beginning joins it too.
 
 A series that alerts again joins the incident it was in, if that is still open; a page only if its signal leads there,
 so that an incident nobody closes does not take in the pages of days. Against the opposite fault, that a small false
@@ -38,6 +42,10 @@ OPEN_MAX = 200
 """Most incidents open at once; beyond it nobody reads them, and an alert joins the one nearest in time."""
 RETURN_MS = 30 * MINUTE_MS
 """What alerts again within half an hour is the same incident; who is told of it as new has been told twice."""
+STORM_CASES = 4
+"""More incidents of ticket level than this within the time below are no coincidence: chance gives ten a week."""
+STORM_MS = 5 * MINUTE_MS
+"""What one cause breaks is found within minutes, busy cohorts first."""
 _ONSET_ERROR = 1 / 3
 """Share of an alert's delay by which its onset may be wrong (ours): evidence that grew slowly began to grow unseen."""
 
@@ -65,7 +73,7 @@ class Case(msgspec.Struct):
 
 def resting_ms(incident: Incident) -> int:
     """Say since when an incident rests: open without evidence, or resolved by itself; -1 where it does neither."""
-    if incident.state == "resolved" and incident.ended in ("back", "limit", "faded"):
+    if incident.state == "resolved" and incident.ended in ("back", "limit", "faded", "calm"):
         return incident.resolved_ms
     return incident.quiet_ms if incident.state in OPEN else -1
 
@@ -97,6 +105,15 @@ class Folder:
             remaining, touched = self._join(fresh, remaining)
             if not touched and remaining:
                 touched = [self._open(cases, remaining.pop(0))]
+                self._review(touched[0])
+                storm = self._storm(cases)
+                if storm is not None:
+                    # Each of the others would open an incident that belongs to it.
+                    more = [alert for alert in remaining if self._triage.rank(alert) >= Level.TICKET]
+                    remaining = [alert for alert in remaining if self._triage.rank(alert) < Level.TICKET]
+                    storm.members += more
+                    storm.joined += more
+                    touched = [storm]
             for case in touched:
                 self._review(case)
             fresh = touched
@@ -130,6 +147,27 @@ class Folder:
         cases.append(case)
         return case
 
+    def _storm(self, cases: list[Case]) -> Case | None:
+        """Make one storm of the cases that are new, where with those of the last minutes they are too many."""
+        new = [case for case in cases if case.base.version == 0 and case.incident.severity != "sev4"]
+        if not new:
+            return None
+        from_ms = max(case.incident.detected_ms for case in new) - STORM_MS
+        opened = [case for case in cases if case.members and case.incident.detected_ms >= from_ms]
+        recent = [case for case in opened if case.incident.severity != "sev4"]
+        if len(recent) <= STORM_CASES:
+            return None
+        storms = [case for case in recent if case.base.storm]
+        leads = max(new, key=lambda case: max(order(self._triage, alert) for alert in case.members))
+        storm = storms[0] if storms else leads
+        for case in new:
+            if case is not storm:
+                storm.members += case.members
+                storm.joined += case.joined
+                cases.remove(case)
+        storm.base = msgspec.structs.replace(storm.base, storm=True)
+        return storm
+
     def belongs(self, alert: Alert, incident: Incident, cohorts: set[Cohort]) -> bool:
         """Say whether an alert joins an incident whose members alert in these cohorts."""
         higher = self._triage.rank(alert) > rank_of_incident(incident)
@@ -137,7 +175,8 @@ class Folder:
         again = series_key(alert.signal, alert.cohort) in incident.series
         rests_ms = resting_ms(incident)
         if rests_ms >= 0:
-            return again and leads and not higher and alert.firing_ms - rests_ms <= RETURN_MS
+            calm_ms = self._triage.quiet.calm_minutes * MINUTE_MS if incident.calm_ms >= 0 else 0
+            return again and leads and not higher and alert.firing_ms - rests_ms <= max(RETURN_MS, calm_ms)
         if again and not higher and (leads or self._triage.rank(alert) < Level.PAGE):
             return True
         if higher and incident.severity != "sev4" and alert.peak.onset_ms > incident.detected_ms:

@@ -19,7 +19,7 @@ import msgspec
 from pipelines.respond.alerts import short_hash
 from pipelines.respond.endings import at_rest, awake, lead_is_back
 from pipelines.respond.fold import Case, order
-from pipelines.respond.scope import explaining, overlap
+from pipelines.respond.scope import common, explaining, overlap
 from pipelines.respond.severity import Triage, rank_of_incident, stricter
 from pipelines.respond.wording import gone_in_words, joined_in_words, title_of
 from schemas.alert import Alert
@@ -136,7 +136,7 @@ class Reviewer:
         """Renew signal, scope, lead and what follows from them."""
         group = self._group(incident, members, rises=rises)
         near = self._changes(group[0].peak.onset_ms, incident.detected_ms)
-        scope = explaining(group, near)
+        scope = common([alert.cohort for alert in members]) if incident.storm else explaining(group, near)
         at_scope = [alert for alert in group if alert.cohort == scope]
         lead = self._strongest(at_scope or group)
         if rises or lead.id != incident.lead_alert or lead.peak.log_fleet > GROWN * incident.log_fleet:
@@ -157,22 +157,26 @@ class Reviewer:
             incident = msgspec.structs.replace(incident, account=lead.peak.account)
         leads = rises or self._triage.rank(group[0]) >= rank_of_incident(incident)
         changes = [change for change in near if overlap(tuple(change.cohort.items()), scope)]
-        signal = self._triage.signal_of(incident.lead_signal)
         return msgspec.structs.replace(
             incident,
             level=self._triage.level(group[0]) if leads else incident.level,
             scope=scope_of(scope),
             changes=tuple(changes[:CHANGES_MAX]),
-            title=title_of(
-                signal,
-                incident.effect,
-                incident.direction,
-                scope_of(scope),
-                limit=is_limit(lead),
-                breach=incident.breach,
-                beside=incident.account.beside if incident.account and lead.cohort == scope else None,
-            ),
+            title=self._title(incident, lead, scope),
         )
+
+    def _title(self, incident: Incident, lead: Alert, scope: Cohort) -> str:
+        """Give the title; that of a storm names what leads it."""
+        title = title_of(
+            self._triage.signal_of(incident.lead_signal),
+            incident.effect,
+            incident.direction,
+            scope_of(lead.cohort if incident.storm else scope),
+            limit=is_limit(lead),
+            breach=incident.breach,
+            beside=incident.account.beside if incident.account and lead.cohort == scope else None,
+        )
+        return f"Storm: {title}, and others at once" if incident.storm else title
 
     def _group(self, incident: Incident, members: list[Alert], *, rises: bool) -> list[Alert]:
         """Give the alerts of the signal that leads, the strongest first; a close race does not change the lead."""
@@ -247,9 +251,9 @@ class Reviewer:
         if case.gone:
             said.append(gone_in_words(case.gone))
         if case.members:
-            after, rest = awake(case)
+            after, rest = awake(case, self._now_ms, self._triage)
         else:
-            after, rest = at_rest(case, self._now_ms, self._triage.quiet_hours, self._triage.signal_of)
+            after, rest = at_rest(case, self._now_ms, self._triage)
         said = [*rest, *said] if case.members else [*said, *rest]
         if after == before and not said:
             return None

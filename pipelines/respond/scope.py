@@ -89,6 +89,16 @@ def conflicts(a: Cohort, b: Cohort) -> int:
     return sum(named.get(dimension, value) != value for dimension, value in b)
 
 
+def common(cohorts: Sequence[Cohort]) -> Cohort:
+    """Give what some cohorts have in common; at least one is given.
+
+    >>> common([(("region", "eu"), ("tenant", "a")), (("region", "eu"), ("surface", "chat"))])
+    (('region', 'eu'),)
+    """
+    shared = set(cohorts[0]).intersection(*cohorts[1:])
+    return tuple(pair for pair in cohorts[0] if pair in shared)
+
+
 def explaining(alerts: Iterable[Alert], changes: Sequence[Candidate]) -> Cohort:
     """Give the cohort that explains these alerts, which are of one signal and direction; at least one is given.
 

@@ -17,6 +17,7 @@ from schemas.breach import Gap, Trouble
 from schemas.incident import Incident, Severity
 from schemas.minutes import MINUTE_MS
 from schemas.operations import OPERATIONAL
+from schemas.quiet import Quiet
 from schemas.report import PEOPLE
 from schemas.rule import OWNER_PATH, Rule
 from schemas.score import Level, Reason
@@ -132,6 +133,11 @@ class Triage:
     def quiet_hours(self) -> int:
         """Give how long an incident may be open without evidence."""
         return self._settings.severities.quiet_hours
+
+    @property
+    def quiet(self) -> Quiet:
+        """Give what is told later, or not."""
+        return self._settings.quiet
 
     def knows(self, rule: str) -> bool:
         """Say whether there is this rule: in the settings, or one of Limen's own."""

@@ -83,6 +83,8 @@ def incident_shape(incident: Incident) -> IncidentShape:
         title=incident.title,
         signals=incident.signals,
         rules=incident.rules,
+        flapping=incident.flapping_ms >= 0,
+        storm=incident.storm,
         lead_signal=incident.lead_signal,
         lead_alert=incident.lead_alert,
         direction=incident.direction,

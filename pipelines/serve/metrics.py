@@ -19,6 +19,7 @@ from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_clocks import clock_samples
 from pipelines.serve.metrics_families import FAMILIES
 from pipelines.serve.outcomes import by_rule, outcome_samples
+from pipelines.serve.metrics_quiet import quiet_samples
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, Sources
 from pipelines.store_files import file_bytes
 from pipelines.store_terms import StoreError
@@ -262,6 +263,7 @@ def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
     firing = store.alerts(("firing",), ACTIVE_ALERTS_MAX)
     samples: list[Sample] = [
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),
+        *quiet_samples(heard, len(store.silences.held(now_ms))),
         *clock_samples(heard, sources.settings().severities.ladder, now_ms),
         *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
         *outcome_samples(by_rule(store.catalogue.outcomes())),

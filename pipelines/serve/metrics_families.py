@@ -100,6 +100,14 @@ FAMILIES = (
     Family("limen_limit", "gauge", ("limit",), "A limit of this Limen, by the name of its setting."),
     Family("limen_limit_used", "gauge", ("limit",), "How much of that limit is in use."),
     Family("limen_incidents_open", "gauge", ("severity",), "Incidents in triage, acknowledged or mitigated."),
+    Family("limen_incidents_flapping", "gauge", (), "Open incidents that came back again and again."),
+    Family(
+        "limen_incidents_muted",
+        "gauge",
+        ("reason",),
+        "Open incidents of which nobody is told for now: silenced, in_a_window or explained by another.",
+    ),
+    Family("limen_silences", "gauge", (), "Silences in force."),
     Family(
         "limen_incident_clock_due_timestamp_seconds",
         "gauge",

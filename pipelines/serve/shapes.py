@@ -67,6 +67,8 @@ class IncidentShape(msgspec.Struct, frozen=True):
     title: str
     signals: tuple[str, ...]
     rules: tuple[str, ...]
+    flapping: bool
+    storm: bool
     lead_signal: str
     lead_alert: str
     direction: Literal["up", "down"]

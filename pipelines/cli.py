@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "cli_files:replay_files",
     "run": "cli_run:run_live",
     "schema": "cli_settings:schema",
+    "silence": "cli_silence:silence_commands",
     "simulate": "cli_traffic:simulate",
     "store": "cli_store:store_commands",
     "test": "cli_rules:try_out",

@@ -142,7 +142,7 @@ def put_in_hands(incident_id: str, role: str, name: str, config: str | None, who
 
 def _take(config: str | None, incident_id: str, who: str | None, order: Order) -> None:
     """Carry an order out at the configured store and say what was done."""
-    settings, name = settings_of(config), _name(who)
+    settings, name = settings_of(config), name_of(who)
     signal_of = partial(signal_or_gone, catalogue(settings.signals, settings.cohorts).signal)
     with reading(settings) as store:
         incident = find(store, incident_id)
@@ -153,8 +153,8 @@ def _take(config: str | None, incident_id: str, who: str | None, order: Order) -
     say(f"{incident.id}: {sentence_of(act)}, by {act.who} at {moment(rfc3339(act.at_ms))}")
 
 
-def _name(given: str | None) -> str:
-    """Give the name of who acts: no act is anonymous."""
+def name_of(given: str | None) -> str:
+    """Give the name of who acts, by default that of the login: no act is anonymous."""
     name = given
     if name is None:
         try:

@@ -41,6 +41,7 @@ from pipelines.serve.rejected import RejectList, reject_list
 from pipelines.serve.sessions import Sessions
 from pipelines.serve.shapes import SeriesDetail
 from pipelines.serve.signing import Signing
+from pipelines.serve.silences import Silencing
 from pipelines.store import Store, StoreError
 from schemas.act import Heard
 from schemas.event import RejectReason
@@ -78,6 +79,7 @@ def app(
     pages, sessions, audited = Pages(sources), Sessions(), Audited(store, now_ms)
     api, page, probes = Api(sources), PageRoutes(sources, pages), Probes(sources)
     acting, past = Acting(sources, audited, now_ms), Past(sources, pages)
+    silencing = Silencing(sources, audited, pages, now_ms)
     webhooks = Webhooks(inbox or Inbox(store.acts, settings, sources.signal), settings, audited, now_ms)
 
     def serve() -> Serve:
@@ -91,8 +93,9 @@ def app(
             Route("/incidents/{id}", page.incident),
             acting.form(),
             Route("/rejects", page.rejects),
+            *silencing.forms(),
             *Signing(serve, sessions, audited, pages, now_ms).routes(),
-            Mount("/api/v1", routes=[*api.routes(), *past.api(), acting.api(), *webhooks.routes()]),
+            Mount("/api/v1", routes=[*api.routes(), *past.api(), acting.api(), *silencing.api(), *webhooks.routes()]),
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
             Route("/-/ready", probes.ready),

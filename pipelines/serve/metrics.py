@@ -18,8 +18,8 @@ from pipelines.serve.convert import Latest
 from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_clocks import clock_samples
 from pipelines.serve.metrics_families import FAMILIES
-from pipelines.serve.outcomes import by_rule, outcome_samples
 from pipelines.serve.metrics_quiet import quiet_samples
+from pipelines.serve.outcomes import by_rule, outcome_samples
 from pipelines.serve.reading import ACTIVE_ALERTS, ACTIVE_ALERTS_MAX, INCIDENTS_MAX, Sources
 from pipelines.store_files import file_bytes
 from pipelines.store_terms import StoreError

@@ -8,6 +8,7 @@ import msgspec
 from pipelines.respond.inbound import AlertmanagerPayload, PagerDutyWebhook
 from pipelines.respond.inbox import Joined
 from pipelines.respond.orders import Order
+from pipelines.respond.silencing import Wish
 from pipelines.serve.acting import ActShape
 from pipelines.serve.audited import AuditList
 from pipelines.serve.inbound_routes import TakenShape
@@ -16,6 +17,7 @@ from pipelines.serve.index import INDEX, Endpoint, Index
 from pipelines.serve.outcomes import Outcomes
 from pipelines.serve.rejected import RejectList
 from pipelines.serve.shapes import AlertList, IncidentList, Overview, Problem, SeriesDetail, SeriesList
+from pipelines.serve.silences import SilenceList
 from schemas.settings import Role
 
 API = "/api/v1/"
@@ -31,6 +33,8 @@ ANSWERS: dict[str, type[msgspec.Struct] | None] = {
     "/api/v1/outcomes": Outcomes,
     "/api/v1/incidents/{id}": IncidentDetail,
     "/api/v1/incidents/{id}/acts": ActShape,
+    "/api/v1/silences": SilenceList,
+    "/api/v1/silences/{id}": SilenceList,
     "/api/v1/inbound/alertmanager": Joined,
     "/api/v1/inbound/pagerduty": TakenShape,
     "/api/v1/audit": AuditList,
@@ -39,6 +43,7 @@ ANSWERS: dict[str, type[msgspec.Struct] | None] = {
 """Path -> the struct of its answer; None: this document itself."""
 BODIES: dict[str, type[msgspec.Struct]] = {
     "/api/v1/incidents/{id}/acts": Order,
+    "/api/v1/silences": Wish,
     "/api/v1/inbound/alertmanager": AlertmanagerPayload,
     "/api/v1/inbound/pagerduty": PagerDutyWebhook,
 }
@@ -90,7 +95,7 @@ def document(version: str) -> dict[str, Any]:
 
 def _operation(each: Endpoint, schema_of: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     """Describe one endpoint; its id is made of its method and path."""
-    answer, body = ANSWERS[each.path], BODIES.get(each.path)
+    answer, body = ANSWERS[each.path], BODIES.get(each.path) if each.method == "POST" else None
     mistakes = _MISTAKES | (_MISTAKES_OF_ACTS if body else {})
     named = [("path", name, name) for name in re.findall(r"{(\w+)}", each.path)]
     named += [("query", name, words) for name, words in each.parameters.items()]

@@ -58,6 +58,8 @@ OPEN = {
     "title": "Refusals tripled in region eu",
     "signals": ["refusal_rate"],
     "rules": ["anomaly"],
+    "flapping": False,
+    "storm": False,
     "lead_signal": "refusal_rate",
     "lead_alert": "a1",
     "direction": "up",

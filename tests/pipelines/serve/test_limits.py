@@ -23,6 +23,9 @@ OTHER_SETTINGS = {
 }
 """Settings with such a name that bound nothing that grows -> what they are."""
 OTHER_CONSTANTS = {
+    "respond/silencing.py MINUTES_MAX": "the longest silence",
+    "respond/silencing.py NAMES_MAX": "names in one silence",
+    "respond/silencing.py WHY_CHARS_MAX": "the reason of one silence",
     "aggregate/cells.py RANK_MAX": "a value",
     "aggregate/codec.py BODY_BYTES_MAX": "what is read of one body",
     "aggregate/fixed.py LEVEL_MAX": "a value",

@@ -53,7 +53,10 @@ def test_every_route_of_the_api_is_in_it(client, said):
     assert set(BODIES) == {each.path for each in INDEX.endpoints if each.method == "POST" and each.path in ANSWERS}
 
 
-@pytest.mark.parametrize("path", [path for path in ANSWERS if path != "/api/v1/audit" and path not in BODIES])
+READ = {each.path for each in INDEX.endpoints if each.method == "GET"}
+
+
+@pytest.mark.parametrize("path", [path for path in ANSWERS if path in READ and path != "/api/v1/audit"])
 def test_each_answer_is_what_the_document_says(client, said, path):
     """The real answer fits its schema, and so does a refusal."""
     answers = said["paths"][path]["get"]["responses"]

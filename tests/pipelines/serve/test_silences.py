@@ -1,0 +1,101 @@
+"""Silences over HTTP: read by all who may read, made and ended by who may respond, each under a name and audited."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from pipelines.serve.silences import wish_of
+from pipelines.serve.tokens import hash_of
+from schemas.quiet import SILENCES_MAX
+from schemas.settings import Serve, Settings, Token
+from tests.pipelines.serve.test_doors import by, signed_in
+
+ANA = "limen_planted-token-of-ana"
+PATH = "/api/v1/silences"
+WISH = {"minutes": 60, "why": "a load test", "signals": ["latency_ms"]}
+
+
+@pytest.fixture
+def guarded(world):
+    """Give the tiny world with a token that may respond."""
+    return replace(world, settings=Settings(serve=Serve(tokens=(Token("Ana", hash_of(ANA), "respond"),))))
+
+
+@pytest.fixture
+def door(guarded, ask):
+    """Give a client of it."""
+    return ask(guarded)
+
+
+def test_a_silence_is_made_listed_and_ended_over_the_api(guarded, door):
+    """Under the name of the token, with a line of the audit log for both."""
+    made = door.post(PATH, json=WISH, headers=by(ANA)).json()["silences"][0]
+    assert (made["by"], made["why"], made["in_force"]) == ("Ana", "a load test", True)
+    assert made["severities"] == ["sev2", "sev3", "sev4"]
+    assert door.get(PATH, headers=by(ANA)).json()["silences"] == [made]
+    ended = door.delete(f"{PATH}/{made['id']}", headers=by(ANA)).json()["silences"][0]
+    assert (ended["in_force"], ended["ended_by"]) == (False, "Ana")
+    lines = [line.what.partition(" until")[0] for line in guarded.store.audit.lines(9)]
+    assert lines == [f"silence '{made['id']}' ended", f"silence {made['id']}"]
+    again = door.delete(f"{PATH}/{made['id']}", headers=by(ANA))
+    assert (again.status_code, again.json()["error"]) == (409, f"there is no silence '{made['id']}' in force")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"minutes": 0}, "1 minute to 30 days"),
+        ({"minutes": 43_201}, "1 minute to 30 days"),
+        ({"why": " "}, "say why"),
+        ({"why": "x" * 201}, "200 at most"),
+        ({"signals": []}, "a silence of everything"),
+        ({"severities": []}, "name a severity"),
+        ({"signals": [f"s{i}" for i in range(51)]}, "50 of one kind"),
+        ({"for_ever": True}, "unknown field"),
+    ],
+)
+def test_a_silence_without_end_reason_or_matcher_is_refused(door, change, words):
+    """Each with what to do; nothing is written."""
+    answer = door.post(PATH, json=WISH | change, headers=by(ANA))
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+    assert door.get(PATH, headers=by(ANA)).json()["silences"] == []
+
+
+def test_there_are_not_too_many(door):
+    """One more than there may be is a conflict."""
+    for number in range(SILENCES_MAX):
+        assert door.post(PATH, json=WISH | {"why": str(number)}, headers=by(ANA)).status_code == 200
+    assert door.post(PATH, json=WISH, headers=by(ANA)).status_code == 409
+
+
+def test_an_incident_is_silenced_by_the_form_that_it_links_to(guarded, door):
+    """The form begins with the incident's signals and scope, and two hours."""
+    signed_in(door, ANA)
+    assert '<a href="/silences?incident=i1">Silence this for 2 h</a>' in door.get("/incidents/i1").text
+    page = door.get("/silences?incident=i1").text
+    assert 'name="minutes" inputmode="numeric" value="120"' in page
+    fields = {name: re.search(rf'name="{name}" value="([^"]*)"', page)[1] for name in ("csrf", "signals", "match")}
+    assert fields["signals"] == "refusal_rate"
+    sent = fields | {"minutes": "120", "why": "known <b>"}
+    answer = door.post("/silences", data=sent, headers={"origin": "http://127.0.0.1:8321"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/silences")
+    (made,) = guarded.store.silences.latest(9)
+    assert (made.by, made.which.signals) == ("Ana", ("refusal_rate",))
+    listed = door.get("/silences").text
+    assert "known &lt;b&gt;" in listed
+    ends = f"/silences/{made.id}/end"
+    assert f'action="{ends}"' in listed
+    assert door.post(ends, data={"csrf": "x"}).status_code == 403
+    door.post(ends, data={"csrf": fields["csrf"]}, headers={"origin": "http://127.0.0.1:8321"})
+    assert guarded.store.silences.latest(9)[0].ended_by == "Ana"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"), [({"minutes": "soon"}, "as a number"), ({"minutes": "5", "match": "eu"}, "dimension=value")]
+)
+def test_a_form_that_cannot_be_read_says_what_to_write(fields, words):
+    """Before anything is made."""
+    with pytest.raises(ValueError, match=words):
+        wish_of(fields)

@@ -38,6 +38,7 @@ ROWS = (
     Row(
         "owners", "reload", "they are asked for when an incident opens or is classed anew, and when somebody is called"
     ),
+    Row("surfaces", "reload", "they are looked up when an incident is shown"),
     Row("notifiers", "reload", "messages wait in the store, whoever sends them"),
     Row("heartbeat", "reload", "it is looked up at every call"),
     Row("privacy", "restart", "what may be kept should never change unseen"),

@@ -17,6 +17,10 @@ _DUE = ("acknowledge_minutes", "decide_minutes", "mitigate_minutes")
 def check_people(settings: Settings, report: Report) -> None:
     """Report chains that nobody has, that call nobody, or that an owner has twice; and teams without people."""
     owners = settings.owners
+    names = [surface.name for surface in settings.surfaces]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            report(("surfaces", place, "name"), f'surfaces: "{name}" is there twice: join the two')
     known = {owners.default, *owners.by_category.values()}
     known |= {name for rule in settings.rules for name in (rule.owner, rule.path) if name and name != OWNER_PATH}
     seen: list[str] = []

@@ -42,10 +42,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "version": ("current", "older"),
     "cause": CAUSES,
     "recurrence": ("deterministic", "probabilistic"),
+    "infrastructure": ("ruled_out", "involved"),
 }
 """What is asked -> the answers: how easily it is triggered, how far it reaches, what it broke or changed, whether a
-report of it is genuine, whether it was seen again (the note says how), in which version, what caused it, and whether
-the same input always shows it or load, phrasing and chance have a part."""
+report of it is genuine, whether it was seen again (the note says how), in which version, what caused it, whether the
+same input always shows it or load, phrasing and chance have a part, and whether the machines are part of it."""
 FACTORS = "factors"
 """Asked for as names from `CAUSES` with commas between: what contributed besides the cause."""
 FREQUENCY = "frequency"

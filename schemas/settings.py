@@ -15,6 +15,7 @@ from schemas.ladder import Ladder, Names
 from schemas.mail import Mail
 from schemas.people import Owners
 from schemas.quiet import Quiet
+from schemas.reach import Surface
 from schemas.rule import Rule
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -274,6 +275,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     severities: Severities = Severities()
     quiet: Quiet = Quiet()
     owners: Owners = Owners()
+    surfaces: tuple[Surface, ...] = ()
     notifiers: tuple[Notifier, ...] = (Notifier(name="log"),)
     heartbeat: Heartbeat = Heartbeat()
     privacy: Privacy = Privacy()

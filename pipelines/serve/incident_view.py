@@ -5,11 +5,13 @@ import msgspec
 from pipelines.respond.answered import answered
 from pipelines.serve.alike import AlikeShape, alike
 from pipelines.serve.convert import alert_shape, entry_shape, incident_shape
+from pipelines.serve.radius import Answer, machines, reach_of
 from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import AlertShape, EntryShape, IncidentShape
 from pipelines.serve.signals_said import SignalSaid, signals_said
 from pipelines.serve.views import numbers_of
 from schemas.act import Heard
+from schemas.reach import Surface
 from schemas.views import ResponseShape
 
 INCIDENT_ALERTS_MAX = 1_000
@@ -17,7 +19,11 @@ INCIDENT_ALERTS_MAX = 1_000
 
 
 class IncidentDetail(msgspec.Struct, frozen=True):
-    """One incident with its timeline, its alerts, what people did, what signals of its kind said, and earlier ones."""
+    """One incident with its timeline, its alerts, what people did, what signals of its kind said, and earlier ones.
+
+    `machines` says whether the infrastructure is part of it, `reach` what can be touched through the surface of its
+    scope, or through any where it names none.
+    """
 
     incident: IncidentShape
     timeline: tuple[EntryShape, ...]
@@ -25,6 +31,8 @@ class IncidentDetail(msgspec.Struct, frozen=True):
     response: ResponseShape
     signals: tuple[SignalSaid, ...]
     alike: tuple[AlikeShape, ...]
+    machines: tuple[Answer, ...]
+    reach: tuple[Surface, ...]
 
 
 def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
@@ -43,4 +51,6 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
         response=answered(heard, sources.settings(), status.heartbeat_ms),
         signals=signals_said(incident, alerts, sources.settings()),
         alike=alike(sources.store, incident.id),
+        machines=machines(sources.store, incident, sources.settings()),
+        reach=reach_of(incident, sources.settings()),
     )

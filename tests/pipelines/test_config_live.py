@@ -19,6 +19,7 @@ LIVE = {
     "rules",
     "severities",
     "owners",
+    "surfaces",
     "quiet",
     "notifiers",
     "heartbeat",

@@ -271,6 +271,7 @@ def test_incident(client):
     fired = [(each["signal"], each["first"], each["crossed_at"]) for each in found.pop("signals")]
     assert fired[0] == ("refusal_rate", True, "2026-01-05T00:07:00Z")
     assert [(each["id"], each["score"]) for each in found.pop("alike")] == [("i0", 0.75)]
+    assert ([each["answer"] for each in found.pop("machines")], found.pop("reach")) == (["well"] * 4 + ["ask"], [])
     assert {name: response[name] for name in ("number", "state", "severity_shown", "owner", "clocks", "opened_at")} == {
         "number": 0, "state": "triage", "severity_shown": "sev2", "owner": "on-call", "clocks": [], "opened_at": None
     }  # fmt: skip

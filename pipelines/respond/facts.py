@@ -28,7 +28,7 @@ def facts_of(incident: Incident, signal: Signal, ladder: Ladder, response: Respo
     """Give the facts in the order in which they are read; one that is not known is left out.
 
     `signal` is that of the incident's lead. Keys: observed, expected or limit, band, n, odds, odds_fleet, scope, since,
-    changes, deadline.
+    changes, quiet, deadline.
     """
     effect, shown = incident.effect, in_unit_of(incident.effect, signal)
     found: dict[str, str] = {}
@@ -49,6 +49,8 @@ def facts_of(incident: Incident, signal: Signal, ladder: Ladder, response: Respo
         found["since"] = f"{moment(rfc3339(incident.onset_ms))} UTC"
     if incident.changes:
         found["changes"] = "; ".join(change_in_words(change) for change in incident.changes[:CHANGES_TOLD])
+    if incident.quiet_ms >= 0 and incident.state not in OVER:
+        found["quiet"] = f"no evidence since {moment(rfc3339(incident.quiet_ms))} UTC, and not shown to be back"
     due = next_deadline(incident, ladder, response)
     if due is not None:
         found["deadline"] = f"{due[0]} by {moment(rfc3339(due[1] // MINUTE_MS * MINUTE_MS))} UTC"

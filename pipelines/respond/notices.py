@@ -144,4 +144,6 @@ def _type(before: Incident | None, after: Incident) -> str | None:
         return "incident.resolved"
     if before.state == "resolved":
         return "incident.reopened"
-    return "incident.raised" if is_raised(before, after) else None
+    if is_raised(before, after):
+        return "incident.raised"
+    return "incident.quiet" if before.quiet_ms < 0 <= after.quiet_ms else None

@@ -20,7 +20,7 @@ from tests.support.sinks import JUDGES, KEY, Stub
 
 KINDS = sorted(JUDGES)
 KEYED = ("incident_io", "jsm", "pagerduty")
-TYPES = sorted({"incident.opened", "incident.raised", *TOLD.values()})
+TYPES = sorted({"incident.opened", "incident.quiet", "incident.raised", *TOLD.values()})
 
 
 @pytest.fixture

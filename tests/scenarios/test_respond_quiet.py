@@ -21,6 +21,8 @@ def faded(stage: Stage) -> Stage:
     stage.push(60, "latency_ms", EU, "page", until=80)
     stage.play(120)
     stage.expect("opened", between=(60, 60))
+    told = stage.expect("quiet", between=(109, 109))
+    assert told["facts"]["quiet"] == "no evidence since 2026-01-05 01:52 UTC, and not shown to be back"
     return stage
 
 
@@ -30,7 +32,7 @@ def latest(stage: Stage) -> str:
 
 
 def test_an_incident_whose_evidence_has_faded_stays_open_and_is_quiet(stage):
-    """Nothing was shown to be back: nobody is told that it is over, and the timeline says how it stands."""
+    """Nothing was shown to be back: people are told that it is quiet, not that it is over."""
     incident = faded(stage).the_incident()
     assert (incident.state, incident.quiet_ms) == ("triage", detected_at_ms(109))
     assert latest(stage) == ("no evidence since 2026-01-05 01:22 UTC, not shown to be back: it stays open for 24 hours")

@@ -27,6 +27,7 @@ _SAID = {
     "incident.closed": "Closed",
     "incident.cancelled": "Cancelled",
     "incident.merged": "Merged",
+    "incident.quiet": "Quiet",
     "incident.unmuted": "Told again",
     "incident.escalated": "Escalated",
     "sla.at_risk": "Deadline near",
@@ -44,6 +45,7 @@ _LABELS = {
     "scope": "Where",
     "since": "Since",
     "changes": "Changed near the onset",
+    "quiet": "Quiet",
     "deadline": "Next deadline",
 }
 """Facts of a message -> what stands before them."""

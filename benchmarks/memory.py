@@ -20,6 +20,7 @@ from scipy.stats import t
 
 from benchmarks.memory_run import Plan, Weighed
 from benchmarks.tables import markdown
+from pipelines.run_spare import OPTIONS
 from schemas.arrays import Floats
 from schemas.settings import Cohorts
 
@@ -84,7 +85,7 @@ def run(plan: Plan, name: str) -> list[Weighed]:
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        "MALLOC_ARENA_MAX": "1",
+        **{name: str(value) for name, (_, value) in OPTIONS.items()},
     }  # as a run does
     command = [sys.executable, "-m", "benchmarks.memory_run", msgspec.json.encode(plan).decode()]
     console, weighed = Console(stderr=True), []

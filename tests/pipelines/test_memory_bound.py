@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.ingest.simulate import Simulator
+from pipelines.run_spare import OPTIONS
 
 MINUTE = 29_459_520
 LIMIT_BYTES = 512 * 2**20
@@ -45,7 +46,7 @@ def read_under_the_limit(folder: Path, copies: int, soak_count) -> None:
     total = flood(folder, copies)
     config = folder / "limen.yaml"
     config.write_text(CONFIG.format(folder=folder))
-    set_here = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"}
+    set_here = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", *OPTIONS}
     env = {name: value for name, value in os.environ.items() if name not in set_here}  # nor does a person set them
     done = subprocess.run(
         [*LIMEN, "run", "-c", str(config)], preexec_fn=limited, env=env,

@@ -30,6 +30,7 @@ from benchmarks import (
 from benchmarks.scenario_tables import COLUMNS, RIVAL_COLUMNS, cells, earlier_lines, rival_lines
 from benchmarks.scenarios import Board, Result
 from detectors import DETECTORS
+from docs.generate_limits import limits_page
 from docs.generate_operations import operations_page
 from docs.generate_playbook import playbook_data, playbook_page
 from docs.generate_settings import settings_page
@@ -37,9 +38,8 @@ from docs.generate_triggers import triggers_page
 from docs.generate_words import generated, table
 from pipelines.aggregate.signals import Row, rows
 from pipelines.cli import main as limen
-from pipelines.serve import limits, metrics_page
+from pipelines.serve import metrics_page
 from schemas.operations import OPERATIONAL
-from schemas.settings import Settings
 from schemas.signal import CATEGORIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,40 +235,6 @@ def _board(board: Board) -> str:
     return (
         f"### {title}\n\n{seeds}. {said}\n\n{lines}\n{unanswered}In short: {board.summary}.\n\n"
         f"On the same streams:\n\n{rivals}"
-    )
-
-
-MEMORY = """## What it comes to in memory
-
-With the settings as they are by default, in one process; Kafka adds what is fetched ahead from each broker.
-`limen run` reserves no threads for matrices, one pool of memory for its threads and 2 MB of stack for each
-(`pipelines/run_spare.py`).
-
-| what | resident at most | address space |
-| --- | --- | --- |
-| a flood of 208,500 events in three minutes, few cohorts (case 25 of the fault table) | 154 MB | 291 MB |
-| 30,000 events a minute in 2,785 combinations, 1,050 cohorts, 37,440 series | 357 MB | 495 MB |
-| 30,000 events a minute of 1,000 tenants, 12,644 cohorts, 100,000 series, the most by default | 511 MB | 656 MB |
-
-So 512 MB of address space (`RLIMIT_AS`) hold the settings as they are by default up to some 37,000 series at this
-rate; where more are likely, give it 1 GB or lower `cohorts.series_max`. Each event id of an open minute takes 8 bytes.
-"""
-
-
-def limits_page() -> str:
-    """Give the page of limits: every row of the table, settings with their defaults."""
-    defaults = limits.limits(Settings())
-    rows = [
-        (f"`{each.name}`", f"{defaults[each.name]:,}" if each.name in defaults else "", each.bounds, each.over)
-        for each in limits.LIMITS
-    ]
-    return (
-        f"# Limits\n\n{generated('`pipelines/serve/limits.py`')}\n"
-        "Everything in Limen that could grow with its input has a limit, and what is over it is counted or told.\n"
-        "Limits are settings, or constants of the code under `pipelines/` that nobody should have to choose; each has\n"
-        "its reason where it stands. `limen_limit` and `limen_limit_used` in [metrics](metrics.md) show the settings,\n"
-        "and `limen_cap_hits_total` counts what a cap kept from being counted under its own name.\n\n"
-        f"{table(('limit', 'default', 'what it bounds', 'what becomes of more'), rows)}\n{MEMORY}"
     )
 
 

@@ -74,6 +74,15 @@ def test_series_over_the_cap_are_refused_and_counted():
     assert made.place(minute_of(1, TURNS))[1] == []
 
 
+def test_a_series_that_was_silent_for_weeks_makes_no_room():
+    """Rows are never freed: a tenant that left keeps them, and a new one is refused while the table is full of it."""
+    made = roster(series_max=12)
+    made.place(made.admit(minute_of(0, TURNS)))
+    newcomer = minute_of(40 * 24 * 60, {cohort(region="eu", tenant="new"): (50, 4)})
+    assert cohort(tenant="new") not in made.admit(newcomer).cohorts
+    assert (len(made), made.refused > 0) == (12, True)
+
+
 def test_a_loaded_roster_is_the_same():
     """Numbers, rows, parents, signal places and twins come back as they were, also for signals without a series."""
     made, again = roster(), roster()

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from pipelines.config import config_folder, load, parse
+from pipelines.config_live import changed, config_hash
 from pipelines.config_packs import RULES_MAX
 from pipelines.config_yaml import BYTES_MAX, ConfigError
 from schemas.people import ROLES
@@ -106,6 +107,15 @@ def test_every_trigger_is_shipped_whole():
     for rule in rules:
         assert all((rule.severity, rule.category, rule.role, rule.path, rule.runbook)), rule.name
         assert rule.decide_minutes == {"sev1": 15, "sev2": 60, "sev3": 240}[rule.severity], rule.name
+
+
+def test_a_pack_that_changes_is_taken_up_at_a_reload(tmp_path):
+    """Its rules are settings: what differs is seen, and none of it needs a restart."""
+    before = read(tmp_path, "rule_packs: [own.yaml]", own=f"rules:\n{RULE}")
+    (tmp_path / "own.yaml").write_text(f"rules:\n{RULE.replace('0.5', '0.7')}", encoding="utf-8")
+    after = load(str(tmp_path / "limen.yaml"), {}, running=before)
+    assert changed(before, after) == ("rules",)
+    assert config_hash(before) != config_hash(after)
 
 
 def test_roles_of_rules_are_the_roles_that_people_hold():

@@ -1,9 +1,10 @@
-"""Stories of limits with more to say than a bound: budgets that burn, and groups that stand apart."""
+"""Stories of limits with more to say than a bound: budgets, groups, what moved; and of what rules say of people."""
 
 import msgspec
 import pytest
 
-from schemas.breach import Burn, Gap
+from schemas.breach import Burn, Gap, Moved
+from schemas.people import Owners, Roles
 from schemas.rule import Rule
 from schemas.settings import Notifier, Settings
 from tests.scenarios.stage import Stage, cohort
@@ -63,3 +64,49 @@ def test_a_gap_names_its_two_groups_and_is_bias():
 def told(breach):
     """Give a breach as messages have it."""
     return msgspec.json.decode(msgspec.json.encode(breach))
+
+
+def test_a_rise_says_what_was_expected_and_how_sure_it_is():
+    """It reads as evidence does, with the share that is allowed; it is a limit all the same."""
+    rule = Rule(name="more", signal="refusal_rate", rise=0.5, for_minutes=0, severity="sev2")
+    said = Moved(ratio=2.0, allowed=0.5, minutes=5, n=400, log_return_period=20.0)
+    stage = Stage(Settings(rules=(rule,), notifiers=(SINK,)))
+    stage.push(60, "refusal_rate", (), "page", rule="more", breach=said, effect=2.0)
+    stage.play(61)
+    opened = stage.expect("opened", between=(60, 60), severity="sev2", level="limit", breach=told(said))
+    assert opened["title"] == "Refusal rate up x2 in all traffic (3 % -> 6 %)"
+    assert opened["explanation"].startswith(
+        "Refusal rate in all traffic: 6 % where 3 % was expected, n = 400, since 2026-01-05 01:00 UTC. Over 5 min that "
+        "is 100 % more than was expected (n = 400), where a rise of 50 % is allowed. By chance this series shows as "
+        "much about once in 920 years."
+    )
+
+
+@pytest.mark.playbook("S2")
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_incident_has_the_owner_path_and_deadline_of_its_rule(restarts):
+    """The holder of its role owns it; a graver rule brings its own owner and path, and no more time."""
+    bare = {"signal": "refusal_rate", "for_minutes": 0}
+    rules = (
+        Rule("first", above=0.05, severity="sev3", role="model_owner", path="models", decide_minutes=90, **bare),
+        Rule("graver", above=0.08, severity="sev2", owner="safety", path="owner", decide_minutes=120, **bare),
+    )
+    owners = Owners(roles=Roles(model_owner="Ana"))
+    stage = Stage(Settings(rules=rules, owners=owners, notifiers=(SINK,)), restarts=restarts)
+    found = {}
+    for at, rule in ((10, "first"), (14, "graver")):
+        stage.push(at, "refusal_rate", (), "page", rule=rule, until=20, onset=10)
+        stage.play(at + 1)
+        one = stage.the_incident()
+        found[rule] = one.severity, one.owner, one.path, one.decide_minutes
+    assert found == {
+        "first": ("sev3", "Ana", "models", 90),
+        "graver": ("sev2", "safety", "", 90),
+    }
+
+
+def test_a_rule_that_is_turned_off_ends_its_alerts():
+    """As one that has left the settings does."""
+    rule = Rule("many", "refusal_rate", above=0.05, for_minutes=0, enabled=False)
+    stage = Stage(Settings(rules=(rule,), notifiers=(SINK,)))
+    assert not stage._respond._triage.knows("many")

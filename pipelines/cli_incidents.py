@@ -67,7 +67,7 @@ def _incidents(names: Names) -> Columns:
     return (
         ("id", lambda row: row["id"]),
         ("severity", lambda row: shown(row["severity"], names)),
-        ("state", lambda row: row["state"]),
+        ("state", lambda row: f"{row['state']}, flapping" if row["flapping"] else row["state"]),
         ("detected", lambda row: moment(row["detected_at"])),
         ("scope", lambda row: where(row["scope"])),
         ("title", lambda row: row["title"]),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from pipelines.respond.quiet import mute_of
-from pipelines.respond.waiting import OPENED, RESOLVED, Held, is_by_person, is_ending
+from pipelines.respond.waiting import OPENED, RESOLVED, Held, is_by_person, is_ending, is_report
 from schemas.act import Heard, standing
 from schemas.incident import PAGING, Incident, Notification
 from schemas.minutes import MINUTE_MS
@@ -80,7 +80,8 @@ class Gate:
     def held(self, messages: Sequence[Notification], now_ms: int) -> Mapping[str, Held]:
         """Say which of these messages, by id, are not to go out yet. Raises `StoreError`.
 
-        An end goes where the beginning went, whatever is silenced: nobody is woken by it, and a pager would go on.
+        An end goes where the beginning went, whatever is silenced: nobody is woken by it, and a pager would go on. What
+        somebody from outside reports goes out too: it is news that whoever made a silence did not have.
         """
         quiet, silences = self._quiet, self._silences(now_ms)
         known = self._incidents.these({each.incident_id for each in messages})
@@ -88,7 +89,7 @@ class Gate:
         found: dict[str, Held] = {}
         for message in messages:
             heard = known.get(message.incident_id)
-            if heard is None:
+            if heard is None or is_report(message):
                 continue
             if is_ending(message):
                 hold = _too_soon_over(message, heard.incident, quiet, now_ms)
@@ -112,7 +113,7 @@ class Gate:
         """Hold a new ticket whose like has been over in a moment often enough; what pages never waits for that."""
         quiet = self._quiet
         until_ms = message.created_ms + quiet.pause_minutes * MINUTE_MS
-        if message.type != OPENED or incident.severity in PAGING or now_ms >= until_ms:
+        if message.type != OPENED or incident.severity in PAGING or not _is_lately(message, until_ms, now_ms):
             return None
         since = self._incidents.over_since(message.created_ms - WEEK_MS, LIKE_MAX)
         count = sum(_was_moment(each, incident, quiet) for each in since)
@@ -124,9 +125,19 @@ class Gate:
 def _too_soon_over(message: Notification, incident: Incident, quiet: Quiet, now_ms: int) -> Held | None:
     """Hold an end that the machine found until it has held for long enough; what flapped has been clear for longer."""
     until_ms = message.created_ms + quiet.clear_minutes * MINUTE_MS
-    if message.type != RESOLVED or is_by_person(message) or incident.ended == "calm" or now_ms >= until_ms:
+    if message.type != RESOLVED or is_by_person(message) or incident.ended == "calm":
+        return None
+    if not _is_lately(message, until_ms, now_ms):
         return None
     return Held(until_ms, f"told when it has held for {quiet.clear_minutes} minutes")
+
+
+def _is_lately(message: Notification, until_ms: int, now_ms: int) -> bool:
+    """Say whether a wait from the event time of a message is not over; none is where that is no time of this clock.
+
+    Simulated traffic may be hours ahead of the clock, and would wait for hours.
+    """
+    return message.created_ms - now_ms <= until_ms - message.created_ms and now_ms < until_ms
 
 
 def _was_moment(past: Incident, incident: Incident, quiet: Quiet) -> bool:

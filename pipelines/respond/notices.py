@@ -146,4 +146,5 @@ def _type(before: Incident | None, after: Incident) -> str | None:
         return "incident.reopened"
     if is_raised(before, after):
         return "incident.raised"
-    return "incident.quiet" if before.quiet_ms < 0 <= after.quiet_ms else None
+    falls_quiet = before.quiet_ms < 0 <= after.quiet_ms and after.calm_ms < 0  # what flaps is clear for now
+    return "incident.quiet" if falls_quiet else None

@@ -76,8 +76,11 @@ def mute_of(
 
 
 def _explains(inhibition: Inhibition, source: Incident, target: Incident) -> bool:
-    """Say whether an open incident explains another; of two that explain each other the wider and earlier one does."""
-    if source.state not in OPEN or not matches(inhibition.source, source):
+    """Say whether an open incident explains another; of two that explain each other the wider and earlier one does.
+
+    One without evidence explains nothing.
+    """
+    if source.state not in OPEN or source.quiet_ms >= 0 or not matches(inhibition.source, source):
         return False
     if any(source.scope.get(name, target.scope.get(name)) != target.scope.get(name) for name in inhibition.equal):
         return False

@@ -27,6 +27,7 @@ class Held(msgspec.Struct, frozen=True):
 
 class _Act(msgspec.Struct):
     who: str = ""
+    verb: str = ""
 
 
 class _Data(msgspec.Struct):
@@ -50,6 +51,12 @@ def is_by_person(notification: Notification) -> bool:
     """Say whether a message tells of what a person did."""
     act = _read(notification.body).data.act
     return act is not None and act.who != MACHINE
+
+
+def is_report(notification: Notification) -> bool:
+    """Say whether a message tells of what somebody from outside reported."""
+    act = _read(notification.body).data.act
+    return act is not None and act.verb == "reported"
 
 
 def as_opened(notification: Notification) -> Notification:

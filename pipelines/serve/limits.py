@@ -83,8 +83,6 @@ LIMITS = (
     Limit("detect/detect.py FINDINGS_MAX", "findings of one minute", "the strongest; the next minute finds the rest"),
     Limit("detect/limits.py FINDINGS_MAX", "findings of one rule in one minute", "the next minute finds the rest"),
     Limit("respond/endings.py AGAIN_MAX", "times of coming back that an incident keeps", "the latest are kept"),
-    Limit("respond/gate.py OTHERS_MAX", "open incidents that may explain another", "the newest are looked at"),
-    Limit("respond/gate.py LIKE_MAX", "past tickets that are looked at for their like", "the latest are looked at"),
     Limit("respond/fold.py OPEN_MAX", "incidents with evidence at once", "an alert joins the one nearest in time"),
     Limit("respond/endings.py QUIET_MAX", "incidents open without evidence", "the oldest resolve, and are told so"),
     Limit("respond/intake.py OPEN_MAX", "open incidents beside which a report opens one", "refused, and told why"),

@@ -17,7 +17,7 @@ from pipelines.respond.waiting import is_ending
 from pipelines.store import Store
 from schemas.act import Act
 from schemas.audit import AuditLine
-from schemas.effects import Commit
+from schemas.effects import Commit, Effects
 from schemas.incident import Notification, Outcome
 from schemas.people import Chain, Owners, Step
 from schemas.quiet import Matcher, Quiet, Silence
@@ -70,7 +70,8 @@ class House(Stage):
             super().play(self.minute + 1)
             now_ms = detected_at_ms(self.minute - 1)
             for effects in self.effects[done:]:
-                self.store.commit(Commit(positions=(), effects=effects))
+                if effects != Effects():
+                    self.store.commit(Commit(positions=(), effects=effects))
             self.duty.look(now_ms)
             while self.outbox.work(now_ms):
                 pass

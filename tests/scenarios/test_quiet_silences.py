@@ -156,3 +156,13 @@ def test_of_two_that_explain_each_other_the_wider_is_told():
     house.push(200, "traffic", EU, "page", until=400, **traffic)
     house.play(210)
     assert house.pages() == [10, 200]
+
+
+def test_what_is_quiet_explains_nothing():
+    """The region's silence has no evidence any more: a tenant that falls silent then is told."""
+    house = House()
+    traffic = {"direction": "down", "detector": "silence", "effect": 0.0, "observed": 0.0, "expected": 12.0}
+    house.push(10, "traffic", EU, "page", until=30, **traffic)
+    house.push(150, "traffic", cohort(region="eu", tenant="a"), "page", until=160, **traffic)
+    house.play(152)
+    assert house.pages() == [10, 150]

@@ -4,10 +4,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replaced
 
+from pipelines.respond.duty import Duty
 from pipelines.serve.silences import wish_of
 from pipelines.serve.tokens import hash_of
-from schemas.quiet import SILENCES_MAX
+from schemas.audit import AuditLine
+from schemas.effects import Commit, Effects
+from schemas.quiet import SILENCES_MAX, Matcher, Silence
 from schemas.settings import Serve, Settings, Token
 from tests.pipelines.serve.test_doors import by, signed_in
 
@@ -99,3 +103,26 @@ def test_a_form_that_cannot_be_read_says_what_to_write(fields, words):
     """Before anything is made."""
     with pytest.raises(ValueError, match=words):
         wish_of(fields)
+
+
+def test_what_flaps_and_of_what_nobody_is_told_is_shown(guarded, door):
+    """In the list, on the page, in the API and as metrics."""
+    incident = replaced(guarded.store.acts.found("i1").incident, flapping_ms=1, version=99)
+    guarded.store.commit(Commit(positions=(), effects=Effects(incidents=(incident,))))
+    assert guarded.store.silences.add(
+        Silence("s", Matcher(signals=("refusal_rate",)), 0, 2**42, "Ana", "a load test"),
+        AuditLine(0, "Ana", "x", "cli"),
+    )
+    duty = Duty(guarded.store.acts, guarded.settings, guarded.signal_of, guarded.store.silences.held)
+    duty.look(guarded.status.heartbeat_ms)
+    shown = door.get("/api/v1/incidents/i1", headers=by(ANA)).json()
+    assert shown["incident"]["flapping"] is True
+    assert shown["response"]["muted"].startswith("silenced by Ana until 2109-05-15 ")
+    signed_in(door, ANA)
+    page = door.get("/incidents/i1").text
+    assert ", flapping</dd>" in page
+    assert "<dt>nobody is told</dt><dd>silenced by Ana until" in page
+    assert '<span class="chip kind">flapping</span>' in door.get("/").text
+    metrics = door.get("/metrics").text
+    for line in ("limen_incidents_flapping 1.0", 'limen_incidents_muted{reason="silenced"} 1.0', "limen_silences 1.0"):
+        assert f"\n{line}\n" in metrics

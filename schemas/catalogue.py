@@ -1,9 +1,9 @@
 """The catalogue files every incident under words that it can be found by, and compares incidents by them.
 
 A word is plain, such as one of the title, or a pair: `category=`, `family=`, `signal=`, `direction=`, `severity=`,
-`level=`, `kind=`, `state=`, `owner=`, `rule=`, `reason=`, `cause=` (a change near the onset), and a dimension of the
-scope, such as `region=eu`. Spaces in a value are underscores. `near_miss` stands for what harmed nobody: a note (sev4),
-what was cancelled, and what was an expected change.
+`level=`, `kind=`, `state=`, `owner=`, `rule=`, `reason=`, `cause=` (a change near the onset, or what people answered),
+and a dimension of the scope, such as `region=eu`. Spaces in a value are underscores. `near_miss` stands for what harmed
+nobody: a note (sev4), what was cancelled, and what was an expected change.
 """
 
 import msgspec
@@ -66,11 +66,17 @@ def filed(incident: Incident, response: Response | None, notes: tuple[str, ...] 
         acknowledge_ms=took("acknowledged"),
         mitigate_ms=took("mitigated"),
         resolve_ms=took("resolved"),
-        words=_words(incident, reason, notes),
+        words=_words(incident, reason, _causes(response), notes),
     )
 
 
-def _words(incident: Incident, reason: str | None, notes: tuple[str, ...]) -> str:
+def _causes(response: Response | None) -> tuple[str, ...]:
+    """Give what people answered about what caused it, and what contributed."""
+    said = response.assessed if response is not None else {}
+    return tuple(name for name in (said.get("cause", ""), *said.get("factors", "").split(",")) if name)
+
+
+def _words(incident: Incident, reason: str | None, causes: tuple[str, ...], notes: tuple[str, ...]) -> str:
     """Give the text of words: each once, with a space before and after."""
     pairs = [
         ("category", incident.category),
@@ -87,6 +93,7 @@ def _words(incident: Incident, reason: str | None, notes: tuple[str, ...]) -> st
         ("reason", reason or ("unanswered" if reason == "" else "")),
         *incident.scope.items(),
         *(("cause", change.what) for change in incident.changes),
+        *(("cause", cause) for cause in causes),
     ]
     near_miss = incident.severity == "sev4" or reason in {"cancelled", "expected_change"}
     words = [incident.id, *(f"{name}={'_'.join(value.split())}" for name, value in pairs if value)]

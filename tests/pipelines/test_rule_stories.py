@@ -1,6 +1,7 @@
 """Tests of rules are files that anybody can write, and they run through the real detection and the real alerts."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,16 @@ def test_a_story_without_events_breaks_nothing(folder):
     empty, silent = play(read("t.yaml", {}, Settings()))
     assert empty.differences == ()
     assert silent.differences == (Difference(4, 3, missing=True, alert=StoryAlert("a")),)
+
+
+def test_the_examples_of_the_page_do_as_it_says(folder):
+    """The rule of docs/rules.md is a pack, and the story beside it passes with it."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    rule, _, story = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    Path("ours.yaml").write_text(rule, encoding="utf-8")
+    Path("t.yaml").write_text(story, encoding="utf-8")
+    result = RUNNER.invoke(try_out, ["rules", "t.yaml"])
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "t.yaml: passed: three times the errors are told within ten minutes\n",
+    )

@@ -74,6 +74,7 @@ lock: setup ## Renew the locks in requirements/; take newer versions with ARGS=-
 	@$(COMPILE) $(ARGS) pyproject.toml requirements/uv.in --extra dev \
 		-c requirements/uv.txt -c requirements/runtime.txt -o requirements/dev.txt
 	@$(COMPILE) $(ARGS) requirements/rivals.in -o requirements/rivals.txt
+	@$(COMPILE) $(ARGS) pyproject.toml --extra apprise -c requirements/runtime.txt -o requirements/apprise.txt
 
 docs: setup ## Write the pages of docs/ that are made from the code.
 	@$(BIN)/python -m docs.generate

@@ -1,5 +1,6 @@
 """Rejects reach the dead-letter topic of a real broker, with either client, and messages of any kind their topic."""
 
+import json
 import threading
 from random import Random
 
@@ -9,6 +10,7 @@ from kafka.admin import ConfigResource
 from structlog.testing import capture_logs
 
 from pipelines.ingest.kafka_writer import KafkaWriter
+from pipelines.respond.notifiers.kafka_topic import KafkaTopic
 from pipelines.run_letters import Letters
 from pipelines.store import Store
 from schemas import settings
@@ -17,6 +19,7 @@ from schemas.incident import Outcome
 from schemas.message import Message
 from schemas.record import Partition
 from schemas.reject import Rejected
+from tests.support import messages
 from tests.support.kafka import administrate
 
 pytestmark = [
@@ -79,6 +82,22 @@ def test_any_message_is_written_with_its_key_and_headers(kafka_broker, writer, n
     assert [(each.key, each.value) for each in found[:500]] == [(b"key-%d" % n, b"\xff\x00<b>") for n in range(500)]
     assert found[500].value == b""
     assert list(found[7].headers) == [("ce_id", b"7"), ("ce_type", b"limen.test")]
+
+
+@pytest.mark.playbook("S4")
+def test_an_incident_reaches_its_topic_as_cloud_events(kafka_broker, writer, named):
+    """Opened and resolved, in order and under the key of the incident, wide text whole; a repeat has the same id."""
+    topic = named("incidents")
+    kafka_broker.create_topic(topic, 1)
+    sink = KafkaTopic(settings.Notifier(name="events", kind="kafka", topic=topic), writer())
+    told = [messages.large(times=20), messages.over(), messages.over()]
+    assert [sink.send(each, messages.NOW_MS) for each in told] == [Outcome("done")] * 3
+    found = written(kafka_broker.bootstrap, topic, 3)
+    assert [each.key for each in found] == [b"i1"] * 3
+    headers = [dict(each.headers) for each in found]
+    assert [each["ce_id"] for each in headers] == [b"m1", b"m9", b"m9"]
+    assert [each["ce_type"] for each in headers] == [b"limen.incident.opened", *[b"limen.incident.resolved"] * 2]
+    assert [json.loads(each.value) for each in found] == [messages.data_of(each) for each in told]
 
 
 def test_a_topic_that_is_not_there_is_told_and_not_made(kafka_broker, writer, named):

@@ -32,7 +32,16 @@ def store():
     """Give a store with five incidents, of which one is closed as false and another cancelled."""
     made = Store.open("sqlite://")
     made.commit(Commit(positions=(), effects=Effects(incidents=PAST)))
-    closed = Response("b", 2, "closed", opened_ms=1_000, acknowledged_ms=61_000, closed_ms=90_000, close_reason="false", assessed={"cause": "evaluation_gap", "factors": "policy,data"})
+    closed = Response(
+        "b",
+        2,
+        "closed",
+        opened_ms=1_000,
+        acknowledged_ms=61_000,
+        closed_ms=90_000,
+        close_reason="false",
+        assessed={"cause": "evaluation_gap", "factors": "policy,data"},
+    )
     acts = (
         Act("b", 1, 61_000, "ana", "acknowledged"),
         Act("b", 2, 90_000, "ana", "closed", "false", note="The grader was broken"),

@@ -28,6 +28,23 @@ class ClockShape(msgspec.Struct, frozen=True):
     done_at: str | None
 
 
+class AsksShape(msgspec.Struct, frozen=True):
+    """What a severity asks for beside its clocks, and what speaks for another one.
+
+    `led_by` and `at_once` are words. `decisions` names what is still to be decided, yes or no. `hint` is the severity
+    that likelihood and reach speak for, and `hint_why` says by what; it changes nothing by itself.
+    """
+
+    led_by: str
+    at_once: tuple[str, ...]
+    freeze_releases: str
+    tell_customers: str
+    page_leadership: str
+    decisions: tuple[str, ...]
+    hint: Severity
+    hint_why: str
+
+
 class ResponseShape(msgspec.Struct, frozen=True):
     """What people and clocks did about an incident, by the wall clock, null where not reached.
 
@@ -58,9 +75,12 @@ class ResponseShape(msgspec.Struct, frozen=True):
     quiet_since: str | None
     muted: str
     clocks: tuple[ClockShape, ...]
+    asks: AsksShape
 
 
-def response_shape(heard: Heard, clocks: tuple[Clock, ...], roles: dict[str, str], names: Names) -> ResponseShape:
+def response_shape(
+    heard: Heard, clocks: tuple[Clock, ...], roles: dict[str, str], names: Names, asks: AsksShape
+) -> ResponseShape:
     """Give what people and clocks did about an incident, with its clocks as they stand and who holds which role."""
     incident, response = heard.incident, heard.response or Response(heard.incident.id)
     severity = severity_of(incident, heard.response)
@@ -81,6 +101,7 @@ def response_shape(heard: Heard, clocks: tuple[Clock, ...], roles: dict[str, str
         quiet_since=rfc3339(incident.quiet_ms),
         muted=response.muted if state_of(incident, heard.response) in OPEN else "",
         clocks=tuple(map(_clock_shape, clocks)),
+        asks=asks,
     )
 
 

@@ -211,9 +211,8 @@ def acts_of(report: Reported, incident_id: str, number: int, who: str, via: str,
 
 
 def _who(report: Reported) -> str:
-    return {"press": "the press"}.get(
-        report.reporter, f"{'an' if report.reporter == 'analyst' else 'a'} {report.reporter}"
-    )
+    named = {"press": "the press", "staff": "the staff", "analyst": "an analyst"}
+    return named.get(report.reporter, f"a {report.reporter}")
 
 
 def _cohort(names: Mapping[str, str]) -> Cohort:

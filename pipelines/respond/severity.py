@@ -1,8 +1,9 @@
 """Severity comes from the triage matrix: a category and an extent give one of four; the evidence's level caps it.
 
-The matrix is RUNBOOKS 2. Its column follows from the level. A page takes *wide*: how far a change reaches is not
-settled in its first 15 minutes, and until then the stricter holds; every wide entry is sev1 or sev2. A ticket takes
-*cohort*, at most sev3, and a note is sev4. A limit states its own severity.
+The matrix is RUNBOOKS 2. Of what the machine finds the column follows from the level. A page takes *wide*: how far a
+change reaches is not settled in its first 15 minutes, until then the stricter holds, and nothing is lowered by itself;
+every wide entry is sev1 or sev2. A ticket takes *cohort*, at most sev3, since what moves a rate is never one case, and
+a note is sev4. A limit states its own severity. What people open takes the column of the reach that they say.
 """
 
 from collections.abc import Callable

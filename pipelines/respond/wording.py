@@ -11,6 +11,7 @@ from schemas.alert import Alert
 from schemas.breach import Breach, Gap, Moved, Trouble
 from schemas.breach_words import breach_in_words, breach_title
 from schemas.incident import Effect, Found, Incident
+from schemas.operations import OPERATIONAL
 from schemas.score import Candidate, Recovered
 from schemas.signal import Signal
 from schemas.trouble_words import trouble_in_words, trouble_title
@@ -31,6 +32,11 @@ PEOPLE_SAY: dict[Found, str] = {
 }
 """What opened an incident -> what its text says of that; of an alert its figures speak."""
 _REACH = {"one": "one case", "cohort": "one cohort", "wide": "several or all", "": "what nobody has said"}
+
+
+INFRASTRUCTURE = ("error_rate", "latency_ms", "ttft_ms", "traffic", "cost_usd")
+"""Signals that say how the machines are, whatever the answers are worth."""
+GREEN = "Errors, latency and traffic do not alert with it: infrastructure that is green makes it no less grave."
 
 
 def name_of(signal: Signal) -> str:
@@ -117,6 +123,12 @@ def title_of(
     return f"{name_of(signal)} {moved(effect, direction)} in {where(scope)}{rest} ({expected} -> {observed})"
 
 
+def is_green(incident: Incident) -> bool:
+    """Say whether behaviour is bad while nothing of the infrastructure has alerted with it."""
+    measured = incident.level != "declared" and incident.lead_signal not in OPERATIONAL
+    return measured and not any(name in INFRASTRUCTURE for name in (incident.lead_signal, *incident.signals))
+
+
 def explain(incident: Incident, signal: Signal) -> str:
     """Explain an incident in short sentences: seen, expected, odds, since when, where from, and what else changed.
 
@@ -153,6 +165,7 @@ def explain(incident: Incident, signal: Signal) -> str:
         said += account.source
         said += ["Ruled out:", *account.ruled_out] if account.ruled_out else []
         said += ["Not ruled out:", *account.not_ruled_out] if account.not_ruled_out else []
+    said += [GREEN] if is_green(incident) else []
     others = [name for name in incident.signals if name != incident.lead_signal]
     if others:
         said.append(f"Also moved: {', '.join(others)}.")

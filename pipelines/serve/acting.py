@@ -1,7 +1,7 @@
 """People act over HTTP: by JSON with a token, or by the forms of an incident with a session; both go over the desk."""
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from pipelines.respond.desk import Desk
 from pipelines.respond.orders import BY_PEOPLE, Order, Refusal
+from pipelines.respond.people import switches_of
 from pipelines.serve.access import NO_TOKENS, Caller, caller_of
 from pipelines.serve.actions import Action, actions
 from pipelines.serve.answers import NO_STORE, as_json
@@ -26,6 +27,9 @@ from schemas.words import rfc3339
 
 FOREIGN = "sent from a page of another site, or from one that was opened before signing in: open the incident again"
 BY_TOKEN = "over the API act with a token in the Authorization header: cookies are for the forms of the pages"  # noqa: S105 - words about tokens
+
+
+Asked = TypeVar("Asked")
 
 
 class ActShape(msgspec.Struct, frozen=True):
@@ -46,7 +50,8 @@ class ActShape(msgspec.Struct, frozen=True):
 class DeskView(msgspec.Struct, frozen=True):
     """What an incident's page needs for its forms: who acts, what their forms bring along, and which there are.
 
-    Where there are none `why_not` says so, and `sign_in` whether signing in would help.
+    `switches` are those that they may use without asking. Where there are no forms `why_not` says so, and `sign_in`
+    whether signing in would help.
     """
 
     name: str = ""
@@ -54,6 +59,7 @@ class DeskView(msgspec.Struct, frozen=True):
     actions: tuple[Action, ...] = ()
     why_not: str = ""
     sign_in: bool = False
+    switches: tuple[str, ...] = ()
 
 
 def desk_of(sources: Sources, heard: Heard, caller: Caller | None) -> DeskView:
@@ -66,7 +72,8 @@ def desk_of(sources: Sources, heard: Heard, caller: Caller | None) -> DeskView:
         return DeskView(
             caller.name, why_not=f"The token of {caller.name} has the role {caller.role}: it may only look."
         )
-    return DeskView(caller.name, caller.session.csrf, actions(heard, caller.name))
+    switches = switches_of(caller.name, sources.settings().owners)
+    return DeskView(caller.name, caller.session.csrf, actions(heard, caller.name), switches=switches)
 
 
 class Acting:
@@ -87,23 +94,13 @@ class Acting:
 
     async def act(self, request: Request) -> Response:
         """Answer with `ActShape`; the body is an `Order`."""
-        caller = _caller(request)
-        if caller.session is not None:
-            await self._refuse(request, caller, 403, BY_TOKEN)
-        body = await body_of(request, "application/json")
-        try:
-            order = msgspec.json.decode(body, type=Order)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            why = ascii(str(error))[1:-1][:200]
-            raise HTTPException(422, f"the body is no order: {why}; verbs are {', '.join(BY_PEOPLE)}") from None
+        caller, order = await asked_by_token(self._audited, request, Order, f"; verbs are {', '.join(BY_PEOPLE)}")
         act = await self._take(request, caller, order, "api")
         return as_json(_shape(act))
 
     async def act_by_form(self, request: Request) -> Response:
         """Carry a form out and lead back to its incident."""
-        caller, fields = _caller(request), await form_of(request)
-        if caller.session is None or not own_page(request) or not same(fields.pop("csrf", ""), caller.session.csrf):
-            await self._refuse(request, caller, 403, FOREIGN)
+        caller, fields = await asked_by_form(self._audited, request)
         try:
             order = msgspec.convert(fields, Order, strict=False)
         except msgspec.ValidationError:
@@ -117,7 +114,7 @@ class Acting:
         if isinstance(taken, Refusal) and taken.missing:
             raise HTTPException(404, f"{taken.why}; /api/v1/incidents lists them")
         if isinstance(taken, Refusal):
-            await self._refuse(request, caller, 409 if taken.conflict else 422, taken.why)
+            await refuse(self._audited, request, caller, 409 if taken.conflict else 422, taken.why)
         return taken
 
     def _at_desk(self, incident_id: str, order: Order, who: str, via: str) -> Act | Refusal:
@@ -131,14 +128,38 @@ class Acting:
             return Refusal(taken.why + latest, conflict=True)
         return taken
 
-    async def _refuse(self, request: Request, caller: Caller, code: int, why: str) -> NoReturn:
-        """Refuse with this code and reason; but for what is not possible in itself, the audit log tells of it."""
-        if code != 422:
-            await self._audited.refused(request, caller.name, f"{code} {why}")
-        raise HTTPException(code, why)
+
+async def asked_by_token(audited: Audited, request: Request, kind: type[Asked], more: str = "") -> tuple[Caller, Asked]:
+    """Give who asks by a token, and the body they sent as JSON; `more` helps who sent another one.
+
+    Raises `HTTPException` 403, 413, 415 or 422.
+    """
+    caller = named_caller(request)
+    if caller.session is not None:
+        await refuse(audited, request, caller, 403, BY_TOKEN)
+    body = await body_of(request, "application/json")
+    try:
+        return caller, msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise HTTPException(422, f"the body is no order: {ascii(str(error))[1:-1][:200]}{more}") from None
 
 
-def _caller(request: Request) -> Caller:
+async def asked_by_form(audited: Audited, request: Request) -> tuple[Caller, dict[str, str]]:
+    """Give who asks by a form of ours, and its fields. Raises `HTTPException`."""
+    caller, fields = named_caller(request), await form_of(request)
+    if caller.session is None or not own_page(request) or not same(fields.pop("csrf", ""), caller.session.csrf):
+        await refuse(audited, request, caller, 403, FOREIGN)
+    return caller, fields
+
+
+async def refuse(audited: Audited, request: Request, caller: Caller, code: int, why: str) -> NoReturn:
+    """Refuse with this code and reason; but for what is not possible in itself, the audit log tells of it."""
+    if code != 422:
+        await audited.refused(request, caller.name, f"{code} {why}")
+    raise HTTPException(code, why)
+
+
+def named_caller(request: Request) -> Caller:
     """Give who acts: access has let nobody through without a name."""
     caller = caller_of(request)
     assert caller is not None, "nobody acts without a token"

@@ -38,7 +38,9 @@ from pipelines.serve.probes import Probes
 from pipelines.serve.query import ROWS_DEFAULT, ROWS_MAX, Query, paging
 from pipelines.serve.reading import Sources
 from pipelines.serve.rejected import RejectList, reject_list
+from pipelines.serve.reporting import Reporting
 from pipelines.serve.sessions import Sessions
+from pipelines.serve.severities import SeverityRoutes
 from pipelines.serve.shapes import SeriesDetail
 from pipelines.serve.signing import Signing
 from pipelines.serve.silences import Silencing
@@ -81,6 +83,7 @@ def app(
     acting, past = Acting(sources, audited, now_ms), Past(sources, pages)
     silencing = Silencing(sources, audited, pages, now_ms)
     webhooks = Webhooks(inbox or Inbox(store.acts, settings, sources.signal), settings, audited, now_ms)
+    reporting, ladder = Reporting(sources, pages, audited, now_ms), SeverityRoutes(sources, pages)
 
     def serve() -> Serve:
         return settings().serve
@@ -92,10 +95,23 @@ def app(
             *past.pages(),
             Route("/incidents/{id}", page.incident),
             acting.form(),
+            *reporting.routes(),
+            ladder.page(),
             Route("/rejects", page.rejects),
             *silencing.forms(),
             *Signing(serve, sessions, audited, pages, now_ms).routes(),
-            Mount("/api/v1", routes=[*api.routes(), *past.api(), acting.api(), *silencing.api(), *webhooks.routes()]),
+            Mount(
+                "/api/v1",
+                routes=[
+                    *reporting.api(),
+                    ladder.api(),
+                    *api.routes(),
+                    *past.api(),
+                    acting.api(),
+                    *silencing.api(),
+                    *webhooks.routes(),
+                ],
+            ),
             Route("/metrics", probes.metrics),
             Route("/-/healthy", probes.healthy),
             Route("/-/ready", probes.ready),

@@ -3,8 +3,10 @@
 import msgspec
 
 from pipelines.respond.answered import answered
+from pipelines.respond.wording import is_green
 from pipelines.serve.alike import AlikeShape, alike
 from pipelines.serve.convert import alert_shape, entry_shape, incident_shape
+from pipelines.serve.matched import MatchShape, matched
 from pipelines.serve.radius import Answer, machines, reach_of
 from pipelines.serve.reading import Sources
 from pipelines.serve.shapes import AlertShape, EntryShape, IncidentShape
@@ -22,7 +24,9 @@ class IncidentDetail(msgspec.Struct, frozen=True):
     """One incident with its timeline, its alerts, what people did, what signals of its kind said, and earlier ones.
 
     `machines` says whether the infrastructure is part of it, `reach` what can be touched through the surface of its
-    scope, or through any where it names none.
+    scope, or through any where it names none. `green` says that behaviour is bad and nothing of the
+    infrastructure has alerted with it. `match` is what was measured where people say it happened, null for what was
+    measured itself.
     """
 
     incident: IncidentShape
@@ -33,6 +37,8 @@ class IncidentDetail(msgspec.Struct, frozen=True):
     alike: tuple[AlikeShape, ...]
     machines: tuple[Answer, ...]
     reach: tuple[Surface, ...]
+    green: bool
+    match: MatchShape | None
 
 
 def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
@@ -44,6 +50,11 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
     alerts = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX])
     status = sources.status()
     numbers = numbers_of(status.series, alerts)
+    match = None
+    if incident.level == "declared":
+        last = status.closed_minute
+        category, scope = incident.category, incident.scope
+        match = matched(sources.store, sources.signal, category, scope, status.series, last, incident.id)
     return IncidentDetail(
         incident=incident_shape(incident),
         timeline=tuple(entry_shape(entry) for entry in incident.timeline),
@@ -53,4 +64,6 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
         alike=alike(sources.store, incident.id),
         machines=machines(sources.store, incident, sources.settings()),
         reach=reach_of(incident, sources.settings()),
+        green=is_green(incident),
+        match=match,
     )

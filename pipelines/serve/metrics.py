@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Exemplar
 
 from pipelines.serve.convert import Latest
+from pipelines.serve.found import counted_by
 from pipelines.serve.limits import limits, used
 from pipelines.serve.metrics_clocks import clock_samples
 from pipelines.serve.metrics_families import FAMILIES
@@ -264,6 +265,7 @@ def _stored(sources: Sources, now_ms: int) -> tuple[list[Sample], set[Cohort]]:
     samples: list[Sample] = [
         *_each("limen_incidents_open", {name: severities.count(name) for name in SEVERITIES}),
         *quiet_samples(heard, len(store.silences.held(now_ms))),
+        *_each("limen_incidents_found", counted_by(store)),
         *clock_samples(heard, sources.settings().severities.ladder, now_ms),
         *_each("limen_alerts", store.alert_counts(ACTIVE_ALERTS)),
         *outcome_samples(by_rule(store.catalogue.outcomes())),

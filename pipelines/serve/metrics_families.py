@@ -109,6 +109,9 @@ FAMILIES = (
     ),
     Family("limen_silences", "gauge", (), "Silences in force."),
     Family(
+        "limen_incidents_found", "gauge", ("by",), "The latest real incidents of sev3 and graver, by what found them."
+    ),
+    Family(
         "limen_incident_clock_due_timestamp_seconds",
         "gauge",
         _CLOCK,

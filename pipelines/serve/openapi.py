@@ -16,6 +16,8 @@ from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.index import INDEX, Endpoint, Index
 from pipelines.serve.outcomes import Outcomes
 from pipelines.serve.rejected import RejectList
+from pipelines.serve.reporting import DeclarationOrder, FiledShape, ReportOrder
+from pipelines.serve.severities import SeveritiesShape
 from pipelines.serve.shapes import AlertList, IncidentList, Overview, Problem, SeriesDetail, SeriesList
 from pipelines.serve.silences import SilenceList
 from schemas.settings import Role
@@ -37,6 +39,9 @@ ANSWERS: dict[str, type[msgspec.Struct] | None] = {
     "/api/v1/silences/{id}": SilenceList,
     "/api/v1/inbound/alertmanager": Joined,
     "/api/v1/inbound/pagerduty": TakenShape,
+    "/api/v1/reports": FiledShape,
+    "/api/v1/declarations": FiledShape,
+    "/api/v1/severities": SeveritiesShape,
     "/api/v1/audit": AuditList,
     "/api/v1/rejects": RejectList,
 }
@@ -46,6 +51,8 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "/api/v1/silences": Wish,
     "/api/v1/inbound/alertmanager": AlertmanagerPayload,
     "/api/v1/inbound/pagerduty": PagerDutyWebhook,
+    "/api/v1/reports": ReportOrder,
+    "/api/v1/declarations": DeclarationOrder,
 }
 """Path -> the struct of the body it takes."""
 _MISTAKES = {
@@ -60,6 +67,7 @@ _MISTAKES_OF_ACTS = {
     "413": "the body is too large",
     "415": "the body is no JSON",
     "422": "it is not possible",
+    "429": "too many at one time",
 }
 _SECURITY: dict[Role | None, list[dict[str, list[str]]]] = {None: [], "read": [{"token": []}, {}]}
 """What opens an endpoint to those who need less than a token of its role."""

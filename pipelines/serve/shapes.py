@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from pipelines.serve.found import FoundShape
 from schemas.account import Account
 from schemas.alert import AlertState
 from schemas.assessed import Extent
@@ -228,6 +229,7 @@ class Overview(msgspec.Struct, frozen=True):
     cohorts_total: int
     overflow: dict[str, int]
     notifications: dict[str, dict[str, int]]
+    found: FoundShape
 
 
 class Points(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from pipelines.serve.convert import (
     region,
     series_shape,
 )
+from pipelines.serve.found import found_first
 from pipelines.serve.reading import (
     ACTIVE_ALERTS,
     INCIDENTS_MAX,
@@ -96,6 +97,7 @@ def overview(sources: Sources, search: str = "") -> Overview:
         cohorts_total=status.cohorts_total,
         overflow=status.overflow,
         notifications=sources.store.delivery_counts(),
+        found=found_first(sources.store),
     )
 
 

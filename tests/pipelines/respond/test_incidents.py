@@ -1,8 +1,9 @@
 """What an incident says: its JSON, its words, its category, its changes, its bounded timeline."""
 
 import msgspec
+import pytest
 
-from pipelines.respond.wording import explain
+from pipelines.respond.wording import GREEN, explain
 from schemas.account import Account, Beside, Composition, Moved, Part, Rest, Shape
 from schemas.people import Owners
 from schemas.settings import Notifier, Settings
@@ -187,3 +188,15 @@ def test_a_drift_of_shape_is_told_in_shares_of_events():
         "over 2 times the typical size (5 % -> 20 %). Sizes scatter x2 as widely as usual. "
         "Jensen-Shannon distance 0.28, KL 0.2, PSI 0.5, each less what chance explains."
     ) in explain(incident, SIGNALS["latency_ms"])
+
+
+@pytest.mark.playbook("S8")
+def test_bad_behaviour_under_green_infrastructure_is_said():
+    """Where errors, latency and traffic do not alert with it the text says so, and what they do lowers nothing."""
+    stage = Stage()
+    stage.push(60, "leak_hit_rate", EU, "page")
+    incident = stage.play(61).the_incident()
+    assert (GREEN in explain(incident, SIGNALS["leak_hit_rate"]), incident.severity) == (True, "sev1")
+    stage.push(62, "latency_ms", EU, "ticket", onset=60)
+    incident = stage.play(63).the_incident()
+    assert (GREEN in explain(incident, SIGNALS["leak_hit_rate"]), incident.severity) == (False, "sev1")

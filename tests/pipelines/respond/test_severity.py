@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.respond.severity import MATRIX, severity_at
+from pipelines.respond.severity import MATRIX, severity_at, severity_in
 from schemas.score import Level
 from schemas.signal import CATEGORIES
 
@@ -37,9 +37,27 @@ def test_the_level_caps_the_severity_and_the_stricter_column_holds(category, pag
     assert severity_at(Level.NOTE, category, {}) == "sev4"
 
 
+@pytest.mark.playbook("C1")
 def test_every_category_has_its_row():
     """The matrix knows the closed list of categories, and no other."""
     assert MATRIX.keys() == CATEGORIES.keys()
+
+
+@pytest.mark.playbook("C1")
+@pytest.mark.parametrize("category", MATRIX)
+def test_what_reaches_further_is_no_less_grave(category):
+    """From one case over one cohort to several or all; and what pages is worth it everywhere."""
+    one, cohort, wide = (severity_in(category, extent, {}) for extent in ("one", "cohort", "wide"))
+    assert one >= cohort >= wide
+    assert wide in ("sev1", "sev2")
+
+
+@pytest.mark.playbook("S7")
+@pytest.mark.parametrize("category", MATRIX)
+def test_the_reach_that_is_found_later_takes_nothing_back(category):
+    """What a page opens with is at least what any reach speaks for, so the scope has nothing left to raise."""
+    page = severity_at(Level.PAGE, category, {})
+    assert all(page <= severity_in(category, extent, {}) for extent in ("one", "cohort", "wide"))
 
 
 def test_a_house_may_change_the_matrix():

@@ -160,6 +160,7 @@ def test_overview(client):
         "cohorts_total": 3,
         "overflow": {"tenant": 7},
         "notifications": {"log": {"waiting": 1}},
+        "found": {"alert": 2, "declared": 0, "report": 0, "first": 1.0},
     }
     # What chance shows several times a day is not unusual, and neither is what is still being learned.
     assert [row["series"] for row in unusual] == [EU]
@@ -281,6 +282,8 @@ def test_incident(client):
             {"at": "2026-01-05T00:10:00Z", "who": "limen", "what": "opened: refusal_rate up, 12 % instead of 4 %"}
         ],
         "alerts": [ALERT],
+        "green": True,
+        "match": None,
     }
 
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from pipelines.respond import declared
+from pipelines.respond.desk import Desk
 from pipelines.respond.duty import Duty
 from pipelines.respond.intake import Intake
+from pipelines.respond.orders import Order
 from pipelines.respond.reported import said_of_report
 from pipelines.respond.respond import Respond
 from pipelines.store import Store
-from schemas.act import Heard, standing
+from schemas.act import Act, Heard, standing
 from schemas.effects import Commit, Effects
 from schemas.partial import Minute
 from schemas.people import Chain, Owners, Step
@@ -257,3 +259,33 @@ def test_more_reports_than_anybody_reads_are_told_of_the_latest(monkeypatch):
     assert len(ids) == 2
     (told,) = limen.reported(minute(6, given[2])).incidents
     assert told.id in ids
+
+
+@pytest.mark.playbook("C7")
+def test_a_declared_incident_lives_beside_the_engine_through_restarts(store):
+    """The engine hears of it at a checkpoint, leaves it alone, and writes how people ended it, anew each time."""
+    taken = intake(store).declare(Declaration("Refunds go out twice", "unauthorised_action"), "Ana", "web", NOW)
+    desk, place = Desk(store.acts, SETTINGS, lambda _: SIGNALS["refusal_rate"]), 0
+    for nth, verb in enumerate(["acknowledged", "mitigated", "resolved", "reopened", "resolved"]):
+        limen, saved = wing(), store.load()
+        limen.restore(saved.alerts, saved.incidents, responses=saved.responses)
+        place, heard = store.acts.heard(place)
+        store.commit(Commit(positions=(), effects=limen.hear(heard)))
+        step = limen.step(START_MINUTE + nth, detected_at_ms(nth), (), ())
+        assert step.incidents == ()
+        assert isinstance(desk.take(taken.incident_id, Order(verb), "Ana", "web", NOW + nth), Act)
+    _, heard = store.acts.heard(place)
+    (after,) = wing().hear(heard).incidents
+    assert (after.state, store.incident(taken.incident_id).state) == ("resolved", "resolved")
+    assert isinstance(desk.take(taken.incident_id, Order("closed", "true"), "Ana", "web", NOW + 9), Act)
+
+
+def test_what_people_opened_becomes_part_of_what_the_machine_found_and_not_the_other_way_round(store):
+    """Alerts would have nobody to judge them there; the refusal says what to do instead."""
+    store.commit(Commit(positions=(), effects=Effects(incidents=(INCIDENT,))))
+    taken = intake(store).declare(Declaration("Nothing answers", "silence"), "Ana", "web", NOW)
+    desk = Desk(store.acts, SETTINGS, lambda _: SIGNALS["refusal_rate"])
+    refused = desk.take("i", Order("merged", taken.incident_id), "Ana", "web", NOW)
+    assert refused.why.endswith("was opened by people and takes no alerts: merge that one into this one")
+    assert isinstance(desk.take(taken.incident_id, Order("merged", "i"), "Ana", "web", NOW), Act)
+    assert store.incident(taken.incident_id).state == "merged"

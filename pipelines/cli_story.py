@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from pipelines.respond.wording import change_in_words, expectation, in_unit_of
+from pipelines.respond.wording import PEOPLE_SAY, change_in_words, expectation, in_unit_of
 from schemas.account_words import said_of
 from schemas.breach_words import breach_in_words
 from schemas.incident import PAGING, Incident
@@ -26,7 +26,9 @@ def story(incident: Incident, signal_of: Callable[[str], Signal], names: Names =
     signal = in_unit_of(effect, signal)
     seen = quantity(effect.observed, signal)
     lines = [f"{shown(incident.severity, names)}  {incident.title}", f"  where     {where(incident.scope)}"]
-    if incident.breach is not None:
+    if incident.level == "declared":
+        lines.append(f"  what      {PEOPLE_SAY[incident.found]}")
+    elif incident.breach is not None:
         lines.append(f"  what      {breach_in_words(incident.breach, signal)}")
     elif incident.level == "limit":
         lines.append(f"  what      {signal.name} is {seen}, and its limit is {quantity(effect.expected, signal)}")

@@ -23,6 +23,8 @@ from pipelines.serve.pages import Pages
 from pipelines.serve.query import Query
 from pipelines.serve.reading import Sources
 from pipelines.serve.tokens import allows
+from schemas.incident import Severity
+from schemas.ladder import SEVERITIES
 from schemas.report import REPORTERS, Declaration, Reported
 from schemas.signal import CATEGORIES
 
@@ -62,6 +64,7 @@ class ReportView(msgspec.Struct, frozen=True):
     switches: tuple[str, ...] = ()
     reporters: tuple[str, ...] = tuple(REPORTERS)
     categories: tuple[str, ...] = tuple(CATEGORIES)
+    severities: tuple[Severity, ...] = SEVERITIES
 
 
 class Reporting:

@@ -3,8 +3,11 @@
 import msgspec
 
 from pipelines.cli_story import story
+from pipelines.respond.reported import incident_declared
 from schemas.account import Account, Part, Rest
 from schemas.breach import Burn
+from schemas.people import Owners
+from schemas.report import Declaration
 from schemas.rule import Rule
 from schemas.settings import Settings
 from tests.scenarios.stage import SIGNALS, Stage, cohort
@@ -64,3 +67,11 @@ def test_a_ticket_pages_nobody():
     stage = Stage()
     stage.push(60, "latency_ms", cohort(region="eu"), "ticket", until=80, onset=50)
     assert since(stage.play(80)).endswith("detected 2026-01-05 01:03, paged nobody (event time, UTC)")
+
+
+def test_a_story_of_what_people_opened_has_no_figures():
+    """It says that nothing was measured, and no odds."""
+    asked = Declaration("Refunds go out twice", "unauthorised_action")
+    lines = story(incident_declared(asked, "Ana", 1_767_571_200_000, Owners(), {}), SIGNALS.__getitem__)
+    assert lines[2] == "  what      Somebody declared this; nothing was measured for it."
+    assert not [line for line in lines if line.startswith("  odds")]

@@ -53,8 +53,7 @@ class EffectShape(msgspec.Struct, frozen=True):
 class IncidentShape(msgspec.Struct, frozen=True):
     """One incident as lists show it; figures are of `lead_alert`, `account` and `breach` null where there is none.
 
-    One of level "declared" was opened by people, as `found` says, and has no figures. `extent` is how far it reaches:
-    as people said, else by the scope that was found.
+    One of level "declared" was opened by people and has no figures. `extent` is what they said, else the scope's.
     """
 
     id: str

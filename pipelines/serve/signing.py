@@ -25,7 +25,7 @@ FORM_COOKIE = "limen_form"
 """Ties the form to the browser that asked for it, before there is a session."""
 FORM_SECONDS = 3_600
 FOREIGN = "this form was opened too long ago, or by a page of another site: open /sign-in and try again"
-_OWN_PATH = re.compile(r"/(?:incidents/[\w.%-]+|series/\d+|rejects|report)?")
+_OWN_PATH = re.compile(r"/(?:incidents/[\w.%-]+|series/\d+|incidents|outcomes|rejects|report|severities|silences)?")
 """Where somebody may be led after signing in: to pages of ours alone."""
 
 

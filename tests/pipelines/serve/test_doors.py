@@ -283,6 +283,15 @@ def test_nobody_is_led_away_after_signing_in(door):
     assert answer.headers["location"] == "/"
 
 
+@pytest.mark.parametrize("onward", ["/incidents", "/incidents/i1", "/silences", "/outcomes", "/severities", "/report"])
+def test_signing_in_leads_back_to_the_page_that_asked_for_it(door, onward):
+    """Every page that sends somebody to sign in is where they are afterwards."""
+    csrf = re.search(r'name="csrf" value="([^"]+)"', door.get(f"/sign-in?next={onward}").text)[1]
+    fields = {"token": ANA, "csrf": csrf, "next": onward}
+    answer = door.post("/sign-in", data=fields, headers=ORIGIN, follow_redirects=False)
+    assert answer.headers["location"] == onward
+
+
 def test_who_may_only_look_sees_no_forms(door):
     """The page says why."""
     page = signed_in(door, CY).get("/incidents/i1").text

@@ -19,9 +19,10 @@ class Allowing(Protocol):
         ...
 
 
-def called(url: str, path: Place, what: str, report: Report, allowing: Allowing) -> None:
-    """Report an address that may not be called."""
+def called(url: str, path: Place, what: str, report: Report, allowing: Allowing, instead: str = "") -> None:
+    """Report an address that may not be called; `instead` says how to prove who sends, where there is a way."""
     web_address(url, path, what, report)
+    without_user(url, path, what, report, instead)
     parts = _split(url)
     if parts and parts.scheme == "http":
         host = parts.hostname or ""
@@ -37,6 +38,13 @@ def web_address(url: str, path: Place, what: str, report: Report) -> None:
         report(path, f"{what} cannot be read; write https://, a host, and if need be a port and a path")
     elif parts.scheme not in {"http", "https"} or not parts.hostname:
         report(path, f"{what} must begin with https:// or http:// and a host")
+
+
+def without_user(url: str, path: Place, what: str, report: Report, instead: str = "") -> None:
+    """Report a user or a password in an address, which no call carries along."""
+    parts = _split(url)
+    if parts and "@" in parts.netloc:
+        report(path, f"{what} holds a user or a password, which is never sent; leave it out{instead}")
 
 
 def _split(url: str) -> SplitResult | None:

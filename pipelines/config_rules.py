@@ -46,7 +46,7 @@ def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
     by_name: SignalKind = "rate" if rule.signal.startswith(CATEGORY_PREFIX) else "score"
     if rule.signal in settings.signals.off:
         report((*path, "signal"), f'rule "{rule.name}" looks at {rule.signal}, which signals.off turns off')
-    elif rule.signal not in kinds and not rule.signal.startswith((CATEGORY_PREFIX, EVALUATION_PREFIX)):
+    elif rule.signal not in kinds and not _is_named(rule.signal):
         message = f'rule "{rule.name}" names the unknown signal "{rule.signal}"; {nearest(rule.signal, list(kinds))}'
         report((*path, "signal"), message)
     elif "<" in rule.signal:
@@ -58,6 +58,11 @@ def _rule(settings: Settings, rule: Rule, path: Place, report: Report) -> None:
     if rule.halved_on_sensitive:
         _halved(rule, kinds.get(rule.signal, by_name), path, report)
     _watched(settings, rule, path, report)
+
+
+def _is_named(signal: str) -> bool:
+    """Say whether a signal is one evaluation or guardrail category, or all of a template."""
+    return any(signal.startswith(each) and signal != each for each in (CATEGORY_PREFIX, EVALUATION_PREFIX))
 
 
 def _several(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
@@ -105,6 +110,18 @@ def _form(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
         _gap(rule, rule.gap, path, report)
     elif rule.above is not None and rule.below is not None and rule.above < rule.below:
         report(path, f"{what} is broken by every value: above must not be less than below")
+    if rule.gap is None and rule.objective is None:
+        _reached(rule, kind, path, report)
+
+
+def _reached(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
+    """Report bounds that no value can be beyond, so that the rule would never fire."""
+    what = f'rule "{rule.name}" can never fire'
+    if kind == "rate" and rule.above is not None and rule.above >= 1.0:
+        said = f"no rate is above {rule.above:g}; write a share below 1, such as 0.05 for 5 %"
+        report((*path, "above"), f"{what}: {said}")
+    if kind != "score" and rule.below is not None and rule.below <= 0.0:
+        report((*path, "below"), f"{what}: no {kind} is below {rule.below:g}; write a number above 0")
 
 
 def _relative(rule: Rule, kind: SignalKind, path: Place, report: Report) -> None:
@@ -145,6 +162,10 @@ def _values(rule: Rule, path: Place, report: Report) -> None:
         if not values:
             report((*path, "match", name), f'rule "{rule.name}" matches no value of {name}; name one, or leave it out')
         for value in values:
+            if not value:
+                report(
+                    (*path, "match", name), f'rule "{rule.name}" matches an empty {name}, which no event has; name one'
+                )
             if is_expression(value):
                 ways = "write a list of values, in which * stands for any characters"
                 message = f'rule "{rule.name}" matches {name} by {value!a}; regular expressions are not read: {ways}'

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pipelines.config_address import called, web_address
+from pipelines.config_address import called, web_address, without_user
 from pipelines.config_reader import Place
 from pipelines.respond.notifiers.http import KEY_FORM, is_key, text_in
 from pipelines.respond.notifiers.webhook import SECRET_FORM, secret_of
@@ -47,6 +47,14 @@ FORMS: dict[str, Form] = {
 """Kind -> what it needs and takes; "own" has an address of its own that may be replaced."""
 OWN_SETTINGS = ("url", "url_file", "urls", "secret_file", "key_file", "topic", "mail", "resend_seconds", "allow_hosts")
 """Settings that some kinds take and others do not."""
+_BY_FILE = ", and name the file of an address that is secret in url_file"
+_INSTEAD = {
+    "incident_io": ", and name the file of the key in key_file",
+    "jsm": ", and name the file of the key in key_file",
+    "pagerduty": ", and name the file of the routing key in key_file",
+    "webhook": ", and name the file of a secret that signs messages in secret_file",
+}
+"""Kind -> how a sink is shown who sends, where that is more than an address that nobody else knows."""
 _PLAIN = Notifier(name="")
 
 
@@ -81,6 +89,7 @@ def check_file(file: str | None, name: str, what: str, path: Place, report: Repo
         report(path, f"{what}, {file}, {SECRET_FORM}")
     elif name == "url_file" and kind != "apprise":
         web_address(text, path, f"the address in {what}, {file},", report)
+        without_user(text, path, f"the address in {what}, {file},", report, _INSTEAD.get(kind, ""))
     elif not text:
         report(path, f"{what}, {file}, is empty; write the secret into it")
     elif name == "key_file" and not is_key(text):
@@ -108,7 +117,8 @@ def _sink(notifier: Notifier, path: Place, report: Report) -> None:
     for place, url in enumerate(notifier.urls):
         called(url, (*path, "urls", place), f'an address in urls of notifier "{notifier.name}"', report, notifier)
     if notifier.url and "url" in taken:
-        called(notifier.url, (*path, "url"), f'the url of notifier "{notifier.name}"', report, notifier)
+        what, instead = f'the url of notifier "{notifier.name}"', _INSTEAD.get(notifier.kind, _BY_FILE)
+        called(notifier.url, (*path, "url"), what, report, notifier, instead)
     if notifier.kind == "email" and "mail" in given:
         _mail(notifier.mail, (*path, "mail"), f'mail of notifier "{notifier.name}"', report)
 

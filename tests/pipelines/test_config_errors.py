@@ -117,11 +117,11 @@ WRONG = [
         'f.yaml:1: rule "a" names the unknown signal "refusal_rat"; did you mean "refusal_rate"?',
     ),
     (
-        "rules:\n  - {name: a, signal: refusal_rate, above: 1}\n  - {name: a, signal: error_rate, above: 1}",
+        "rules:\n  - {name: a, signal: refusal_rate, above: 0.5}\n  - {name: a, signal: error_rate, above: 0.5}",
         'f.yaml:3: the name "a" is taken by an earlier entry of rules',
     ),
     (
-        "rules: [{name: a, signal: refusal_rate, above: 1, match: {tenannt: x}}]",
+        "rules: [{name: a, signal: refusal_rate, above: 0.5, match: {tenannt: x}}]",
         'f.yaml:1: rule "a" names the unknown dimension "tenannt"; did you mean "tenant"?',
     ),
     (
@@ -139,11 +139,11 @@ WRONG = [
         ),
     ),
     (
-        "rules:\n  - {name: a, signal: error_rate, above: 1, match: {surface: []}}",
+        "rules:\n  - {name: a, signal: error_rate, above: 0.5, match: {surface: []}}",
         'f.yaml:2: rule "a" matches no value of surface; name one, or leave it out',
     ),
     (
-        "rules:\n  - name: a\n    signal: error_rate\n    above: 1\n    match:\n      region: [eu, 'eu-.*|us']",
+        "rules:\n  - name: a\n    signal: error_rate\n    above: 0.5\n    match:\n      region: [eu, 'eu-.*|us']",
         (
             "f.yaml:6: rule \"a\" matches region by 'eu-.*|us'; regular expressions are not read: write a list of "
             "values, in which * stands for any characters"
@@ -154,11 +154,11 @@ WRONG = [
         'f.yaml:1: rule "a" compares groups within one value of region; name one, without *, and make a rule of each',
     ),
     (
-        "rules: [{name: a, signal: error_rate, above: 1}]\nsignals: {off: [error_rate]}",
+        "rules: [{name: a, signal: error_rate, above: 0.5}]\nsignals: {off: [error_rate]}",
         'f.yaml:1: rule "a" looks at error_rate, which signals.off turns off',
     ),
     (
-        "rules: [{name: a, signal: error_rate, above: 1, by: [language, surface]}]",
+        "rules: [{name: a, signal: error_rate, above: 0.5, by: [language, surface]}]",
         'f.yaml:1: rule "a" looks at [language, surface], which is not among cohorts.sets; add it there',
     ),
     (
@@ -192,6 +192,24 @@ WRONG = [
             'f.yaml:1: the url of notifier "h" begins with http, which is spoken to this machine, '
             "and inside a network to hosts in allow_hosts; use https"
         ),
+    ),
+    (
+        "notifiers: [{name: h, kind: webhook, url: 'https://ana@x.example/a'}]",
+        (
+            'f.yaml:1: the url of notifier "h" holds a user or a password, which is never sent; leave it out, '
+            "and name the file of a secret that signs messages in secret_file"
+        ),
+    ),
+    (
+        "notifiers: [{name: h, kind: slack, url: 'https://ana@x.example/a'}]",
+        (
+            'f.yaml:1: the url of notifier "h" holds a user or a password, which is never sent; leave it out, '
+            "and name the file of an address that is secret in url_file"
+        ),
+    ),
+    (
+        "notifiers: [{name: h, kind: alertmanager, urls: ['http://ana@127.0.0.1:9093']}]",
+        'f.yaml:1: an address in urls of notifier "h" holds a user or a password, which is never sent; leave it out',
     ),
     (
         "notifiers: [{name: h, kind: webhook, url: 'https://[x'}]",
@@ -242,12 +260,32 @@ WRONG = [
     ),
     ("notifiers: [{name: ''}]", "f.yaml:1: an entry of notifiers has an empty name; give it one"),
     (
-        "rules: [{name: anomaly, signal: refusal_rate, above: 1}]",
+        "rules: [{name: anomaly, signal: refusal_rate, above: 0.1}]",
         'f.yaml:1: the name "anomaly" is that of all evidence that is no limit; choose another name',
     ),
     (
         "rules: [{name: a, signal: refusal_rate, above: 0.1, below: 0.5}]",
         'f.yaml:1: rule "a" is broken by every value: above must not be less than below',
+    ),
+    (
+        "rules: [{name: a, signal: refusal_rate, above: 5}]",
+        'f.yaml:1: rule "a" can never fire: no rate is above 5; write a share below 1, such as 0.05 for 5 %',
+    ),
+    (
+        "rules: [{name: a, signal: refusal_rate, rise: 0.5, above: 1}]",
+        'f.yaml:1: rule "a" can never fire: no rate is above 1; write a share below 1, such as 0.05 for 5 %',
+    ),
+    (
+        "rules: [{name: a, signal: traffic, below: 0}]",
+        'f.yaml:1: rule "a" can never fire: no traffic is below 0; write a number above 0',
+    ),
+    (
+        "rules: [{name: a, signal: 'evaluation:', above: 0.5}]",
+        'f.yaml:1: rule "a" names the unknown signal "evaluation:"; did you mean "escalation_rate"?',
+    ),
+    (
+        "rules: [{name: a, signal: refusal_rate, above: 0.5, match: {region: ''}}]",
+        'f.yaml:1: rule "a" matches an empty region, which no event has; name one',
     ),
     (
         "rules: [{name: a, signal: tool_mix, below: 0.5}]",

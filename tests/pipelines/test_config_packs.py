@@ -43,11 +43,11 @@ def test_what_comes_later_replaces_what_has_its_name(tmp_path):
     found = read(
         tmp_path,
         settings,
-        one=f"rules:\n{RULE}\n- {{name: b, signal: error_rate, above: 1}}",
-        two="rules:\n- {name: b, signal: refusal_rate, above: 2}\n- {name: c, signal: error_rate, above: 3}",
+        one=f"rules:\n{RULE}\n- {{name: b, signal: error_rate, above: 0.5}}",
+        two="rules:\n- {name: b, signal: refusal_rate, above: 0.2}\n- {name: c, signal: error_rate, above: 0.3}",
     )
     assert [(rule.name, rule.above, rule.enabled) for rule in found.rules] == [
-        ("a", 0.5, True), ("b", 2.0, True), ("c", None, False)
+        ("a", 0.5, True), ("b", 0.2, True), ("c", None, False)
     ]  # fmt: skip
 
 
@@ -158,7 +158,7 @@ HOSTILE = {
     "tags": "rules: !!python/object:os.system [ls]",
     "documents": "rules: []\n---\nrules: []",
     "binary": "rules: \x00",
-    "rules": "rules:\n" + "".join(f"- {{name: r{k}, signal: error_rate, above: 1}}\n" for k in range(RULES_MAX + 1)),
+    "rules": "rules:\n" + "".join(f"- {{name: r{k}, signal: error_rate, above: 0.5}}\n" for k in range(RULES_MAX + 1)),
 }
 
 

@@ -64,8 +64,13 @@ def _story(story: Story, path: Place, settings: Settings, reader: Reader) -> Non
     """Report what is wrong with a story: what it names, and its series."""
     known = catalogue(settings.signals, settings.cohorts)
     dimensions, rules = dimensions_of(settings), [rule.name for rule in settings.rules]
+    if not story.expect:
+        reader.report(path, f'the test "{story.name}" expects nothing; name a moment under expect, and its alerts')
+    shown = [(series.signal, _cohort(series.cohort)) for series in story.series]
     for place, series in enumerate(story.series):
         at = (*path, "series", place)
+        if shown[place] in shown[:place]:
+            reader.report(at, f"{series.signal} is shown twice in the same cohort; write one series of it")
         for name in (name for name in series.cohort if name not in dimensions):
             reader.report(
                 (*at, "cohort"), f'the series names the unknown dimension "{name}"; {nearest(name, dimensions)}'

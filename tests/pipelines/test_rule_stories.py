@@ -153,15 +153,29 @@ def test_a_broken_file_is_refused(folder):
 
 
 def test_a_story_without_events_breaks_nothing(folder):
-    """An empty story, and one that expects what nothing can show."""
+    """One that expects nothing of it passes, and one that expects what nothing can show does not."""
     Path("t.yaml").write_text(
-        "rules: [{name: a, signal: error_rate, above: 0.1}]\ntests:\n- {name: empty}\n"
+        "rules: [{name: a, signal: error_rate, above: 0.1}]\ntests:\n- {name: empty, expect: [{at: 3}]}\n"
         "- {name: silent, expect: [{at: 3, alerts: [{rule: a}]}]}\n",
         encoding="utf-8",
     )
     empty, silent = play(read("t.yaml", {}, Settings()))
     assert empty.differences == ()
     assert silent.differences == (Difference(4, 3, missing=True, alert=StoryAlert("a")),)
+
+
+def test_a_story_that_can_only_pass_is_refused(folder):
+    """One without any expectation shows nothing, and of a series that is written twice one was meant otherwise."""
+    Path("t.yaml").write_text(
+        "tests:\n- {name: empty, series: [{signal: error_rate, values: 9/9}]}\n- name: twice\n  expect: [{at: 0}]\n"
+        "  series:\n  - {signal: error_rate, cohort: {region: eu, model: m}, values: 9/9}\n"
+        "  - {signal: error_rate, cohort: {model: m, region: eu}, values: 0/9}\n",
+        encoding="utf-8",
+    )
+    assert RUNNER.invoke(try_out, ["rules", "t.yaml"]).stderr.splitlines() == [
+        'limen: t.yaml:2: the test "empty" expects nothing; name a moment under expect, and its alerts',
+        "limen: t.yaml:7: error_rate is shown twice in the same cohort; write one series of it",
+    ]
 
 
 def test_the_examples_of_the_page_do_as_it_says(folder):

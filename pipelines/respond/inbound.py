@@ -17,6 +17,8 @@ ALERTS_MAX = 1_000
 """Most alerts of one payload that are read."""
 TEXT_RUNES_MAX = 2_000
 """Most runes of one text of an alert that are kept."""
+LATEST_MS = 253_402_300_799_000
+"""The last second that a date can have: one of the year 9999 in a zone west of here is later, and cannot be told."""
 _SIGNATURE_VERSION = "v1="
 
 Why = Literal["too_large", "not_json", "invalid_field", "wrong_version", "wrong_signature", "not_meant_for_us"]
@@ -184,5 +186,5 @@ def _told(alert: AlertmanagerAlert) -> Told:
 
 
 def _ms(at: datetime) -> int:
-    """Give a time in epoch ms; one that names no zone is in UTC."""
-    return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000)
+    """Give a time in epoch ms, the nearest that can be told; one that names no zone is in UTC."""
+    return max(0, min(round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000), LATEST_MS))

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pipelines.respond.inbound import Acted, Told
+from pipelines.respond.inbound import Acted, Told, alerts_of
 from pipelines.respond.inbox import ALERTMANAGER, EVENT_LASTS_MS, JOINED_MAX, KEPT_MAX, LOOK_MS, SKEW_MS, Inbox
 from pipelines.respond.orders import Order
 from pipelines.store import Store
@@ -95,6 +95,19 @@ def test_an_alert_is_noted_once_on_the_incident_near_it(store, inbox):
     assert (fires.who, fires.verb, fires.via) == ("prometheus", "noted", ALERTMANAGER)
     assert fires.note.startswith("Prometheus: DiskFull (critical) fires since 2026-01-05 00:00 UTC: disk is full [")
     assert ends.note.startswith("Prometheus: DiskFull (critical) is over since 2026-01-05 00:15 UTC: disk is full [")
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "over"),
+    [("9999-12-31T23:59:59-12:00", "9999-12-31 23:59:59"), ("0001-01-01T00:00:00+12:00", "1970-01-01 00:00")],
+)
+def test_an_alert_that_ends_outside_of_time_is_told_by_the_nearest(ends_at, over, store, inbox):
+    """A date that no clock of ours can show ends neither the request nor the look of the next ten seconds."""
+    alert = {"status": "firing", "labels": {"alertname": "Disk"}, "startsAt": "2026-01-05T00:00:00Z"}
+    ended = {**alert, "status": "resolved", "endsAt": ends_at}
+    told = alerts_of(msgspec.json.encode({"version": "4", "alerts": [alert, ended]}))
+    assert inbox.told(told, "prometheus", NOW_MS).notes == 2
+    assert f"is over since {over} UTC" in store.acts.of("i")[1].note
 
 
 @pytest.mark.parametrize(

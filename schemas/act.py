@@ -47,6 +47,9 @@ CloseReason = Literal["true", "false", "expected_change", "new_normal", "duplica
 """Why an incident was closed: it was one, it was none, a planned change, accepted as the new normal, and so on."""
 ACTS_MAX = 10_000
 """Most acts of one incident; of a long one with an update every 15 minutes that is three months."""
+KEPT_ACTS = 100
+"""Places among the acts of an incident that clocks and reports leave to people; the last half of them is left by what
+people remark, so that it can be ended. Beyond the last a message would stand in the place of the next version's."""
 NOTE_CHARS_MAX = 2_000
 """Longest remark: what is longer belongs in a document that the remark links to."""
 NAME_CHARS_MAX = 200

@@ -16,7 +16,7 @@ from pipelines.respond.notices import told
 from pipelines.respond.people import chain_of
 from pipelines.respond.quiet import Mute, mute_of
 from pipelines.respond.times import Times
-from schemas.act import ACTS_MAX, Act, Heard, Response, Verb, severity_of, standing, state_of
+from schemas.act import ACTS_MAX, KEPT_ACTS, Act, Heard, Response, Verb, severity_of, standing, state_of
 from schemas.clock import Clock
 from schemas.incident import FINISHED, OPEN, PAGING, Notification
 from schemas.minutes import MINUTE_MS
@@ -31,8 +31,6 @@ STEPS_MAX = 20
 """Most acts about one incident in one look: each clock at most once, and few endings; more are of the next look."""
 REMINDERS_MAX = 4
 """Most reminders of one update that is due: whom four of them did not move, more will not."""
-KEPT_ACTS = 100
-"""Places among the acts of an incident that clocks leave to people, and to its ending."""
 CLOSING_LOOKS = 30
 """Resolved incidents are looked at so rarely: they wait for hours, and there may be many."""
 
@@ -133,7 +131,7 @@ def _next(heard: Heard, settings: Settings, now_ms: int, mute: Mute | None) -> A
     if act is not None or state_of(incident, heard.response) not in OPEN:
         return act
     full = response.number >= ACTS_MAX - KEPT_ACTS
-    act = None if full and not response.muted else _muting(response, mute, now_ms)
+    act = None if full and (mute is not None or not response.muted) else _muting(response, mute, now_ms)
     if act is not None or response.muted or full:
         return act
     return (

@@ -257,10 +257,13 @@ class Reviewer:
         said = [*rest, *said] if case.members else [*said, *rest]
         if after == before and not said:
             return None
-        timeline = (*after.timeline, *(Entry(self._now_ms, WHO, what) for what in said))
-        if len(timeline) > TIMELINE_MAX:
-            timeline = (timeline[0], *timeline[1 - TIMELINE_MAX :])
+        timeline = shortened((*after.timeline, *(Entry(self._now_ms, WHO, what) for what in said)))
         return msgspec.structs.replace(after, timeline=timeline, version=before.version + 1, updated_ms=self._now_ms)
+
+
+def shortened(timeline: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Give a timeline that is too long without what stands after its first entry and before the latest."""
+    return timeline if len(timeline) <= TIMELINE_MAX else (timeline[0], *timeline[1 - TIMELINE_MAX :])
 
 
 def is_limit(alert: Alert) -> bool:

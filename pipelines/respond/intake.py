@@ -21,7 +21,7 @@ from pipelines.respond.reported import (
     incident_of,
     raised_by,
 )
-from schemas.act import MACHINE, Act, Heard, Response
+from schemas.act import ACTS_MAX, KEPT_ACTS, MACHINE, Act, Heard, Response
 from schemas.event import DIMENSIONS, NAME_CHARS_MAX
 from schemas.incident import OPEN, Incident, Notification
 from schemas.masked import masked
@@ -31,6 +31,9 @@ from schemas.signal import CATEGORIES, Signal
 
 OPEN_MAX = 1_000
 """Most open incidents among which a report looks for its own; with so many nobody reads another one."""
+ACTS_OF_REPORTS_MAX = ACTS_MAX - KEPT_ACTS
+"""An incident with so many acts hears of no more reports: a program that sends them must not keep people from closing
+it."""
 TRIES_MAX = 5
 """Most attempts while others report the same thing; so many people do not report in the same moment."""
 TITLE_CHARS_MAX = 200
@@ -84,7 +87,7 @@ class Intake:
             return refusal
         for tries in range(TRIES_MAX):
             known = self._acts.among(OPEN, OPEN_MAX)
-            heard = about(report, known)
+            heard = about(report, [each for each in known if _has_room(each)])
             if heard is None and len(known) >= OPEN_MAX:
                 return Refusal(f"{OPEN_MAX:,} incidents are open: close some, or say which of them this is about")
             if heard is not None:
@@ -142,6 +145,11 @@ class Intake:
         if not self._acts.put(acts, now.response, messages, incident):
             return None
         return Taken(now.incident.id, not opened, tuple(acts))
+
+
+def _has_room(heard: Heard) -> bool:
+    """Say whether an incident takes one more report; what comes after that opens another one."""
+    return heard.response is None or heard.response.number < ACTS_OF_REPORTS_MAX
 
 
 def _form(category: str, cohort: dict[str, str], settings: Settings) -> Refusal | None:

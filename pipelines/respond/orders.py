@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.act import (
     ACTS_MAX,
+    KEPT_ACTS,
     NAME_CHARS_MAX,
     NOTE_CHARS_MAX,
     Act,
@@ -68,7 +69,7 @@ def act_of(heard: Heard, order: Order, who: str, via: str, now_ms: int) -> Act |
     response = heard.response or Response(heard.incident.id)
     if order.known not in (-1, response.number):
         return Refusal(f"{response.number - order.known} more was done since you looked: look again", conflict=True)
-    if response.number >= ACTS_MAX:
+    if response.number >= ACTS_MAX - (KEPT_ACTS // 2 if order.verb in ANYTIME else 0):
         return Refusal(f"this incident has {ACTS_MAX:,} acts, the most there may be: close it and declare another")
     refusal = _form(order) or _state(order, state_of(heard.incident, heard.response), response)
     refusal = refusal or _CHECKS.get(order.verb, _possible)(heard.incident.id, response, order) or _told(heard, order)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from pipelines.respond.alerts import short_hash
-from pipelines.respond.incidents import Kind, scope_of
+from pipelines.respond.incidents import Kind, scope_of, shortened
 from pipelines.respond.scope import overlap
 from pipelines.respond.severity import Overrides, severity_in, stricter
 from schemas.act import MACHINE, Act, Heard, Response, severity_of, state_of
@@ -165,7 +165,7 @@ def joined(report: Reported, incident: Incident, severity: Severity, at_ms: int)
     said = [said_of_report(report)]
     if severity < incident.severity:
         said.append(f"raised from {incident.severity} to {severity} (declared): {incident.title}")
-    entries = (*incident.timeline, *(Entry(at_ms, report.reporter, each) for each in said))
+    entries = shortened((*incident.timeline, *(Entry(at_ms, report.reporter, each) for each in said)))
     return msgspec.structs.replace(
         incident, timeline=entries, severity=severity, updated_ms=at_ms, version=incident.version + 1
     )

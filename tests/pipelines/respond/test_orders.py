@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.respond.acts import after
 from pipelines.respond.orders import CLOSE_OPEN, Order, Refusal, act_of, open_decisions
-from schemas.act import Heard, Response, standing
+from schemas.act import ACTS_MAX, KEPT_ACTS, Heard, Response, standing
 from schemas.assessed import DECISIONS
 from schemas.incident import Effect, Entry, Incident
 
@@ -174,3 +174,11 @@ def test_a_narrative_incident_is_closed_when_its_decisions_are_taken():
     heard = done(Heard(narrative), *taken, ("Ana", "acknowledged"))
     assert (heard.response.decisions, heard.response.decided_ms) == (dict.fromkeys(DECISIONS, "no"), -1)
     assert done(heard, ("Ana", "resolved"), ("Ana", "closed", "true")).response.state == "closed"
+
+
+def test_remarks_leave_room_for_the_end():
+    """What has nearly as many acts as there may be takes no more remarks, and can still be closed."""
+    heard = Heard(INCIDENT, Response("i", number=ACTS_MAX - KEPT_ACTS // 2))
+    refusal = act_of(heard, Order("noted", note="again"), "Ben", "web", 10_000)
+    assert refusal.why.endswith("close it and declare another")
+    assert act_of(heard, Order("closed", "false"), "Ben", "web", 10_000).verb == "closed"

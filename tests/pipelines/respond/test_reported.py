@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from pipelines.respond import declared
+from pipelines.respond import intake as intakes
 from pipelines.respond.desk import Desk
 from pipelines.respond.duty import Duty
+from pipelines.respond.incidents import TIMELINE_MAX
 from pipelines.respond.intake import Intake
 from pipelines.respond.orders import Order
 from pipelines.respond.reported import said_of_report
@@ -190,6 +192,23 @@ def test_a_report_in_the_stream_raises_what_the_machine_has_found():
     more = finding(6, "safety_trigger_rate", (), "note", onset_ms=at_ms(3))
     (after,) = limen.step(START_MINUTE + 6, detected_at_ms(6), (found, more), ()).incidents
     assert (after.id, after.severity) == (ticket.id, "sev1")
+
+
+def test_a_flood_of_reports_in_the_stream_leaves_a_timeline_that_can_be_read():
+    """A hundred a minute are one incident: how it began, and the latest of them."""
+    limen = wing()
+    for number in (5, 6, 7):
+        (incident,) = limen.reported(minute(number, *[PRESS] * 100)).incidents
+    assert (incident.version, len(incident.timeline)) == (300, TIMELINE_MAX)
+    assert (incident.timeline[0].what[:14], incident.timeline[-1].at_ms) == ("opened at sev1", detected_at_ms(7))
+
+
+def test_a_flood_of_reports_leaves_room_for_what_people_do(store, monkeypatch):
+    """An incident that has heard of too many is told of no more: the next one opens another, and pages."""
+    monkeypatch.setattr(intakes, "ACTS_OF_REPORTS_MAX", 3)
+    taken = [intake(store).report(PRESS, "desk", "api", NOW + nth) for nth in range(7)]
+    assert [each.joined for each in taken] == [False, True, True, False, True, True, False]
+    assert types(store, "pager").count("incident.opened") == 3
 
 
 def test_what_people_closed_takes_no_reports_and_what_only_they_opened_no_alerts():

@@ -16,7 +16,7 @@ import structlog
 from pipelines.respond.gate import Gatekeeper, OpenGate
 from pipelines.respond.notifiers import Notifier, Refreshing
 from pipelines.respond.rates import Bucket, Rate
-from pipelines.respond.waiting import NEWER, OPENED, REOPENED, UNTOLD, as_opened, is_ending, passed, unsent
+from pipelines.respond.waiting import NEWER, OPENED, REOPENED, UNTOLD, as_opened, as_return, is_ending, passed, unsent
 from schemas.incident import Delivery, Notification, Outcome
 
 FIRST_WAIT_SECONDS = 5.0
@@ -191,12 +191,11 @@ class Lane:
     def _told(self, notification: Notification, heard: Mapping[str, bool]) -> Notification | None:
         """Give a message as the sink is to hear it: the first one opens the incident.
 
-        None for the end of what it never heard of, and for the return of what it knows to be open.
+        None for the end of what it never heard of, and for the return of what it knows to be open and as grave.
         """
         sure = heard.get(notification.incident_id)
         if sure and notification.type == REOPENED:
-            last = self._store.last_sent(self._name, notification.incident_id)
-            return None if last is not None and not is_ending(last) else notification
+            return as_return(notification, self._store.last_sent(self._name, notification.incident_id))
         if sure or notification.type == OPENED:
             return notification
         if is_ending(notification):

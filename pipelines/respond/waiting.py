@@ -8,6 +8,7 @@ from schemas.act import MACHINE
 from schemas.incident import OVER, Delivery, Notification
 
 OPENED = "incident.opened"
+RAISED = "incident.raised"
 REOPENED = "incident.reopened"
 RESOLVED = "incident.resolved"
 NEWER = "a later message of the incident says more"
@@ -32,6 +33,7 @@ class _Act(msgspec.Struct):
 
 class _Data(msgspec.Struct):
     state: str = ""
+    severity: str = ""
     act: _Act | None = None
 
 
@@ -66,8 +68,23 @@ def as_opened(notification: Notification) -> Notification:
     >>> made.type, made.body
     ('incident.opened', b'{"type":"incident.opened","data":{}}')
     """
-    body = {**msgspec.json.decode(notification.body), "type": OPENED}
-    return msgspec.structs.replace(notification, type=OPENED, body=msgspec.json.encode(body))
+    return _as(OPENED, notification)
+
+
+def as_return(notification: Notification, last: Notification | None) -> Notification | None:
+    """Give what tells of a return to a sink that heard `last` of the incident; None where that knows it to be as grave.
+
+    Where it never heard of the end, it hears that what it knows to be open is graver now.
+    """
+    if last is None or is_ending(last):
+        return notification
+    graver = _read(notification.body).data.severity < _read(last.body).data.severity
+    return _as(RAISED, notification) if graver else None
+
+
+def _as(type_: str, notification: Notification) -> Notification:
+    body = {**msgspec.json.decode(notification.body), "type": type_}
+    return msgspec.structs.replace(notification, type=type_, body=msgspec.json.encode(body))
 
 
 def unsent(delivery: Delivery, told: Notification | None, held: Mapping[str, Held]) -> Delivery | None:

@@ -18,6 +18,7 @@ from schemas.effects import Commit, Effects
 from schemas.incident import Notification, Outcome
 from schemas.settings import Notifier
 from tests.scenarios.stage import Stage
+from tests.support.messages import message
 
 DAY_MS = 24 * 3_600_000
 DONE, RETRY, GIVE_UP = Outcome("done"), Outcome("retry", "status 503"), Outcome("give_up", "status 400")
@@ -269,3 +270,18 @@ def test_a_lane_that_is_asked_to_end_writes_down_what_it_sent(store):
     assert (asked, store.delivery_counts()) == (["a.1.hook"], {"hook": {"sent": 1, "waiting": 1}})
     assert crew.pump(1) is False
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("severity", "heard"), [("sev2", []), ("sev1", ["incident.raised"])])
+def test_what_comes_back_before_its_end_was_told_is_told_where_it_is_graver(severity, heard, store):
+    """The pager knows it to be open, and would never hear that it is sev1 by now."""
+    sink = Scripted()
+    outbox = Outbox(store.outbox, {"sink": Sink(sink, DAY_MS)}, Random(1))
+    put(store, message())
+    outbox.work(0)
+    back = message("incident.reopened", 3, severity=severity)
+    told = []
+    sink.send = lambda each, _: told.append(each.type) or DONE
+    store.commit(Commit(positions=(), effects=Effects(notifications=(back,))))
+    outbox.work(1)
+    assert told == heard

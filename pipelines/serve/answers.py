@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 
 from pipelines.serve.pages import Pages
-from pipelines.serve.shapes import Problem
+from pipelines.serve.problem import Problem
 
 NO_STORE = {"Cache-Control": "no-store"}
 

@@ -1,6 +1,7 @@
 """Converting gives the shape of one stored thing; lists, details and pages are put together from these."""
 
 import math
+from collections.abc import Sequence
 
 from pipelines.respond.severity import extent_of
 from pipelines.serve.charts import known
@@ -17,6 +18,7 @@ from pipelines.serve.shapes import (
     Region,
     SeriesShape,
 )
+from schemas.act import Heard
 from schemas.alert import Alert
 from schemas.arrays import Floats
 from schemas.history import SeriesInfo
@@ -68,8 +70,14 @@ def series_shape(sources: Sources, info: SeriesInfo, latest: Latest) -> SeriesSh
     )
 
 
-def incident_shape(incident: Incident) -> IncidentShape:
-    """Give one incident as lists show it."""
+def incident_shapes(sources: Sources, incidents: Sequence[Incident]) -> tuple[IncidentShape, ...]:
+    """Give incidents as lists show them, each open one with why nobody is told of it."""
+    heard = sources.store.acts.these([each.id for each in incidents if each.state in OPEN])
+    return tuple(incident_shape(each, heard.get(each.id)) for each in incidents)
+
+
+def incident_shape(incident: Incident, heard: Heard | None) -> IncidentShape:
+    """Give one incident as it stands; `heard` may be None where it is over."""
     effect = incident.effect
     return IncidentShape(
         id=incident.id,
@@ -113,6 +121,9 @@ def incident_shape(incident: Incident) -> IncidentShape:
         version=incident.version,
         found=incident.found,
         extent=extent_of(incident),
+        path=incident.path,
+        decide_minutes=incident.decide_minutes,
+        muted=heard.response.muted if heard and heard.response and incident.state in OPEN else "",
     )
 
 

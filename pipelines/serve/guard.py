@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipelines.serve.shapes import Problem
+from pipelines.serve.problem import Problem
 from schemas.settings import Serve
 
 SECURITY_HEADERS = {

@@ -56,7 +56,7 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
         category, scope = incident.category, incident.scope
         match = matched(sources.store, sources.signal, category, scope, status.series, last, incident.id)
     return IncidentDetail(
-        incident=incident_shape(incident),
+        incident=incident_shape(incident, heard),
         timeline=tuple(entry_shape(entry) for entry in incident.timeline),
         alerts=tuple(alert_shape(alert, numbers.get((alert.signal, alert.cohort))) for alert in alerts),
         response=answered(heard, sources.settings(), status.heartbeat_ms),

@@ -15,10 +15,11 @@ from pipelines.serve.inbound_routes import TakenShape
 from pipelines.serve.incident_view import IncidentDetail
 from pipelines.serve.index import INDEX, Endpoint, Index
 from pipelines.serve.outcomes import Outcomes
+from pipelines.serve.problem import Problem
 from pipelines.serve.rejected import RejectList
 from pipelines.serve.reporting import DeclarationOrder, FiledShape, ReportOrder
 from pipelines.serve.severities import SeveritiesShape
-from pipelines.serve.shapes import AlertList, IncidentList, Overview, Problem, SeriesDetail, SeriesList
+from pipelines.serve.shapes import AlertList, IncidentList, Overview, SeriesDetail, SeriesList
 from pipelines.serve.silences import SilenceList
 from schemas.settings import Role
 

@@ -21,12 +21,6 @@ StateName = Literal["starting", "quiet", "blind", "incidents"]
 RangeName = Literal["6h", "24h", "3d", "all"]
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """Why there is no answer, in one line: what, where, what to do."""
-
-    error: str
-
-
 class ChangeShape(msgspec.Struct, frozen=True):
     """A change seen near the onset that may be the cause."""
 
@@ -54,6 +48,8 @@ class IncidentShape(msgspec.Struct, frozen=True):
     """One incident as lists show it; figures are of `lead_alert`, `account` and `breach` null where there is none.
 
     One of level "declared" was opened by people and has no figures. `extent` is what they said, else the scope's.
+    `path` names whose escalation chain is called, "" its owner's; `decide_minutes` is the deadline of its rule, 0 none;
+    `muted` says why nobody is told of it, "" where people are.
     """
 
     id: str
@@ -90,6 +86,9 @@ class IncidentShape(msgspec.Struct, frozen=True):
     version: int
     found: Found
     extent: Extent
+    path: str
+    decide_minutes: int
+    muted: str
 
 
 class SeriesShape(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from pipelines.serve.convert import (
     alert_shape,
     config_shape,
     counters_shape,
-    incident_shape,
+    incident_shapes,
     partition_shape,
     region,
     series_shape,
@@ -85,9 +85,9 @@ def overview(sources: Sources, search: str = "") -> Overview:
         judged_until=_end_of(status.closed_minute),
         started_at=rfc3339(status.started_ms),
         heartbeat_at=rfc3339(status.heartbeat_ms),
-        incidents=tuple(incident_shape(incident) for incident in incidents[:OVERVIEW_INCIDENTS_MAX]),
+        incidents=incident_shapes(sources, incidents[:OVERVIEW_INCIDENTS_MAX]),
         incidents_total=len(incidents),
-        recent=tuple(incident_shape(incident) for incident in ended[:RECENT_INCIDENTS]),
+        recent=incident_shapes(sources, ended[:RECENT_INCIDENTS]),
         alerts=sources.store.alert_counts(ACTIVE_ALERTS),
         unusual=_unusual(sources, status, search),
         partitions=tuple(partition_shape(partition) for partition in status.partitions),
@@ -181,7 +181,7 @@ def incident_list(
         found = sources.store.catalogue.search(query, states, most, from_ms or 0, until_ms)
     return IncidentList(
         next_offset=offset + limit if len(found) > offset + limit else None,
-        incidents=tuple(incident_shape(incident) for incident in found[offset : offset + limit]),
+        incidents=incident_shapes(sources, found[offset : offset + limit]),
     )
 
 

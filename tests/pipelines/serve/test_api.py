@@ -91,6 +91,9 @@ OPEN = {
     "version": 1,
     "found": "alert",
     "extent": "cohort",
+    "path": "",
+    "decide_minutes": 0,
+    "muted": "",
 }
 ALERT = {
     "id": "a1",

@@ -78,6 +78,17 @@ def test_a_rule_that_nobody_judged_has_no_precision():
     assert [(each.rule, each.total, each.precision) for each in by_rule(counted)] == [("b", 9, 1.0), ("a", 5, None)]
 
 
+@pytest.mark.playbook("S2")
+def test_an_incident_says_whom_its_rule_calls_and_when_it_wants_a_decision(judged, ask):
+    """In the list and on its own."""
+    ruled = incident("z", "Errors", {}, FIRST_MS + 600_000, path="safety", decide_minutes=30)
+    judged.store.commit(Commit(positions=(), effects=Effects(incidents=(ruled,))))
+    client = ask(judged)
+    (listed,) = client.get("/api/v1/incidents", params={"limit": "1"}).json()["incidents"]
+    alone = client.get("/api/v1/incidents/z").json()["incident"]
+    assert [(each["path"], each["decide_minutes"]) for each in (listed, alone)] == [("safety", 30)] * 2
+
+
 @pytest.mark.playbook("P2")
 def test_an_incident_shows_earlier_ones_like_it(judged, ask):
     """Its page names them with how they ended and what both have in common."""

@@ -118,6 +118,9 @@ def test_what_flaps_and_of_what_nobody_is_told_is_shown(guarded, door):
     shown = door.get("/api/v1/incidents/i1", headers=by(ANA)).json()
     assert shown["incident"]["flapping"] is True
     assert shown["response"]["muted"].startswith("silenced by Ana until 2109-05-15 ")
+    listed = door.get("/api/v1/incidents", headers=by(ANA)).json()["incidents"]
+    assert [each["muted"] for each in listed if each["id"] == "i1"] == [shown["incident"]["muted"]]
+    assert shown["incident"]["muted"] == shown["response"]["muted"]
     signed_in(door, ANA)
     page = door.get("/incidents/i1").text
     assert ", flapping</dd>" in page

@@ -171,10 +171,10 @@ class Store:
         bodies = [row["body"] for _, rows in tables[1:] for row in rows] + [row["body"] for row in deliveries]
         return sum(map(len, bodies)) + (len(commit.snapshot[1]) if commit.snapshot else 0)
 
-    def incidents(self, states: Collection[str] | None, limit: int) -> list[Incident]:
+    def incidents(self, states: Collection[str] | None, limit: int, offset: int = 0) -> list[Incident]:
         """Give the latest incidents in these states (None: in any) as they stand with what people did, newest first."""
         with self._reading() as connection:
-            rows = connection.execute(standing_incidents(states, limit)).all()
+            rows = connection.execute(standing_incidents(states, limit, offset)).all()
         return [standing(_incident(row.body), read_response(row.response)) for row in rows]
 
     def incident(self, incident_id: str) -> Incident | None:

@@ -32,11 +32,11 @@ standing_state = case(
 """The state that counts, as `schemas.act.state_of` has it."""
 
 
-def standing_incidents(states: Collection[str] | None, limit: int) -> Select[Any]:
+def standing_incidents(states: Collection[str] | None, limit: int, offset: int = 0) -> Select[Any]:
     """Ask for the bodies of the latest incidents in these states (None: in any) with their responses, newest first."""
     columns = INCIDENTS.c
     query = select(columns.body, RESPONSES.c.body.label("response")).outerjoin(RESPONSES)
-    query = query.order_by(columns.detected_ms.desc(), columns.id).limit(limit)
+    query = query.order_by(columns.detected_ms.desc(), columns.id).limit(limit).offset(offset)
     return query if states is None else query.where(standing_state.in_(states))
 
 

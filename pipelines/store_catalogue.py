@@ -67,8 +67,9 @@ class Catalogue(Part):
     """The catalogue of one store."""
 
     def search(
-        self, query: str, states: Collection[str] | None, limit: int, from_ms: int = 0, until_ms: int = TIME_MS_MAX
-    ) -> list[Incident]:
+        self, query: str, states: Collection[str] | None, limit: int, from_ms: int = 0, until_ms: int = TIME_MS_MAX,
+        offset: int = 0,
+    ) -> list[Incident]:  # fmt: skip
         """Give the latest incidents with all words of a query, detected in [from, until), newest first."""
         columns = CATALOGUE.c
         asked = select(columns.incident_id).where(columns.detected_ms >= from_ms, columns.detected_ms < until_ms)
@@ -78,7 +79,8 @@ class Catalogue(Part):
             asked = asked.where(columns.state.in_(states))
         order = (columns.detected_ms.desc(), columns.incident_id)
         with self._reading() as connection:
-            return _standing(connection, connection.execute(asked.order_by(*order).limit(limit)).scalars().all())
+            ids = connection.execute(asked.order_by(*order).limit(limit).offset(offset)).scalars().all()
+            return _standing(connection, ids)
 
     def alike(self, incident_id: str, limit: int) -> list[tuple[Incident, Filed, Likeness]]:
         """Give the earlier incidents that are most like this one, the likest first; of equals the latest."""

@@ -173,15 +173,14 @@ def incident_list(
 
     With a query or a time they are those of the catalogue that have all its words and were detected in that time.
     """
-    most = offset + limit + 1
     if not query and from_ms is None and until_ms is None:
-        found = sources.store.incidents(states, most)
+        found = sources.store.incidents(states, limit + 1, offset)
     else:
         until_ms = TIME_MS_MAX if until_ms is None else until_ms
-        found = sources.store.catalogue.search(query, states, most, from_ms or 0, until_ms)
+        found = sources.store.catalogue.search(query, states, limit + 1, from_ms or 0, until_ms, offset)
     return IncidentList(
-        next_offset=offset + limit if len(found) > offset + limit else None,
-        incidents=incident_shapes(sources, found[offset : offset + limit]),
+        next_offset=offset + limit if len(found) > limit else None,
+        incidents=incident_shapes(sources, found[:limit]),
     )
 
 

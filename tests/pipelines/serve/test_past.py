@@ -54,6 +54,20 @@ def test_a_page_of_incidents_leads_to_the_next(judged, ask):
     assert EVIL not in ask(judged).get("/incidents", params={"q": EVIL}).text
 
 
+@pytest.mark.parametrize("asked", [{}, {"q": "refusals"}, {"state": "closed"}])
+def test_pages_of_incidents_together_are_the_whole_list(judged, ask, asked):
+    """Each is read by itself, however deep it lies, and the last one says that it is the last."""
+    client = ask(judged)
+    whole = client.get("/api/v1/incidents", params=asked).json()["incidents"]
+    paged, offset = [], 0
+    while offset is not None:
+        page = client.get("/api/v1/incidents", params={**asked, "limit": "1", "offset": str(offset)}).json()
+        assert len(page["incidents"]) == 1
+        paged, offset = paged + page["incidents"], page["next_offset"]
+    assert [each["id"] for each in paged] == [each["id"] for each in whole]
+    assert len(whole) >= 2
+
+
 @pytest.mark.playbook("P4", "P5")
 def test_what_became_of_incidents_is_a_page_and_a_metric(judged, ask):
     """Precision is true over true and false with the unanswered beside it; times are by severity and category."""

@@ -70,23 +70,24 @@ def mute_of(
         if matches(inhibition.target, incident):
             for each in others:
                 source = standing(each.incident, each.response)
-                if source.id != incident.id and _explains(inhibition, source, incident):
+                if source.id != incident.id and _explains(inhibition, source, incident, quiet.inhibit):
                     return Mute("explained", f"by incident {source.id}: {inhibition.name}")
     return None
 
 
-def _explains(inhibition: Inhibition, source: Incident, target: Incident) -> bool:
+def _explains(inhibition: Inhibition, source: Incident, target: Incident, known: Sequence[Inhibition]) -> bool:
     """Say whether an open incident explains another; of two that explain each other the wider and earlier one does.
 
-    One without evidence explains nothing.
+    They may do so by two of the inhibitions that are `known`: else nobody would be told of either. One without evidence
+    explains nothing.
     """
     if source.state not in OPEN or source.quiet_ms >= 0 or not matches(inhibition.source, source):
         return False
     if any(source.scope.get(name, target.scope.get(name)) != target.scope.get(name) for name in inhibition.equal):
         return False
-    if not (matches(inhibition.source, target) and matches(inhibition.target, source)):
-        return True
-    return _order(source) < _order(target)
+    if any(matches(each.source, target) and matches(each.target, source) for each in known):
+        return _order(source) < _order(target)
+    return True
 
 
 def _order(incident: Incident) -> tuple[int, int, str]:

@@ -43,7 +43,7 @@ def adopted(incident: Incident, heard: Heard) -> Incident:
     )
     if reopens == incident.reopens:
         return after
-    return msgspec.structs.replace(after, quiet_ms=-1, lead_back_ms=-1, ended="")
+    return msgspec.structs.replace(after, quiet_ms=-1, lead_back_ms=-1, calm_ms=-1, flapping_ms=-1, ended="")
 
 
 def _first(before_ms: int, at_ms: int) -> int:

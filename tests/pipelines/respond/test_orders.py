@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pipelines.respond.acts import after
+from pipelines.respond.acts import adopted, after
 from pipelines.respond.orders import CLOSE_OPEN, Order, Refusal, act_of, open_decisions
 from schemas.act import ACTS_MAX, KEPT_ACTS, Heard, Response, standing
 from schemas.assessed import DECISIONS
@@ -182,3 +182,12 @@ def test_remarks_leave_room_for_the_end():
     refusal = act_of(heard, Order("noted", note="again"), "Ben", "web", 10_000)
     assert refusal.why.endswith("close it and declare another")
     assert act_of(heard, Order("closed", "false"), "Ben", "web", 10_000).verb == "closed"
+
+
+def test_what_a_person_opens_again_is_no_longer_clear():
+    """It flapped and was clear when somebody resolved it: opened again, it does not resolve because it was clear."""
+    flapping = msgspec.structs.replace(INCIDENT, quiet_ms=20, calm_ms=20, flapping_ms=15, again_ms=(12, 15))
+    over = done(Heard(flapping), ("Ana", "resolved"))
+    again = done(Heard(adopted(flapping, over), over.response), ("Ana", "reopened"))
+    after_it = adopted(again.incident, again)
+    assert (after_it.state, after_it.quiet_ms, after_it.calm_ms, after_it.flapping_ms) == ("acknowledged", -1, -1, -1)

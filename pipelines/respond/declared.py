@@ -11,10 +11,10 @@ from pipelines.respond.incidents import Kind
 from pipelines.respond.notices import notices
 from pipelines.respond.reported import about, incident_of, joined, raised_by
 from pipelines.respond.severity import Triage
-from schemas.act import Heard, Response
+from schemas.act import Act, Heard, Response
 from schemas.effects import Effects, merged
 from schemas.incident import Incident
-from schemas.report import OUTSIDE, SeenReport
+from schemas.report import OUTSIDE, Reported, SeenReport
 from schemas.settings import Settings
 
 LEVEL = "declared"
@@ -58,16 +58,22 @@ class Declared:
             identity = short_hash("report", seen.id)
             made = incident_of(report, identity, self._kind, now_ms, self._settings.owners, overrides)
             self.incidents[made.id] = made
-            return self._told(None, made, "")
+            return self._told(None, made, report)
         raised = raised_by(report, heard, 1, overrides)
         severity = heard.incident.severity if raised is None else raised[0]
         after = joined(report, heard.incident, severity, now_ms)
         books = self.incidents if after.id in self.incidents else others
         books[after.id] = after
-        return self._told(heard.incident, after, "incident.reported" if report.reporter in OUTSIDE else "")
+        return self._told(heard.incident, after, report)
 
-    def _told(self, before: Incident | None, after: Incident, otherwise: str) -> Effects:
-        """Give an incident with the messages that tell of it; `otherwise` names what is told where it is as it was."""
+    def _told(self, before: Incident | None, after: Incident, report: Reported) -> Effects:
+        """Give an incident with the messages that tell of it; those of a report from outside say so, as by the desk."""
+        who, otherwise, act = report.reporter, "", None
+        if who in OUTSIDE:
+            otherwise, act = (
+                "incident.reported",
+                Act(after.id, 0, after.updated_ms, who, "reported", who, report.channel),
+            )
         response = self._responses.get(after.id)
-        messages = notices(before, after, response, self._triage.signal_of, self._settings, otherwise)
+        messages = notices(before, after, response, self._triage.signal_of, self._settings, otherwise, act)
         return Effects(incidents=(after,), notifications=tuple(messages))

@@ -61,7 +61,7 @@ def notices(
     """Give one message to each sink that is to hear of what the machine found; `before` is None for a new incident.
 
     `otherwise` is the type of the message to a sink that heard of it and would be told nothing. `act` is that of the
-    person who has opened it.
+    person who has opened it, or has reported it.
 
     It is told as it stands with what people did, which is `response`. A message links to the incident's page where
     `serve.public_url` is known.

@@ -13,6 +13,7 @@ from pipelines.respond.intake import Intake
 from pipelines.respond.orders import Order
 from pipelines.respond.reported import said_of_report
 from pipelines.respond.respond import Respond
+from pipelines.respond.waiting import is_report
 from pipelines.store import Store
 from schemas.act import Act, Heard, standing
 from schemas.effects import Commit, Effects
@@ -164,18 +165,18 @@ def test_what_no_report_may_name_is_refused(store, given, why):
 
 @pytest.mark.playbook("S5")
 def test_a_report_in_the_stream_opens_an_incident_through_a_restart():
-    """Its id is that of its event; another one of the same joins, also where the process began anew in between."""
+    """Its id is that of its event; another joins, also after a restart; no silence holds what tells of them."""
     first = wing().reported(minute(5, PRESS))
     (incident,) = first.incidents
     assert (incident.severity, incident.category, incident.scope) == ("sev1", "harmful_output", {"tenant": "acme"})
     assert incident.title == "Report by the press: harmful output in tenant acme"
-    assert [each.type for each in first.notifications] == ["incident.opened"] * 2
+    assert [(each.type, is_report(each)) for each in first.notifications] == [("incident.opened", True)] * 2
     assert wing().reported(minute(5, PRESS)).incidents == (incident,)
     later = wing()
     later.restore((), (incident,))
     again = later.reported(minute(9, msgspec.structs.replace(PRESS, reporter="analyst", cohort={})))
     assert [(each.id, each.version) for each in again.incidents] == [(incident.id, 2)]
-    assert [each.type for each in again.notifications] == ["incident.reported"] * 2
+    assert [(each.type, is_report(each)) for each in again.notifications] == [("incident.reported", True)] * 2
     assert [entry.who for entry in again.incidents[0].timeline] == ["press", "analyst"]
 
 

@@ -20,6 +20,9 @@ TEXT_RUNES_MAX = 2_000
 LATEST_MS = 253_402_300_799_000
 """The last second that a date can have: one of the year 9999 in a zone west of here is later, and cannot be told."""
 _SIGNATURE_VERSION = "v1="
+PERSON = "user_reference"
+"""The type of an agent of PagerDuty that is a person. What an integration did is what we told it, and comes back late:
+by then what had resolved may be open again, and the echo would end it."""
 
 Why = Literal["too_large", "not_json", "invalid_field", "wrong_version", "wrong_signature", "not_meant_for_us"]
 
@@ -73,9 +76,10 @@ class AlertmanagerPayload(msgspec.Struct):
 
 
 class PagerDutyAgent(msgspec.Struct):
-    """Who did it."""
+    """Who or what did it; a person is of the type "user_reference"."""
 
     summary: str | None = None
+    type: str = PERSON
 
 
 class PagerDutyIncident(msgspec.Struct):
@@ -148,7 +152,7 @@ def act_of(body: bytes, signatures: str, secrets: Collection[str]) -> Acted | Un
     except (msgspec.DecodeError, RecursionError):
         return Unread("not_json")
     verb = _VERBS.get(event.event_type)
-    if verb is None or not event.data.incident_key:
+    if verb is None or not event.data.incident_key or (event.agent is not None and event.agent.type != PERSON):
         return Unread("not_meant_for_us")
     who = (event.agent.summary if event.agent else None) or "somebody"
     return Acted(event.id[:200], event.data.incident_key[:200], verb, who[:100], _ms(event.occurred_at))

@@ -98,9 +98,16 @@ def test_nothing_is_read_that_is_not_signed(header):
     assert act_of(event(), signature(event(), ""), [""]) == Unread("wrong_signature")
 
 
-@pytest.mark.parametrize("changes", [{"event_type": "incident.annotated"}, {"data": {"id": "Q1"}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event_type": "incident.annotated"},
+        {"data": {"id": "Q1"}},
+        {"event_type": "incident.resolved", "agent": {"type": "inbound_integration_reference", "summary": "Limen"}},
+    ],
+)
 def test_other_events_are_not_meant_for_us(changes):
-    """A note there, and an incident that is not ours."""
+    """A note there, an incident that is not ours, and the echo of what we told it ourselves."""
     body = event(**changes)
     assert act_of(body, signature(body, SECRET), [SECRET]) == Unread("not_meant_for_us")
 

@@ -87,8 +87,9 @@ class Duty:
         self._looks += 1
         silences, quiet = self._silences(now_ms), self._settings.quiet
         written = 0
-        for each in heard:
-            mute = mute_of(standing(each.incident, each.response), silences, quiet, heard, now_ms)
+        known = [standing(each.incident, each.response) for each in heard]
+        for each, incident in zip(heard, known, strict=True):
+            mute = mute_of(incident, silences, quiet, known, now_ms)
             written += self._done(each, now_ms, mute)
         self._place, acts = self._acts.after(self._place)
         self.times.count(acts)

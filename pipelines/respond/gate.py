@@ -85,7 +85,8 @@ class Gate:
         """
         quiet, silences = self._quiet, self._silences(now_ms)
         known = self._incidents.these({each.incident_id for each in messages})
-        others = self._incidents.asking(OTHERS_MAX) if self._may_be_explained(known.values()) else ()
+        asking = self._incidents.asking(OTHERS_MAX) if self._may_be_explained(known.values()) else ()
+        others = [standing(each.incident, each.response) for each in asking]
         found: dict[str, Held] = {}
         for message in messages:
             heard = known.get(message.incident_id)

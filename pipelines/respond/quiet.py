@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 
 from pipelines.respond.windows import until_of
-from schemas.act import Heard, standing
 from schemas.incident import OPEN, Incident
 from schemas.minutes import MINUTE_MS
 from schemas.quiet import Inhibition, Matcher, Quiet, Silence
@@ -52,11 +51,11 @@ def _all_named(found: Sequence[str], names: Sequence[str]) -> bool:
 
 
 def mute_of(
-    incident: Incident, silences: Sequence[Silence], quiet: Quiet, others: Sequence[Heard], now_ms: int
+    incident: Incident, silences: Sequence[Silence], quiet: Quiet, others: Sequence[Incident], now_ms: int
 ) -> Mute | None:
-    """Say why nobody is told of an incident as it stands, None where people are; `others` are those that are open.
+    """Say why nobody is told of an incident as it stands, None where people are.
 
-    Of several silences the one that ends last is named.
+    `others` are the open ones, as they stand too. Of several silences the one that ends last is named.
     """
     held = [each for each in silences if each.holds(now_ms) and matches(each.which, incident)]
     if held:
@@ -69,9 +68,8 @@ def mute_of(
     for inhibition in quiet.inhibit:
         if matches(inhibition.target, incident):
             for each in others:
-                source = standing(each.incident, each.response)
-                if source.id != incident.id and _explains(inhibition, source, incident, quiet.inhibit):
-                    return Mute("explained", f"by incident {source.id}: {inhibition.name}")
+                if each.id != incident.id and _explains(inhibition, each, incident, quiet.inhibit):
+                    return Mute("explained", f"by incident {each.id}: {inhibition.name}")
     return None
 
 

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from pipelines.respond.quiet import mute_of
-from schemas.act import Heard
 from schemas.quiet import Inhibition, Matcher, Quiet
 from tests.pipelines.respond.test_orders import INCIDENT
 
@@ -20,5 +19,5 @@ BACK = Inhibition("failing is slow", ONE_WAY.target, ONE_WAY.source)
 )
 def test_of_two_that_explain_each_other_one_is_told(inhibit, told):
     """Also where two inhibitions say so, one for each direction: the earlier one is told, and never neither."""
-    others, quiet = [Heard(SLOW), Heard(FAILS)], Quiet(inhibit=inhibit)
-    assert [each.id for each in (SLOW, FAILS) if mute_of(each, (), quiet, others, 0) is None] == told
+    both, quiet = (SLOW, FAILS), Quiet(inhibit=inhibit)
+    assert [each.id for each in both if mute_of(each, (), quiet, both, 0) is None] == told

@@ -66,7 +66,7 @@ def add(
         if incident_id:
             fitting = wish_for(find(store, incident_id))
             wish = msgspec.structs.replace(wish, signals=signals or fitting.signals, match=fitting.match | values)
-        made = silence(store.silences, wish, name, "cli", SystemClock().now_ms())
+        made = silence(store.silences, wish, name, "cli", SystemClock().now_ms(), settings)
     if isinstance(made, Refusal):
         raise Failure(made.why)
     shown = silence_shape(made, made.made_ms)

@@ -7,9 +7,12 @@ import msgspec
 from pipelines.respond.alerts import short_hash
 from pipelines.respond.orders import Refusal
 from schemas.audit import AuditLine
+from schemas.event import DIMENSIONS, NAME_CHARS_MAX
 from schemas.incident import Incident, Severity
 from schemas.minutes import MINUTE_MS
 from schemas.quiet import BELOW_SEV1, SILENCE_DAYS_MAX, SILENCES_MAX, Matcher, Silence
+from schemas.settings import Settings
+from schemas.signal import CATEGORIES
 from schemas.words import moment, rfc3339, where
 
 WHY_CHARS_MAX = 200
@@ -43,10 +46,10 @@ class SilenceStore(Protocol):
         ...
 
 
-def silence(store: SilenceStore, wish: Wish, who: str, via: str, now_ms: int) -> Silence | Refusal:
+def silence(store: SilenceStore, wish: Wish, who: str, via: str, now_ms: int, settings: Settings) -> Silence | Refusal:
     """Make a silence and give it, or say why not. Raises `StoreError`."""
     which = Matcher(wish.rules, wish.signals, wish.categories, wish.match, wish.severities)
-    why = _wrong(wish, which)
+    why = _wrong(wish, which) or _unknown(which, (*DIMENSIONS, *settings.cohorts.labels))
     if why:
         return Refusal(why)
     ends_ms = now_ms + wish.minutes * MINUTE_MS
@@ -96,4 +99,24 @@ def _wrong(wish: Wish, which: Matcher) -> str:
         return "name a severity: without one nothing is silent"
     if max(len(each) for each in (which.rules, which.signals, which.categories, which.match)) > NAMES_MAX:
         return f"name {NAMES_MAX} of one kind at most"
+    if len(set(which.severities)) < len(which.severities):
+        return "name each severity once"
+    if not wish.why.isprintable():
+        return "write the reason on one line, of characters that can be printed"
+    return ""
+
+
+def _unknown(which: Matcher, dimensions: tuple[str, ...]) -> str:
+    """Say what a matcher names that there is not, so that it would silence nothing; "" if nothing.
+
+    >>> _unknown(Matcher(match={"regoin": "eu"}), ("region", "tenant"))
+    "'regoin' is not one of region, tenant"
+    """
+    for known, names in ((tuple(CATEGORIES), which.categories), (dimensions, tuple(which.match))):
+        for name in names:
+            if name not in known:
+                return f"{name[:60]!a} is not one of {', '.join(known)}"
+    for name in (*which.rules, *which.signals, *which.match.values()):
+        if not name.isprintable() or not 0 < len(name) <= NAME_CHARS_MAX:
+            return f"{name[:60]!a}: a name has 1 to {NAME_CHARS_MAX} characters that can be printed"
     return ""

@@ -106,6 +106,8 @@ def _operation(each: Endpoint, schema_of: dict[type[msgspec.Struct], dict[str, A
     """Describe one endpoint; its id is made of its method and path."""
     answer, body = ANSWERS[each.path], BODIES.get(each.path) if each.method == "POST" else None
     mistakes = _MISTAKES | (_MISTAKES_OF_ACTS if body else {})
+    if each.method == "DELETE":
+        mistakes["409"] = _MISTAKES_OF_ACTS["409"]
     named = [("path", name, name) for name in re.findall(r"{(\w+)}", each.path)]
     named += [("query", name, words) for name, words in each.parameters.items()]
     made: dict[str, Any] = {

@@ -126,8 +126,8 @@ class Silencing:
         return RedirectResponse("/silences", 303, NO_STORE)
 
     async def _made(self, request: Request, caller: Caller, wish: Wish, via: str) -> Silence:
-        store = self._sources.store.silences
-        made = await run_in_threadpool(silence, store, wish, caller.name, via, self._now_ms())
+        store, settings = self._sources.store.silences, self._sources.settings()
+        made = await run_in_threadpool(silence, store, wish, caller.name, via, self._now_ms(), settings)
         return made if isinstance(made, Silence) else await self._refused(request, caller, made)
 
     async def _ended(self, request: Request, caller: Caller, via: str) -> Silence:

@@ -66,3 +66,9 @@ def test_each_answer_is_what_the_document_says(client, said, path):
     refusal = client.get(path.replace("{number}", "1").replace("{id}", "i1"), params={"no": "such"})
     assert refusal.status_code == 400
     checked(said, answers["400"]["content"]["application/json"]["schema"]).validate(refusal.json())
+
+
+def test_what_is_refused_because_it_is_over_already_is_in_it(said):
+    """Of acts, and of a silence that somebody else has ended."""
+    assert "409" in said["paths"]["/api/v1/incidents/{id}/acts"]["post"]["responses"]
+    assert "409" in said["paths"]["/api/v1/silences/{id}"]["delete"]["responses"]

@@ -56,6 +56,12 @@ def test_a_silence_is_made_listed_and_ended_over_the_api(guarded, door):
         ({"signals": []}, "a silence of everything"),
         ({"severities": []}, "name a severity"),
         ({"signals": [f"s{i}" for i in range(51)]}, "50 of one kind"),
+        ({"match": {"regoin": "eu"}}, "'regoin' is not one of tenant, "),
+        ({"categories": ["qualty"]}, "'qualty' is not one of "),
+        ({"match": {"region": "z" * 257}}, "1 to 256 characters"),
+        ({"rules": ["a\nb"]}, "that can be printed"),
+        ({"why": "a\nb"}, "on one line"),
+        ({"severities": ["sev2", "sev2"]}, "once"),
         ({"for_ever": True}, "unknown field"),
     ],
 )

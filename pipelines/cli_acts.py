@@ -150,7 +150,7 @@ def _take(config: str | None, incident_id: str, who: str | None, order: Order) -
         act = desk.take(incident.id, order, name, "cli", SystemClock().now_ms())
     if isinstance(act, Refusal):
         raise Failure(f"{incident.id}: {act.why}")
-    say(f"{incident.id}: {sentence_of(act)}, by {act.who} at {moment(rfc3339(act.at_ms))}")
+    say(f"{incident.id}: {sentence_of(act, settings.severities.names)}, by {act.who} at {moment(rfc3339(act.at_ms))}")
 
 
 def name_of(given: str | None) -> str:

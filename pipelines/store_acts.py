@@ -14,6 +14,7 @@ from pipelines.store_tables import ACTS, DELIVERIES, INCIDENTS, PROGRESS, RESPON
 from schemas.act import Act, Heard, Response, standing
 from schemas.act_words import entry_of
 from schemas.incident import FINISHED, OPEN, OVER, Delivery, Incident, Notification
+from schemas.ladder import Names
 
 HEARD_MAX = 1_000
 """Most acts that are heard of at one time; the next time goes on where this one ended."""
@@ -84,9 +85,10 @@ class Acts(Part):
             row = connection.execute(query).one_or_none()
         return None if row is None else _heard(row)
 
-    def standing(self, heard: Heard) -> Incident:
-        """Give an incident as it stands, with what people did in its timeline."""
-        return standing(heard.incident, heard.response, tuple(map(entry_of, self.of(heard.incident.id))))
+    def standing(self, heard: Heard, names: Names = "sev1-sev4") -> Incident:
+        """Give an incident as it stands, with what people did in its timeline, in the words of the house."""
+        entries = tuple(entry_of(act, names) for act in self.of(heard.incident.id))
+        return standing(heard.incident, heard.response, entries)
 
     def among(self, states: Collection[str], limit: int) -> list[Heard]:
         """Give what machine and people know of the latest incidents in these states, newest first."""

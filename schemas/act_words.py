@@ -2,6 +2,7 @@
 
 from schemas.act import Act, Verb
 from schemas.incident import Entry
+from schemas.ladder import SEVERITIES, Names, shown
 
 _SENTENCES: dict[Verb, str] = {
     "declared": "declared",
@@ -30,9 +31,11 @@ _SENTENCES: dict[Verb, str] = {
 }
 
 
-def sentence_of(act: Act) -> str:
-    """Say what was done.
+def sentence_of(act: Act, names: Names = "sev1-sev4") -> str:
+    """Say what was done, with severities in the words of the house.
 
+    >>> sentence_of(Act("i", 2, 0, "Ana", "graded", subject="sev1"), "P0-P3")
+    'graded P0'
     >>> sentence_of(Act("i", 2, 0, "Ana", "closed", subject="false", note="a load test"))
     'closed: false (a load test)'
     """
@@ -43,10 +46,12 @@ def sentence_of(act: Act) -> str:
     elif act.verb == "decided" and act.role:
         said = f"decided: {act.role.replace('_', ' ')}, {act.subject}"
     else:
-        said = _SENTENCES[act.verb].format(subject=act.subject.replace("_", " "), role=act.role.replace("_", " "))
+        severity = next((each for each in SEVERITIES if each == act.subject), None)
+        subject = act.subject.replace("_", " ") if severity is None else shown(severity, names)
+        said = _SENTENCES[act.verb].format(subject=subject, role=act.role.replace("_", " "))
     return f"{said} ({act.note})" if act.note else said
 
 
-def entry_of(act: Act) -> Entry:
-    """Give an act as a line of a timeline."""
-    return Entry(act.at_ms, act.who, sentence_of(act))
+def entry_of(act: Act, names: Names = "sev1-sev4") -> Entry:
+    """Give an act as a line of a timeline, with severities in the words of the house."""
+    return Entry(act.at_ms, act.who, sentence_of(act, names))

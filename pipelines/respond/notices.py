@@ -118,8 +118,9 @@ def _data(
     data["url"] = f"{public_url.rstrip('/')}/incidents/{incident.id}" if public_url else None
     data["explanation"] = explain(incident, signal)
     data["facts"] = facts_of(incident, signal, settings.severities.ladder, response)
-    data["severity_shown"] = shown(incident.severity, settings.severities.names)
-    data["act"] = None if act is None else {"who": act.who, "verb": act.verb, "what": sentence_of(act)}
+    names = settings.severities.names
+    data["severity_shown"] = shown(incident.severity, names)
+    data["act"] = None if act is None else {"who": act.who, "verb": act.verb, "what": sentence_of(act, names)}
     return data
 
 

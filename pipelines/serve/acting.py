@@ -23,6 +23,7 @@ from pipelines.serve.reading import Sources
 from pipelines.serve.tokens import allows, same
 from schemas.act import Act, Heard
 from schemas.act_words import sentence_of
+from schemas.ladder import Names
 from schemas.words import rfc3339
 
 FOREIGN = "sent from a page of another site, or from one that was opened before signing in: open the incident again"
@@ -96,7 +97,7 @@ class Acting:
         """Answer with `ActShape`; the body is an `Order`."""
         caller, order = await asked_by_token(self._audited, request, Order, f"; verbs are {', '.join(BY_PEOPLE)}")
         act = await self._take(request, caller, order, "api")
-        return as_json(_shape(act))
+        return as_json(_shape(act, self._sources.settings().severities.names))
 
     async def act_by_form(self, request: Request) -> Response:
         """Carry a form out and lead back to its incident."""
@@ -124,7 +125,11 @@ class Acting:
         taken = desk.take(incident_id, order, who, via, self._now_ms())
         if isinstance(taken, Refusal) and taken.conflict:
             done = acts.of(incident_id)
-            latest = f"; the latest is by {done[-1].who}: {sentence_of(done[-1])}" if done else ""
+            latest = (
+                f"; the latest is by {done[-1].who}: {sentence_of(done[-1], self._sources.settings().severities.names)}"
+                if done
+                else ""
+            )
             return Refusal(taken.why + latest, conflict=True)
         return taken
 
@@ -166,7 +171,7 @@ def named_caller(request: Request) -> Caller:
     return caller
 
 
-def _shape(act: Act) -> ActShape:
+def _shape(act: Act, names: Names) -> ActShape:
     return ActShape(
         incident=act.incident_id,
         number=act.number,
@@ -177,5 +182,5 @@ def _shape(act: Act) -> ActShape:
         role=act.role,
         note=act.note,
         via=act.via,
-        said=sentence_of(act),
+        said=sentence_of(act, names),
     )

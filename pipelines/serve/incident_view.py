@@ -46,7 +46,7 @@ def incident_detail(sources: Sources, heard: Heard) -> IncidentDetail:
 
     The timeline may have more than `heard`, and never less: who acts by its number had seen all that it stands for.
     """
-    incident = sources.store.acts.standing(heard)
+    incident = sources.store.acts.standing(heard, sources.settings().severities.names)
     alerts = sources.store.alerts_of(incident.alert_ids[:INCIDENT_ALERTS_MAX])
     status = sources.status()
     numbers = numbers_of(status.series, alerts)

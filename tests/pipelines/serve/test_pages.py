@@ -8,7 +8,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from pipelines.respond.acts import after
 from schemas.account import Account, Composition, Moved, Part, Rest, Shape
+from schemas.act import Act
 from schemas.breach import Burn
 from schemas.effects import Commit, Effects
 from schemas.incident import Effect
@@ -270,3 +272,7 @@ def test_severities_are_in_the_words_of_the_house(world, ask):
         assert ">sev2<" not in page
     assert "<title>P1 Refusals tripled" in client.get("/incidents/i1").text
     assert '"names":{"sev1":"P0","sev2":"P1"' in client.get("/series/1").text
+    act = Act("i1", 1, FIRST_MS, "Ana", "graded", "sev1")
+    assert world.store.acts.put((act,), after(world.store.acts.found("i1"), act))
+    timeline = client.get("/api/v1/incidents/i1").json()["timeline"]
+    assert [line["what"] for line in timeline if line["who"] == "Ana"] == ["graded P0"]

@@ -193,7 +193,7 @@ def find(store: Store, incident_id: str) -> Incident:
     if found is not None:
         return found
     near = [each for each in store.incidents(None, LIMIT_MAX) if each.id.startswith(incident_id)]
-    if len(near) == 1:
-        return near[0]
+    if len(near) == 1 and (whole := store.incident(near[0].id)) is not None:
+        return whole  # a list leaves out what people did
     what = "no incident has" if not near else f"{len(near)} incidents have"
     raise Misuse(f"{what} an id that begins with {incident_id}: `limen incidents list --all` shows the ids")

@@ -2,6 +2,7 @@
 
 import getpass
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -64,6 +65,17 @@ def test_each_verb_does_its_act_and_says_so(url):
         ("updated", "ana", "cli"),
     ]
     store.close()
+
+
+def test_the_beginning_of_an_id_shows_what_people_did_too(url):
+    """However an incident is named, its timeline is the whole one."""
+    other = msgspec.structs.replace(INCIDENT, id="incident-2")
+    store = Store.open(url)
+    store.commit(Commit(positions=(), effects=Effects(incidents=(other,))))
+    store.close()
+    asked("note", "incident-2", "look")
+    assert "ana: note (look)" in asked("show", "inci")[1]
+    assert '"note (look)"' in asked("show", "inci", "-o", "json")[1]
 
 
 def test_what_is_refused_has_exit_code_1_and_its_reason(url):

@@ -50,6 +50,7 @@ OTHER_CONSTANTS = {
     "respond/duty.py STEPS_MAX": "acts of one look",
     "respond/gate.py LIKE_MAX": "what one question looks at",
     "respond/gate.py OTHERS_MAX": "what one question looks at",
+    "respond/intake.py ACTS_OF_REPORTS_MAX": "what reports take of the acts of an incident",
     "respond/intake.py TITLE_CHARS_MAX": "what is kept of one text",
     "respond/intake.py TRIES_MAX": "attempts at one report",
     "respond/inbound.py ALERTS_MAX": "what is read of one body",

@@ -46,7 +46,8 @@ class Silences(Part):
 
     def held(self, now_ms: int) -> list[Silence]:
         """Give the silences in force at a time, the one that ends last first."""
-        return self._read(select(SILENCES.c.body).where(SILENCES.c.ends_ms > now_ms), SILENCES_MAX)
+        found = self._read(select(SILENCES.c.body).where(SILENCES.c.ends_ms > now_ms), SILENCES_MAX)
+        return [each for each in found if each.holds(now_ms)]
 
     def latest(self, limit: int) -> list[Silence]:
         """Give silences, ended ones too, the one that ends last first."""

@@ -123,9 +123,9 @@ class Silence(msgspec.Struct, frozen=True):
     ended_by: str = ""
 
     def holds(self, now_ms: int) -> bool:
-        """Say whether it is in force; a clock that was set back ends nothing.
+        """Say whether it is in force; a clock that was set back ends nothing, and brings back none that was ended.
 
         >>> Silence("s", Matcher(), 0, 10, "Ana", "a load test").holds(9)
         True
         """
-        return now_ms < self.ends_ms
+        return not self.ended_by and now_ms < self.ends_ms

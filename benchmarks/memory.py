@@ -1,9 +1,10 @@
-"""The memory of one Limen: against the number of cohorts up to and over the caps, and over an hour of traffic.
+"""The memory of one Limen: against the number of cohorts up to and over the caps, and over two hours of traffic.
 
 `python -m benchmarks.memory [--quick] [--minutes N] [--json FILE]` reads records through the whole line into a store on
-disk, each run in a process of its own, and asks the system what that process holds. The hour is as many events as come
-in an hour at half of the capacity that the board of throughput measured, fed as fast as the machine reads: the page
-says how much faster that was. Standard error tells how far it is; other programs beside it only make it longer.
+disk, each run in a process of its own, and asks the system what that process holds. The two hours are as many events as
+come in them at half of the capacity that the board of throughput measured, fed as fast as the machine reads: the page
+says how much faster that was. The first fills what is kept, and the slope is that of the second. Standard error tells
+how far it is; other programs beside it only make it longer.
 """
 
 import os
@@ -33,11 +34,12 @@ QUICK_EVENTS = 4_000
 MINUTES = 8
 """Minutes of the runs by cohorts: three are open at any time, so five are closed and judged."""
 FLEET = 4
-"""Tenants of the hour: as many as the traffic of the board of throughput has, whose capacity is taken."""
+"""Tenants of the hours: as many as the traffic of the board of throughput has, whose capacity is taken."""
 PAST = Plan(FLEET, 0, 0, warm_events=1_500, warm_minutes=130)
-"""What comes before the hour: the last hour of each series is kept, and two hours of what may still be learned."""
-FILLING = 10
-"""Minutes of the hour before the slope is taken: the open minutes and the memories of texts fill with its rate."""
+"""What comes before the hours: the last hour of each series is kept, and two hours of what may still be learned."""
+FILLING = 60
+"""Minutes at the rate before the slope is taken: of every series the last hour is kept, and until all of it has come at
+this rate it grows denser. Open minutes and memories of texts are full after ten."""
 LAST_RUN = Path(__file__).parent / "results" / "throughput.json"
 
 
@@ -60,8 +62,8 @@ class ByCohorts(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True):
     """What the benchmark writes as JSON; `capacity` and `rate` in events a second, slopes in bytes an hour.
 
-    `slope_off` is how far the slope may be off either way, with a chance of one in twenty. `load` is that of the
-    machine when the hour was over.
+    `rss_by_ten` is what was held every ten minutes. `slope_off` is how far the slope may be off either way, with a
+    chance of one in twenty. `load` is that of the machine when the hours were over.
     """
 
     command: str
@@ -71,6 +73,7 @@ class Result(msgspec.Struct, frozen=True):
     rate: float
     minutes: int
     worked_seconds: float
+    rss_by_ten: tuple[int, ...]
     rss_first: int
     rss_last: int
     rss_highest: int
@@ -144,6 +147,7 @@ def page(result: Result) -> str:
     share = result.rate / result.capacity
     faster = result.minutes * 60 / result.worked_seconds
     at_first, at_last, at_most = (f"{b / 1e6:,.0f} MB" for b in (result.rss_first, result.rss_last, result.rss_highest))
+    by_ten = ", ".join(f"{b / 1e6:,.0f}" for b in result.rss_by_ten) + " MB every ten minutes"
     low, high = ((result.slope + sign * result.slope_off) / 1e6 for sign in (-1, 1))
     return f"""## Memory
 
@@ -158,9 +162,9 @@ through the whole line into a store on disk with all signals. By cohorts: {resul
 Over time: {result.minutes} minutes of event time at {result.rate:,.0f} events a second, {share:.0%} of the
 {result.capacity:,.0f} a second of the board of throughput, fed without waiting ({faster:.1f} times as fast as
 real time; load of the machine {result.load:.1f}). Before them came {PAST.warm_minutes} minutes with
-{PAST.warm_events:,} events each, so that what is kept of the past was full. After the first {filling(result.minutes)}
-minutes it held {at_first}, at the end {at_last}, at most {at_most}: a slope of **{result.slope / 1e6:+.1f} MB an hour**
-(95 %: {low:+.1f} to {high:+.1f}).
+{PAST.warm_events:,} events each, so that series were known. After the first {filling(result.minutes)} minutes, when the
+hour that is kept of each series has come at this rate, it held {at_first}, at the end {at_last}, at most {at_most}:
+a slope of **{result.slope / 1e6:+.1f} MB an hour** (95 %: {low:+.1f} to {high:+.1f}). It held {by_ten}.
 """
 
 
@@ -171,7 +175,7 @@ def filling(minutes: int) -> int:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Few cohorts, and twelve minutes at a two-hundredth of the rate.")
-@click.option("--minutes", default=60, show_default=True, help="Minutes of event time of the long run.")
+@click.option("--minutes", default=120, show_default=True, help="Minutes of event time of the long run.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result to this file.")
 def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
     """Weigh a process by its cohorts and over time."""
@@ -180,7 +184,7 @@ def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
     capacity = measured_capacity()
     minutes, rate = (12, capacity / 400) if quick else (minutes, capacity / 2)
     plan = msgspec.structs.replace(PAST, events=round(60 * rate), minutes=minutes)
-    weighed = run(plan, "the hour")
+    weighed = run(plan, "the hours")
     hour = weighed[PAST.warm_minutes :]
     flat = hour[filling(minutes) :]
     by_hour, off = slope([each.rss_bytes for each in flat])
@@ -192,6 +196,7 @@ def main(*, quick: bool, minutes: int, json_file: Path | None) -> None:
         rate=rate,
         minutes=minutes,
         worked_seconds=hour[-1].seconds - weighed[PAST.warm_minutes - 1].seconds,
+        rss_by_ten=tuple(each.rss_bytes for each in hour[9::10]),
         rss_first=flat[0].rss_bytes,
         rss_last=flat[-1].rss_bytes,
         rss_highest=hour[-1].highest_bytes,

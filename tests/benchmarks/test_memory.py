@@ -24,14 +24,18 @@ def test_the_page_is_made_from_the_saved_result():
     """Rates, the factor of compression and the slope stand in it."""
     result = Result(
         command="", by_cohorts=(ByCohorts(10, 250, 8_960, 233_000_000, 330_000_000),), events_a_minute=60_000,
-        capacity=20_000.0, rate=10_000.0, minutes=60, worked_seconds=1_800.0, rss_first=300_000_000,
+        capacity=20_000.0, rate=10_000.0, minutes=60, worked_seconds=1_800.0,
+        rss_by_ten=(290_000_000, 300_000_000), rss_first=300_000_000,
         rss_last=301_000_000, rss_highest=340_000_000, slope=1_500_000.0, slope_off=2_000_000.0, load=1.5,
     )  # fmt: skip
     found = page(msgspec.json.decode(msgspec.json.encode(result), type=Result))
     assert "| 10 | 250 | 8,960 | 233 | 330 |" in found
     assert "at 10,000 events a second, 50% of the\n20,000 a second" in found
     assert "(2.0 times as fast as\nreal time; load" in found
-    assert "at most 340 MB: a slope of **+1.5 MB an hour**\n(95 %: -0.5 to +3.5)" in found
+    assert (
+        "at most 340 MB:\na slope of **+1.5 MB an hour** (95 %: -0.5 to +3.5). It held 290, 300 MB every ten minutes."
+        in found
+    )
 
 
 def test_the_past_comes_before_the_hour_at_its_own_rate():

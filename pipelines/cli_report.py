@@ -73,6 +73,8 @@ def report(
     settings, name = settings_of(config), name_of(who)
     more = {"reproduced": reproduced or "not_tried", "version": version or "unknown"}
     told = _made({"what": what, "cohort": _cohort(named), **given, **more}, Reported)
+    if not (told.what or told.category or told.cohort):
+        raise Misuse("there is nothing in the report: say WHAT was seen, its --category, or where (--in)")
     _taken(settings, form, category_of(told), told.cohort, lambda intake, ms: intake.report(told, name, "cli", ms))
 
 

@@ -43,6 +43,8 @@ def test_rules(files: tuple[str, ...], config: str | None, form: str) -> None:
         click.echo(json_text(told))
     else:
         _show(told)
+    if not told:
+        raise Failure("there are no tests in these files: nothing was shown")
     failed = sum(bool(each.differences) for each in told)
     if failed:
         raise Failure(f"{failed} of {len(told)} tests failed")
@@ -56,8 +58,6 @@ def _show(told: list[Told]) -> None:
             say(f"  {each.file}:{line}: minute {at} ({at // 60:02}:{at % 60:02})")
             for one in found:
                 say(f"    {_in_words(one)}")
-    if not told:
-        say("there are no tests in these files")
 
 
 def _in_words(one: Difference) -> str:

@@ -75,6 +75,7 @@ def test_who_may_declares_and_sees_the_switches(url):
         (report, ["--by", "press", "--in", "acme"], 2),
         (report, ["--by", "press", "--in", "planet=x"], 1),
         (report, ["--by", "press", "--as", "limen"], 2),
+        (report, ["--by", "user"], 2),
         (declare, ["--category", "cost", "Bills", "--as", "Eve"], 1),
         (declare, ["--category", "weather", "Rain"], 2),
     ],

@@ -110,8 +110,8 @@ def test_a_rule_that_nobody_owns_or_hears_of_fails_the_check(tmp_path: Path, mon
     """Every mistake of every rule at once, with its line and the nearest name; the reader takes the file as it is."""
     monkeypatch.chdir(tmp_path)
     rules = (
-        f"rules:\n- {WHOLE}\n- {{name: b, signal: error_rate, above: 1}}\n"
-        "- name: c\n  signal: error_rate\n  above: 1\n  owner: An\n  path: Anna\n  decide_minutes: 5\n"
+        f"rules:\n- {WHOLE}\n- {{name: b, signal: error_rate, above: 0.5}}\n"
+        "- name: c\n  signal: error_rate\n  above: 0.5\n  owner: An\n  path: Anna\n  decide_minutes: 5\n"
         "  runbook: r\n- {name: d, signal: error_rate, enabled: false}\n"
     )
     Path("limen.yaml").write_text(PEOPLE + rules, encoding="utf-8")

@@ -76,7 +76,7 @@ BROKEN = (
 def config(tmp_path, monkeypatch):
     """Write settings with every kind of sink, their secrets in files and in the environment."""
     for kind in SINKS:
-        address = f"https://u:{planted(kind + 'userinfo')}@127.0.0.1:9/{planted(kind + 'path')}?k={planted(kind)}"
+        address = f"https://127.0.0.1:9/{planted(kind + 'path')}?k={planted(kind)}"
         (tmp_path / f"{kind}.url").write_text(address)
         (tmp_path / f"{kind}.key").write_text(planted(f"{kind}key").ljust(32, "0"))
         monkeypatch.setenv(kind.replace("_", "").upper(), address)

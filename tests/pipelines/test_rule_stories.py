@@ -189,3 +189,10 @@ def test_the_examples_of_the_page_do_as_it_says(folder):
         0,
         "t.yaml: passed: three times the errors are told within ten minutes\n",
     )
+
+
+def test_files_without_a_test_show_nothing_and_fail(folder):
+    """Whoever names the wrong file in a pipeline of checks hears of it."""
+    (folder / "t.yaml").write_text("", encoding="utf-8")
+    result = RUNNER.invoke(try_out, ["rules", "t.yaml"])
+    assert (result.exit_code, result.stderr) == (1, "limen: there are no tests in these files: nothing was shown\n")

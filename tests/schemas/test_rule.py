@@ -26,7 +26,7 @@ def test_a_star_stands_for_any_characters_and_all_else_for_itself(pattern, value
 def test_an_expression_that_would_never_end_is_refused_where_it_stands(soak_count):
     """Case 29: it is a load error with file and line; many stars cost no more than the lengths."""
     for number, evil in enumerate(EVIL):
-        text = f"rules:\n  - name: a\n    signal: error_rate\n    above: 1\n    match:\n      surface: '{evil}'\n"
+        text = f"rules:\n  - name: a\n    signal: error_rate\n    above: 0.5\n    match:\n      surface: '{evil}'\n"
         with pytest.raises(ConfigError) as caught:
             parse(text.encode(), "limen.yaml", {})
         (problem,) = caught.value.problems

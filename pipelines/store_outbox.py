@@ -139,12 +139,12 @@ class Deliveries(Part):
         about = columns.incident_id.in_(list(incident_ids))
         return self._read(select(columns.body).where(columns.sink == sink, about, columns.state == "held"))
 
-    def last_sent(self, sink: str, incident_id: str) -> Notification | None:
-        """Give the latest message about an incident that a sink has, None where it has none."""
+    def last_told(self, sink: str, incident_id: str) -> Notification | None:
+        """Give the latest message about an incident that a sink has, or may have, None where it has none."""
         columns = DELIVERIES.c
         query = select(columns.body).where(columns.sink == sink, columns.incident_id == incident_id)
-        found = self._read(query.where(columns.state == "sent").order_by(columns.sequence.desc()).limit(1))
-        return found[0].notification if found else None
+        newest = self._read(query.order_by(columns.sequence.desc()))
+        return next((each.notification for each in newest if each.state == "sent" or each.perhaps), None)
 
     def standing(self, sink: str, since_ms: int) -> list[tuple[Notification, Notification]]:
         """Give the first and the latest sent message of each incident that is open, or was told of since."""

@@ -48,8 +48,8 @@ class LaneStore(Protocol):
         """Give the messages to a sink about these incidents that are held back."""
         ...
 
-    def last_sent(self, sink: str, incident_id: str) -> Notification | None:
-        """Give the latest message about an incident that a sink has."""
+    def last_told(self, sink: str, incident_id: str) -> Notification | None:
+        """Give the latest message about an incident that a sink has, or may have."""
         ...
 
     def over(self, sink: str, waiting_max: int) -> Sequence[Delivery]:
@@ -105,6 +105,7 @@ class Lane:
         self._told_failing = False
         self._refreshed_ms: int | None = None
         self._unsure: frozenset[str] | None = None
+        self._perhaps_over: frozenset[str] = frozenset()
         self._log = structlog.get_logger("limen.outbox").bind(sink=name)
 
     def work(self, now_ms: int, limit: int = 100, ending: Callable[[], bool] = lambda: False) -> list[Delivery]:
@@ -132,12 +133,32 @@ class Lane:
             if after is None and not self._bucket.take(now_ms):
                 self.throttled = True
                 break
-            after = after or self._attempt(delivery, told or delivery.notification, now_ms)
-            self._store.record([*passed(delivery, older), after])
+            if after is None:
+                after = self._sent(delivery, told, older, now_ms)
+            else:
+                self._store.record([*passed(delivery, older), after])
             done.append(after)
             if after.state == "waiting":
                 break
         return done
+
+    def _sent(self, delivery: Delivery, told: Notification | None, older: Sequence[Delivery], now_ms: int) -> Delivery:
+        """Send a message and write what became of it.
+
+        That it may have been sent is written first: a process after this one then knows, whatever ends this one.
+        """
+        unsure, over, about = self._unsure or frozenset(), self._perhaps_over, {delivery.notification.incident_id}
+        marked = msgspec.structs.replace(delivery, state="waiting", perhaps=True)
+        self._store.record([*passed(delivery, older), marked])
+        self._unsure = unsure | about
+        self._perhaps_over = over | about if is_ending(delivery.notification) else over
+        after = self._attempt(delivery, told or delivery.notification, now_ms)
+        self._store.record([after])
+        if after.state == "sent":
+            self._unsure, self._perhaps_over = unsure - about, over - about
+        elif not after.perhaps:
+            self._unsure, self._perhaps_over = unsure, over
+        return after
 
     def _refresh(self, now_ms: int) -> None:
         """Tell a sink that forgets of everything that stands, when it is time again."""
@@ -156,7 +177,9 @@ class Lane:
         if self._unsure is None:
             # A process before this one may have sent them without living to write it down.
             waiting = self._store.waiting(self._name)
-            self._unsure = frozenset(each.notification.incident_id for each in waiting)
+            perhaps = [each.notification for each in waiting if each.perhaps]
+            self._unsure = frozenset(each.incident_id for each in perhaps)
+            self._perhaps_over = frozenset(each.incident_id for each in perhaps if is_ending(each))
             self._failures = int(any(each.attempts for each in waiting))
         elif self._failures:
             waiting = self._store.waiting(self._name)
@@ -175,11 +198,14 @@ class Lane:
     def _collapsed(self, waiting: Sequence[Delivery]) -> list[Delivery]:
         """Take out, after an outage, what a later message says better, and ends of what nobody was told of."""
         found: list[Delivery] = []
-        heard = self._heard({each.notification.incident_id for each in waiting})
+        incident_ids = {each.notification.incident_id for each in waiting}
+        heard, held = self._heard(incident_ids), self._store.held(self._name, incident_ids) if waiting else ()
         for incident_id, group in groupby(waiting, lambda each: each.notification.incident_id):
             *older, newest = group
             found += [msgspec.structs.replace(each, state="collapsed", error=NEWER) for each in older]
-            perhaps = any(each.perhaps for each in (*older, newest))
+            before = passed(newest, held)
+            found += before
+            perhaps = any(each.perhaps for each in (*before, *older, newest))
             if is_ending(newest.notification) and heard.get(incident_id) is None and not perhaps:
                 found.append(msgspec.structs.replace(newest, state="collapsed", error=UNTOLD))
         return found
@@ -194,8 +220,8 @@ class Lane:
         None for the end of what it never heard of, and for the return of what it knows to be open and as grave.
         """
         sure = heard.get(notification.incident_id)
-        if sure and notification.type == REOPENED:
-            return as_return(notification, self._store.last_sent(self._name, notification.incident_id))
+        if sure and notification.type == REOPENED and notification.incident_id not in self._perhaps_over:
+            return as_return(notification, self._store.last_told(self._name, notification.incident_id))
         if sure or notification.type == OPENED:
             return notification
         if is_ending(notification):

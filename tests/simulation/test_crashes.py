@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from pipelines.respond.waiting import is_ending
-from schemas.incident import Notification
+from pipelines.respond.waiting import REOPENED, is_ending
+from schemas.incident import Delivery
 from schemas.partial import Counters
 from tests.simulation.oracle import sums_of, truth_of
 from tests.simulation.receiver import Receiver
@@ -37,24 +37,31 @@ def check(world: World) -> Outcome:
     assert rough.series == calm.series
     assert rough.rejects == calm.rejects
     assert bool(rough.losses) == any(world.log.lost.values()), "what is lost opens an incident"
-    waiting = [delivery for delivery in world.store.deliveries(100_000) if delivery.state in {"waiting", "dead"}]
-    assert waiting == []
+    deliveries = world.store.deliveries(100_000)
+    assert [each for each in deliveries if each.state in {"waiting", "held", "dead"}] == []
     for receiver in world.receivers:
         world.counts["messages that came again"] += receiver.check()
-        told(receiver, [message for message in rough.messages if message.sink == receiver.name])
+        told(receiver, [each for each in deliveries if each.notification.sink == receiver.name])
     world.store.close()
     return rough
 
 
-def told(receiver: Receiver, messages: list[Notification]) -> None:
-    """Each incident's newest state has arrived, but for what was over before anybody was told that it began."""
-    newest: dict[str, Notification] = {}
-    for message in sorted(messages, key=lambda each: each.sequence):
-        newest[message.incident_id] = message
+def told(receiver: Receiver, deliveries: list[Delivery]) -> None:
+    """Each incident's newest state has arrived, and no page twice.
+
+    Not told is what was over before anybody was told that it began, and the return of what is known to be open.
+    """
+    messages = sorted((each.notification for each in deliveries), key=lambda each: each.sequence)
+    newest = {message.incident_id: message for message in messages}
     got = {message.id for message in receiver.got}
-    heard = {message.incident_id for message in receiver.got}
+    last = {message.incident_id: message for message in sorted(receiver.got, key=lambda each: each.sequence)}
     for incident_id, message in newest.items():
-        assert message.id in got or (is_ending(message) and incident_id not in heard), f"{incident_id} was not told"
+        known = last.get(incident_id)
+        open_still = message.type == REOPENED and known is not None and not is_ending(known)
+        over_before = is_ending(message) and known is None
+        assert message.id in got or open_still or over_before, f"{receiver.name} was not told of {incident_id}"
+    sent = {each.notification.id for each in deliveries if each.state == "sent"}
+    receiver.pages(sent, [message for message in messages if is_ending(message)])
 
 
 CASES = {

@@ -11,6 +11,7 @@ import msgspec
 
 from pipelines.build import parts
 from pipelines.engine import Engine
+from pipelines.respond.gate import Gate
 from pipelines.respond.lane import Sink
 from pipelines.respond.outbox import Outbox
 from pipelines.run_line import Hooks, Line
@@ -24,6 +25,7 @@ from tests.simulation.broker import Broker, FakeSource, spells_of
 from tests.simulation.database import Failpoints, database_spells
 from tests.simulation.log import MINUTE_MS, START, Log, make_log
 from tests.simulation.oracle import LATENESS_MS
+from tests.simulation.people import People, WatchedGate
 from tests.simulation.receiver import GIVE_UP_MS, Receiver
 from tests.simulation.settings import KNOWN, SETTINGS, SINKS
 from tests.simulation.wall import OFTEN, SELDOM, FakeClock, KilledError, Wall, Wrong, wrong_clock
@@ -93,7 +95,8 @@ class World:
         self.witness = Witness(self.log)
         self._watched = WatchedStore(self.store, self.witness, self.wall)
         self.database = Failpoints(self.store, self.wall, random, database_spells(random, *troubles_ms))
-        self.receivers = [Receiver(name, self.wall, random, self.witness.owed) for name in SINKS]
+        self.people = People(self.store, Random(f"people {seed}"), *troubles_ms, self.counts)
+        self.receivers = [Receiver(name, self.wall, random, self.witness.owed, self.people.why_not) for name in SINKS]
         # Some lives are long, some hardly begin; what is common in one world is rare in another.
         self._passings_max = random.choice([3, 10, 50])
         self._pump_ms, self._wait_seconds = random.choice([5_000, 60_000]), random.choice([4.0, 10.0])
@@ -140,6 +143,7 @@ class World:
         self.witness.died(self.store)
         for receiver in self.receivers:
             receiver._owed = self.witness.owed
+            receiver.unsure |= {each.notification.id for each in self.store.outbox.waiting(receiver.name)}
             receiver.busy_until_ms = 0.0
         if wall.ms < self._calm_ms:
             wall.passes(random.choice([1.0, 20.0, 300.0]) * random.random())
@@ -155,6 +159,7 @@ class World:
             """Let the thread of the outbox have its turn."""
             nonlocal pumped_ms
             self._settle()
+            self.people.act(wall.ms, clock.now_ms())
             if wall.ms - pumped_ms >= self._pump_ms and all(wall.ms >= each.busy_until_ms for each in self.receivers):
                 pumped_ms = wall.ms
                 try:
@@ -181,7 +186,8 @@ class World:
 
     def _outbox(self) -> Outbox:
         sinks = {each.name: Sink(each, GIVE_UP_MS) for each in self.receivers}
-        return Outbox(self._watched.outbox, sinks, Random(1))
+        gate = Gate(self.store.acts, self._settings, self.store.silences.held)
+        return Outbox(self._watched.outbox, sinks, Random(1), WatchedGate(gate, self.people, self.counts))
 
     def calm(self) -> Outcome:
         """Give what one undisturbed life makes of the same records, closing the same minutes."""
